@@ -1,0 +1,74 @@
+/**
+ * A route is a row in a table: one value validates, types and documents a request.
+ * Handlers return values; only `app.ts` knows Express.
+ */
+import type { Readable } from 'node:stream'
+import type { z } from 'zod'
+import type { Services } from '../shared/services.ts'
+
+export const ROLES = ['viewer', 'trainer', 'admin'] as const
+export type Role = (typeof ROLES)[number]
+
+/** Who asks. */
+export interface Principal {
+  /** `local` for the loopback caller without keys, else `key:<name>` or `jwt:<sub>`. */
+  readonly actor: string
+  readonly role: Role
+  /** Configs this principal may see; null = all. */
+  readonly configIds: readonly number[] | null
+}
+
+export interface RouteInput<Params, Query, Body> {
+  readonly params: Params
+  readonly query: Query
+  readonly body: Body
+  readonly principal: Principal
+  readonly traceId: string
+  /** The raw request for streaming routes (`stream: true`): body not read yet. */
+  readonly stream: Readable & { readonly headers: Readonly<Record<string, string | string[] | undefined>> }
+  /** Throws CONFIG_NOT_FOUND when the principal may not see the config, as if it did not exist. */
+  readonly seesConfig: (configId: number) => void
+}
+
+export interface RouteReply {
+  readonly status: number
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+  /**
+   * What the audit log keeps of a write (every route that is not GET is audited when it answers below 400).
+   * Default target: the path.
+   */
+  readonly audit?: { readonly target?: string; readonly before?: unknown; readonly after?: unknown }
+}
+
+export interface Route {
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete'
+  /** Express path, e.g. `/api/v1/runs/:id`. */
+  readonly path: string
+  readonly role: Role
+  readonly summary: string
+  readonly tag: string
+  readonly params?: z.ZodType
+  readonly query?: z.ZodType
+  readonly body?: z.ZodType
+  /** Reads the body itself from `stream`; `body` is then undefined. Still bound by BODY_LIMIT_MB. */
+  readonly stream?: boolean
+  readonly reply: Readonly<Record<number, z.ZodType | null>>
+  readonly handle: (input: RouteInput<never, never, never>, services: Services) => Promise<RouteReply>
+}
+
+export const route = <
+  P extends z.ZodType = z.ZodType<unknown>,
+  Q extends z.ZodType = z.ZodType<unknown>,
+  B extends z.ZodType = z.ZodType<unknown>,
+>(
+  spec: Omit<Route, 'params' | 'query' | 'body' | 'handle'> & {
+    readonly params?: P
+    readonly query?: Q
+    readonly body?: B
+    readonly handle: (
+      input: RouteInput<z.output<P>, z.output<Q>, z.output<B>>,
+      services: Services,
+    ) => Promise<RouteReply>
+  },
+): Route => spec as unknown as Route

@@ -1,0 +1,101 @@
+/**
+ * The configuration: one schema over the environment, read once in `main.ts`, frozen. All problems are
+ * reported together, each with what to do; unknown names close to ours are pointed out.
+ */
+import { z } from 'zod'
+import { TimeZone } from './core/days.ts'
+
+const flag = (fallback: boolean) =>
+  z.preprocess(
+    (value) => (typeof value === 'string' ? value.trim().toLowerCase() : value),
+    z
+      .union([z.boolean(), z.enum(['true', 'false', '1', '0', 'on', 'off', 'yes', 'no'])], {
+        error: 'must be true or false',
+      })
+      .transform((value) => value === true || ['true', '1', 'on', 'yes'].includes(String(value)))
+      .default(fallback),
+  )
+const whole = (fallback: number, min: number, max: number) =>
+  z.coerce.number({ error: 'must be a whole number' }).int().min(min).max(max).default(fallback)
+const real = (fallback: number, min: number, max: number) =>
+  z.coerce.number({ error: 'must be a number' }).min(min).max(max).default(fallback)
+const url = (protocols: readonly string[]) =>
+  z
+    .string()
+    .refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+      error: `must be a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+    })
+    .optional()
+
+/**
+ * One entry per variable; `.describe` is the line `.env.example` and `vigia doctor` print.
+ * Secrets carry `.meta({ secret: true })`.
+ */
+export const ConfigSchema = z.object({
+  DATABASE_URL: url(['postgres:', 'postgresql:'])
+    .describe('PostgreSQL >= 14. Empty: an embedded PostgreSQL under VIGIA_HOME')
+    .meta({ secret: true }),
+  REDIS_URL: url(['redis:', 'rediss:'])
+    .describe('Redis >= 6.2 or Valkey for the queues. Empty: the queues live in PostgreSQL')
+    .meta({ secret: true }),
+  VIGIA_HOME: z.string().min(1).default('.vigia').describe('Folder of the embedded database and its lock'),
+  HOST: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe('Address the API binds. Anything but loopback needs an API key'),
+  PORT: whole(8080, 0, 65535).describe('Port of the API. 0: any free one'),
+  METRICS_PORT: whole(0, 0, 65535).describe('Port of /metrics in workers and scheduler. 0: off'),
+  LOG_LEVEL: z
+    .enum(['error', 'warn', 'info', 'debug'])
+    .default('info')
+    .describe('error, warn, info or debug'),
+  LOG_DEBUG_SAMPLE: real(0.01, 0, 1).describe('Share of debug lines kept when LOG_LEVEL is debug'),
+  BODY_LIMIT_MB: whole(10, 1, 1024).describe('Largest request body in MiB'),
+  MODELS_STORAGE_PATH: z.string().min(1).default('models_storage').describe('Folder of the model artifacts'),
+  VIGIA_TIMEZONE: TimeZone.default('America/Sao_Paulo').describe('Time zone of the schedules (IANA name)'),
+  SCHEDULE_PRESET: z
+    .enum(['default', 'compact'])
+    .default('default')
+    .describe('Timetable: default or compact'),
+  COMPUTE_THREADS: whole(0, 0, 256).describe('Threads for training and detection. 0: cores - 1, at least 1'),
+  WORKER_CONCURRENCY: whole(2, 1, 64).describe('Jobs a worker runs at once per queue'),
+  PG_POOL_MAX: whole(8, 2, 200).describe(
+    'PostgreSQL connections per process for data; queues have their own',
+  ),
+  JWT_SECRET: z
+    .string()
+    .min(32, 'needs at least 32 characters')
+    .optional()
+    .describe('HS256 secret for Bearer tokens. Empty: off')
+    .meta({ secret: true }),
+  JWT_JWKS_URL: url(['https:', 'http:']).describe('JWKS for RS256, ES256 or EdDSA Bearer tokens. Empty: off'),
+  JWT_ISSUER: z.string().optional().describe('Required `iss` of Bearer tokens. Empty: any'),
+  JWT_AUDIENCE: z.string().optional().describe('Required `aud` of Bearer tokens. Empty: any'),
+  RATE_LIMITS: flag(true).describe('Limit requests per key or address'),
+  AUDIT_DAYS: whole(365, 1, 36500).describe('Days the audit log is kept'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url(['https:', 'http:']).describe('OTLP endpoint for traces. Empty: off'),
+  MODEL_CACHE_MB: whole(512, 1, 65536).describe('Memory for loaded model artifacts in MiB'),
+  MODEL_CACHE_ENTRIES: whole(20_000, 1, 10_000_000).describe('Most model artifacts held in memory'),
+  USE_ISOLATION_FOREST: flag(true).describe('Train and use a forest per entity'),
+  ISOLATION_FOREST_MIN_SAMPLES: whole(50, 2, 3650).describe('Fewest days with impressions to train on'),
+  ISOLATION_FOREST_CONTAMINATION: real(0.1, 0.0001, 0.5).describe(
+    'Share of training days beyond the threshold',
+  ),
+  ISOLATION_FOREST_HISTORY_DAYS: whole(90, 14, 3650).describe('Days of history a forest is trained on'),
+  ISOLATION_FOREST_TREES: whole(100, 1, 1000).describe('Trees per forest'),
+  ISOLATION_FOREST_SEED: whole(42, 0, 4_294_967_295).describe('random_state of the forests'),
+  ANOMALY_Z_THRESHOLD: real(2.5, 0.1, 100).describe('Robust z beyond which a day is odd'),
+  ANOMALY_IQR_MULTIPLIER: real(1.5, 0.1, 100).describe('Fences: quartiles -/+ this times the IQR'),
+  ANOMALY_MIN_HISTORY_DAYS: whole(7, 2, 365).describe('Fewest days for a weekday baseline'),
+  ANOMALY_BASELINE_DAYS: whole(56, 7, 365).describe('Days the weekday baseline looks back'),
+  FREQUENCY_IDEAL: real(2.5, 0.1, 100).describe('Frequency an alert is measured against'),
+  FREQUENCY_LOW: real(3, 0.1, 100).describe('7-day frequency above which an alert is LOW'),
+  FREQUENCY_MEDIUM: real(5, 0.1, 100).describe('... MEDIUM'),
+  FREQUENCY_HIGH: real(7, 0.1, 100).describe('... HIGH'),
+  FREQUENCY_CRITICAL: real(10, 0.1, 100).describe('... CRITICAL'),
+  CHANGE_POINT_PCT: real(0.3, 0.01, 10).describe('Smallest lasting change that counts, as a fraction'),
+  DETECT_AD_EVERY_HOURS: whole(2, 1, 2).describe('Ads are checked every hour (1) or every second hour (2)'),
+})
+
+export type Config = Readonly<z.infer<typeof ConfigSchema>>

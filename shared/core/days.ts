@@ -1,0 +1,50 @@
+/**
+ * Calendar days of an account. A day is a `YYYY-MM-DD` text on the wire and in SQL, and an integer
+ * (days since 1970-01-01) wherever it is computed with. Only `localDayOf` knows time zones.
+ */
+import { z } from 'zod'
+
+const DAY_MS = 86_400_000
+
+export const LocalDate = z.iso.date()
+export type LocalDate = string
+
+export const toDayNumber = (date: LocalDate): number => Math.round(Date.parse(`${date}T00:00:00Z`) / DAY_MS)
+
+export const toLocalDate = (day: number): LocalDate => new Date(day * DAY_MS).toISOString().slice(0, 10)
+
+const formatters = new Map<string, Intl.DateTimeFormat>()
+
+const formatterOf = (timeZone: string): Intl.DateTimeFormat => {
+  let formatter = formatters.get(timeZone)
+  if (!formatter) {
+    formatter = new Intl.DateTimeFormat('en-CA', {
+      timeZone,
+      year: 'numeric',
+      month: '2-digit',
+      day: '2-digit',
+    })
+    formatters.set(timeZone, formatter)
+  }
+  return formatter
+}
+
+/** The calendar day it is at `instant` in `timeZone`. */
+export const localDayOf = (instant: Date, timeZone: string): number =>
+  toDayNumber(formatterOf(timeZone).format(instant))
+
+/** D: the newest day whose midnight-to-midnight lies wholly before `asOf` (ads-domain section 0). */
+export const lastCompleteDay = (asOf: Date, timeZone: string): number => localDayOf(asOf, timeZone) - 1
+
+export const isTimeZone = (name: string): boolean => {
+  try {
+    return Boolean(new Intl.DateTimeFormat('en', { timeZone: name }))
+  } catch {
+    return false
+  }
+}
+
+export const TimeZone = z
+  .string()
+  .max(64)
+  .refine(isTimeZone, 'is not an IANA time zone, e.g. America/Sao_Paulo')

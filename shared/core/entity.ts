@@ -1,0 +1,27 @@
+/** Who is watched: a config (ad account) and its campaigns, ad sets and ads (ads-domain section 0). */
+import { z } from 'zod'
+
+export const LEVELS = ['campaign', 'adset', 'ad'] as const
+export const Level = z.enum(LEVELS)
+export type Level = z.infer<typeof Level>
+
+/** Also accepts the decimal text of path and query parameters. */
+export const ConfigId = z.coerce.number().int().min(1).max(2_147_483_647)
+export type ConfigId = z.infer<typeof ConfigId>
+
+export const EntityId = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,100}$/, 'must be 1 to 100 letters, digits, "_" or "-"')
+
+export interface EntityRef {
+  readonly configId: number
+  readonly entityType: Level
+  readonly entityId: string
+}
+
+/** `config_12/adset_345`: names an entity in paths and in the registry. */
+export const entityKey = ({ configId, entityType, entityId }: EntityRef): string =>
+  `config_${configId}/${entityType}_${entityId}`
+
+/** `anomaly_detector/config_12/adset_345`: the registry name of an entity's anomaly model. */
+export const anomalyModelName = (entity: EntityRef): string => `anomaly_detector/${entityKey(entity)}`

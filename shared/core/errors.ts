@@ -1,0 +1,73 @@
+/**
+ * Every error a caller can meet, once. A code is stable: clients branch on it, translations key on it.
+ * Expected outcomes of work (an entity with 49 rows) are values, not errors; anything that is not an
+ * `AppError` is a bug and answers INTERNAL.
+ */
+
+interface ErrorRow {
+  readonly status: number
+  readonly title: string
+  /** Whether the same request can succeed later. */
+  readonly retry: boolean
+}
+
+export const ERRORS = {
+  INVALID_REQUEST: { status: 400, title: 'The request is not valid', retry: false },
+  UNAUTHORIZED: { status: 401, title: 'Credentials are missing or not valid', retry: false },
+  FORBIDDEN: { status: 403, title: 'This role may not do that', retry: false },
+  NOT_FOUND: { status: 404, title: 'There is nothing at this address', retry: false },
+  CONFIG_NOT_FOUND: { status: 404, title: 'There is no such config', retry: false },
+  ENTITY_NOT_FOUND: { status: 404, title: 'There is no such entity', retry: false },
+  MODEL_NOT_FOUND: { status: 404, title: 'There is no such model', retry: false },
+  CONFLICT: { status: 409, title: 'That does not fit the present state', retry: false },
+  VERSION_ARCHIVED: { status: 409, title: 'That version is archived', retry: false },
+  PAYLOAD_TOO_LARGE: { status: 413, title: 'The body is too large', retry: false },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The content type is not supported', retry: false },
+  INSUFFICIENT_DATA: { status: 422, title: 'There is too little data', retry: false },
+  INVALID_CSV: { status: 422, title: 'The file cannot be imported', retry: false },
+  IDEMPOTENCY_MISMATCH: {
+    status: 422,
+    title: 'The Idempotency-Key was used for another request',
+    retry: false,
+  },
+  RATE_LIMITED: { status: 429, title: 'Too many requests', retry: true },
+  INTERNAL: { status: 500, title: 'Something went wrong on our side', retry: false },
+  STORAGE_UNAVAILABLE: { status: 503, title: 'A store vigia needs does not answer', retry: true },
+  OVERLOADED: { status: 503, title: 'vigia is too busy', retry: true },
+} as const satisfies Record<string, ErrorRow>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** One field of a rejected request. */
+export interface FieldError {
+  /** Where it is, e.g. `body.entity_type`. */
+  readonly field: string
+  readonly message: string
+}
+
+export interface ErrorDetails {
+  readonly errors?: readonly FieldError[]
+  readonly details?: Readonly<Record<string, unknown>>
+  /** Seconds, for RATE_LIMITED and the 503s. */
+  readonly retryAfterS?: number
+}
+
+export class AppError extends Error {
+  readonly code: ErrorCode
+  readonly extra: ErrorDetails
+
+  /** @param message what happened and what to do next, for the caller to read */
+  constructor(code: ErrorCode, message: string, extra: ErrorDetails = {}, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'AppError'
+    this.code = code
+    this.extra = extra
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status
+  }
+}
+
+/** The message of anything thrown. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
