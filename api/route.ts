@@ -58,9 +58,9 @@ export interface Route {
 }
 
 export const route = <
-  P extends z.ZodType = z.ZodType<unknown>,
-  Q extends z.ZodType = z.ZodType<unknown>,
-  B extends z.ZodType = z.ZodType<unknown>,
+  P extends z.ZodType = z.ZodType,
+  Q extends z.ZodType = z.ZodType,
+  B extends z.ZodType = z.ZodType,
 >(
   spec: Omit<Route, 'params' | 'query' | 'body' | 'handle'> & {
     readonly params?: P
@@ -71,4 +71,4 @@ export const route = <
       services: Services,
     ) => Promise<RouteReply>
   },
-): Route => spec as unknown as Route
+): Route => spec as Route
