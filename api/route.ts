@@ -71,4 +71,4 @@ export const route = <
       services: Services,
     ) => Promise<RouteReply>
   },
-): Route => spec as Route
+): Route => spec
