@@ -66,3 +66,105 @@ export const sliceFrame = (frame: DailyFrame, from: number, to: number): DailyFr
   reach: frame.reach.subarray(from, to),
   reach7: frame.reach7.subarray(from, to),
 })
+
+/** Index of the first row of `days` (ascending) on or after `day`; days.length when there is none. */
+export const lowerBound = (days: Int32Array, day: DayNumber): number => {
+  let low = 0
+  let high = days.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((days[middle] as number) < day) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** Row of `day`, or -1. */
+export const rowOf = (days: Int32Array, day: DayNumber): number => {
+  const row = lowerBound(days, day)
+  return days[row] === day ? row : -1
+}
+
+type ActiveRanges = EntityHead['activeRanges']
+
+export const isActiveOn = (ranges: ActiveRanges, day: DayNumber): boolean =>
+  ranges.some(([from, to]) => from <= day && day <= to)
+
+const emptyFrame = (rows: number): DailyFrame => ({
+  days: new Int32Array(rows),
+  spend: new Float64Array(rows),
+  impressions: new Float64Array(rows),
+  clicks: new Float64Array(rows),
+  leads: new Float64Array(rows),
+  reach: new Float64Array(rows),
+  reach7: new Float64Array(rows),
+})
+
+/**
+ * The days [from, to], both inclusive: every day the source delivered, and zero delivery on the missing
+ * days the entity was active. Days that are neither stay absent. Nobody is reached on a day without
+ * delivery (reach 0), but the 7 days ending there did reach people (reach7 unknown).
+ *
+ * Returns views on `frame` when no day is missing.
+ */
+export const densify = (
+  frame: DailyFrame,
+  activeRanges: ActiveRanges,
+  from: DayNumber,
+  to: DayNumber,
+): DailyFrame => {
+  const first = lowerBound(frame.days, from)
+  const end = lowerBound(frame.days, to + 1)
+  const delivered = sliceFrame(frame, first, end)
+
+  const missing: DayNumber[] = []
+  let row = 0
+  for (const [start, stop] of activeRanges) {
+    for (let day = Math.max(start, from); day <= Math.min(stop, to); day++) {
+      while (row < delivered.days.length && (delivered.days[row] as number) < day) row++
+      // Ranges that touch or overlap must not add a day twice.
+      if (delivered.days[row] !== day && (missing.at(-1) ?? -Infinity) < day) missing.push(day)
+    }
+  }
+  if (missing.length === 0) return delivered
+
+  const dense = emptyFrame(delivered.days.length + missing.length)
+  let next = 0
+  row = 0
+  for (let i = 0; i < dense.days.length; i++) {
+    const gap = missing[next] ?? Infinity
+    if (row >= delivered.days.length || gap < (delivered.days[row] as number)) {
+      dense.days[i] = gap
+      dense.reach7[i] = Number.NaN
+      next++
+    } else {
+      dense.days[i] = delivered.days[row] as number
+      for (const column of FRAME_COLUMNS) dense[column][i] = delivered[column][row] as number
+      row++
+    }
+  }
+  return dense
+}
+
+/** What days or ads add up to. Reach is missing here: it does not add. */
+export interface Totals {
+  readonly spend: number
+  readonly impressions: number
+  readonly clicks: number
+  readonly leads: number
+}
+
+/** Sums of the rows [from, to). */
+export const totalsOf = (frame: DailyFrame, from = 0, to: number = frame.days.length): Totals => {
+  let spend = 0
+  let impressions = 0
+  let clicks = 0
+  let leads = 0
+  for (let row = from; row < to; row++) {
+    spend += frame.spend[row] as number
+    impressions += frame.impressions[row] as number
+    clicks += frame.clicks[row] as number
+    leads += frame.leads[row] as number
+  }
+  return { spend, impressions, clicks, leads }
+}

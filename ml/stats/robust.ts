@@ -1,0 +1,61 @@
+/**
+ * Order statistics that a few wild days cannot move. All work on the first `n` values of a buffer, so
+ * that a caller can reuse one buffer for many entities.
+ */
+import { quantileSorted } from './quantile.ts'
+
+/** Up to here insertion beats the call into the engine's sort, which also needs a view. */
+const INSERTION_MAX = 24
+
+/** Sorts the first `n` values in place, ascending. No NaN among them. */
+export const sortFirst = (values: Float64Array, n: number): void => {
+  if (n > INSERTION_MAX) {
+    values.subarray(0, n).sort()
+    return
+  }
+  for (let i = 1; i < n; i++) {
+    const value = values[i] as number
+    let j = i - 1
+    while (j >= 0 && (values[j] as number) > value) {
+      values[j + 1] = values[j] as number
+      j--
+    }
+    values[j + 1] = value
+  }
+}
+
+/** The mean of the two middle values when n is even; NaN when n is 0. */
+export const medianSorted = (sorted: Float64Array, n: number = sorted.length): number => {
+  if (n === 0) return Number.NaN
+  const half = n >>> 1
+  const upper = sorted[half] as number
+  return n % 2 === 1 ? upper : ((sorted[half - 1] as number) + upper) / 2
+}
+
+/** Median of the first `n` values, which are left sorted. */
+export const medianInPlace = (values: Float64Array, n: number = values.length): number => {
+  sortFirst(values, n)
+  return medianSorted(values, n)
+}
+
+/**
+ * Median absolute deviation from the median (Hampel 1974), not scaled.
+ *
+ * @param sorted ascending
+ * @param scratch at least n long; overwritten
+ */
+export const madSorted = (sorted: Float64Array, n: number, scratch: Float64Array): number => {
+  const median = medianSorted(sorted, n)
+  for (let i = 0; i < n; i++) scratch[i] = Math.abs((sorted[i] as number) - median)
+  return medianInPlace(scratch, n)
+}
+
+export interface Quartiles {
+  readonly q1: number
+  readonly q3: number
+}
+
+export const quartilesSorted = (sorted: Float64Array, n: number = sorted.length): Quartiles => ({
+  q1: quantileSorted(sorted, 0.25, n),
+  q3: quantileSorted(sorted, 0.75, n),
+})
