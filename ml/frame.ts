@@ -119,11 +119,12 @@ export const densify = (
 
   const missing: DayNumber[] = []
   let row = 0
+  // Ranges may overlap: each starts where the ones before it ended, if not later.
+  let day = from
   for (const [start, stop] of activeRanges) {
-    for (let day = Math.max(start, from); day <= Math.min(stop, to); day++) {
+    for (day = Math.max(start, day); day <= Math.min(stop, to); day++) {
       while (row < delivered.days.length && (delivered.days[row] as number) < day) row++
-      // Ranges that touch or overlap must not add a day twice.
-      if (delivered.days[row] !== day && (missing.at(-1) ?? -Infinity) < day) missing.push(day)
+      if (delivered.days[row] !== day) missing.push(day)
     }
   }
   if (missing.length === 0) return delivered

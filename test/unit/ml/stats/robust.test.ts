@@ -1,0 +1,39 @@
+import { expect } from 'chai'
+import * as fc from 'fast-check'
+import { madSorted, medianInPlace, quartilesSorted, sortFirst } from '../../../../ml/stats/robust.ts'
+
+describe('robust statistics', () => {
+  it('takes the middle value, or the mean of the two middle ones', () => {
+    expect(medianInPlace(Float64Array.of(5, 1, 3))).to.equal(3)
+    expect(medianInPlace(Float64Array.of(5, 1, 3, 4))).to.equal(3.5)
+    expect(medianInPlace(Float64Array.of(5, 1, 3, 99), 3)).to.equal(3)
+    expect(medianInPlace(new Float64Array(0))).to.be.NaN
+  })
+
+  it('measures deviation about the median', () => {
+    expect(madSorted(Float64Array.of(1, 1, 2, 2, 4, 6, 9), 7, new Float64Array(7))).to.equal(1)
+  })
+
+  it('finds linear quartiles', () => {
+    expect(quartilesSorted(Float64Array.of(1, 2, 3, 4, 6))).to.deep.equal({ q1: 2, q3: 4 })
+    expect(quartilesSorted(Float64Array.of(1, 2, 3, 4))).to.deep.equal({ q1: 1.75, q3: 3.25 })
+  })
+
+  it('sorts the first n values and touches no other', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.double({ noNaN: true }), { maxLength: 80 }),
+        fc.nat({ max: 80 }),
+        (values, cut) => {
+          const n = Math.min(cut, values.length)
+          const buffer = Float64Array.from(values)
+          sortFirst(buffer, n)
+          expect(Array.from(buffer.subarray(0, n), (v) => v + 0)).to.deep.equal(
+            Array.from(Float64Array.from(values.slice(0, n)).sort(), (v) => v + 0),
+          )
+          expect(Array.from(buffer.subarray(n))).to.deep.equal(values.slice(n))
+        },
+      ),
+    )
+  })
+})
