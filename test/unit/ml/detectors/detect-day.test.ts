@@ -272,9 +272,13 @@ describe('change_point', () => {
   })
 
   it('needs all ten days, none of them known to be odd', () => {
-    const rows = [...history(spend(100)), ...repeat(3, spend(140))]
-    const gap = rows.with(-8, null as unknown as DayRow)
-    expect(find(judge(gap).signals, 'change_point', 'spend')).to.equal(undefined)
+    const missing = (daysAgo: number) => {
+      const steady = history(spend(100), daysAgo - 3)
+      const rows = [...history(spend(100), 20), null, ...steady, ...repeat(3, spend(140))]
+      return find(judge(rows).signals, 'change_point', 'spend')
+    }
+    expect(missing(9)).to.equal(undefined)
+    expect(missing(10)).to.not.equal(undefined)
     const odd = lasting(140, { excludedDays: new Set([SUNDAY - 9]) })
     expect(find(odd, 'change_point', 'spend')).to.equal(undefined)
     const older = lasting(140, { excludedDays: new Set([SUNDAY - 10]) })
