@@ -14,7 +14,6 @@ import type { DetectionParams } from './params.ts'
 import { budgetMoves, type Circumstances } from './polarity.ts'
 import type { Signal } from './signal.ts'
 import {
-  BASELINE_METRICS,
   type BaselineMetric,
   baselineScratch,
   type WeekdayBaseline,
@@ -65,6 +64,30 @@ const observedOf = (totals: Totals): Record<BaselineMetric, number> => ({
   conversion_rate: METRIC.conversion_rate(totals),
 })
 
+/** The metrics of the rows [from, to), NaN where undefined or on an excluded day. */
+const columnsOf = (
+  frame: DailyFrame,
+  from: number,
+  to: number,
+  excludedDays: ReadonlySet<DayNumber>,
+): Record<BaselineMetric, Float64Array> => {
+  const empty = () => new Float64Array(to - from).fill(Number.NaN)
+  const columns = { spend: empty(), cpl: empty(), ctr: empty(), leads: empty(), conversion_rate: empty() }
+  for (let row = from; row < to; row++) {
+    if (excludedDays.has(frame.days[row] as number)) continue
+    const i = row - from
+    const spend = frame.spend[row] as number
+    const leads = frame.leads[row] as number
+    const clicks = frame.clicks[row] as number
+    columns.spend[i] = spend
+    columns.leads[i] = leads
+    columns.cpl[i] = cplOf(spend, leads)
+    columns.ctr[i] = ctrOf(clicks, frame.impressions[row] as number)
+    columns.conversion_rate[i] = conversionRateOf(leads, clicks)
+  }
+  return columns
+}
+
 /** null when the entity has no row on `day`: it neither delivered nor was active. */
 export const viewDay = (
   frame: DailyFrame,
@@ -77,38 +100,17 @@ export const viewDay = (
   if (row < 0) return null
 
   const start = lowerBound(frame.days, day - params.baselineDays)
-  const size = row - start
-  const columns: Record<BaselineMetric, Float64Array> = {
-    spend: new Float64Array(size),
-    cpl: new Float64Array(size),
-    ctr: new Float64Array(size),
-    leads: new Float64Array(size),
-    conversion_rate: new Float64Array(size),
-  }
-  for (let i = 0; i < size; i++) {
-    const at = start + i
-    const counts = !excludedDays.has(frame.days[at] as number)
-    const spend = frame.spend[at] as number
-    const leads = frame.leads[at] as number
-    const clicks = frame.clicks[at] as number
-    columns.spend[i] = counts ? spend : Number.NaN
-    columns.leads[i] = counts ? leads : Number.NaN
-    columns.cpl[i] = counts ? cplOf(spend, leads) : Number.NaN
-    columns.ctr[i] = counts ? ctrOf(clicks, frame.impressions[at] as number) : Number.NaN
-    columns.conversion_rate[i] = counts ? conversionRateOf(leads, clicks) : Number.NaN
-  }
-
   const days = frame.days.subarray(start, row)
+  const columns = columnsOf(frame, start, row, excludedDays)
   const scratch = baselineScratch(params.baselineDays)
-  const baselines: Record<BaselineMetric, WeekdayBaseline | null> = {
-    spend: null,
-    cpl: null,
-    ctr: null,
-    leads: null,
-    conversion_rate: null,
-  }
-  for (const metric of BASELINE_METRICS) {
-    baselines[metric] = weekdayBaseline(metric, columns[metric], days, day, params, scratch)
+  const baselineOf = (metric: BaselineMetric) =>
+    weekdayBaseline(metric, columns[metric], days, day, params, scratch)
+  const baselines = {
+    spend: baselineOf('spend'),
+    cpl: baselineOf('cpl'),
+    ctr: baselineOf('ctr'),
+    leads: baselineOf('leads'),
+    conversion_rate: baselineOf('conversion_rate'),
   }
 
   const totals = totalsOf(frame, row, row + 1)

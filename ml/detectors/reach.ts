@@ -37,7 +37,7 @@ const frequencyIn = ({ impressions, delivered, summed }: ReachWindow): number =>
   frequencyOf(impressions, Number.isNaN(delivered) ? summed : delivered)
 
 /** Impressions / reach of the 7 days ending on `day`; NaN when reach is unknown or 0. */
-export const frequency7 = (frame: DailyFrame, day: DayNumber): number => frequencyIn(windowAt(frame, day))
+const frequency7 = (frame: DailyFrame, day: DayNumber): number => frequencyIn(windowAt(frame, day))
 
 /** A band that lasts is raised again after this long. */
 const REPEAT_DAYS = 7
