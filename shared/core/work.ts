@@ -37,3 +37,11 @@ export interface WorkOutcome {
   readonly result?: Readonly<Record<string, unknown>>
   readonly error?: string
 }
+
+/** Thrown inside a transaction whose run was handed to another execution: the effects roll back. */
+export class FenceLost extends Error {
+  constructor(fence: Fence) {
+    super(`run ${fence.runId} is no longer at attempt ${fence.attempt}`)
+    this.name = 'FenceLost'
+  }
+}
