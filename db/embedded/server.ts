@@ -1,305 +1,189 @@
 /**
- * A PostgreSQL server of vigia's own under one folder, shared by all processes that use that folder:
- * initialised once, started when nobody runs it, adopted when somebody does (also the orphan of a killed
- * process), restarted on its port when it dies, stopped by the last process to leave.
+ * The embedded PostgreSQL as a process sees it: open it, use the url, release it.
+ *
+ * 1. Every process that uses the server has a file under `users/`, made and removed under one lock.
+ * 2. Opening adopts a running server, also one whose parent was killed, or starts one.
+ * 3. While open, a server that dies is started again on the same port, so that pools reconnect by themselves.
+ * 4. Releasing stops the server when no other living process uses it.
+ *
+ * Nothing here listens to signals: release is the last entry of the process's own lifecycle, after the drain.
  */
-import { execFile, spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { dirname, join, resolve } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import { promisify } from 'node:util'
+import { randomUUID } from 'node:crypto'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Client } from 'pg'
 import { AppError, messageOf } from '../../shared/core/errors.ts'
 import type { Logger } from '../../shared/platform/logger.ts'
-import { handToServer, locateBinaries, reachablePath, serverAccount } from './binaries.ts'
-import { exclusively, isAlive, moveIn, moveOut } from './tenants.ts'
+import { prepareBinaries } from './binaries.ts'
+import { withFileLock } from './file-lock.ts'
+import { choosePlace, type Place } from './place.ts'
+import { isRunning, ownIdentity, parseIdentity } from './processes.ts'
+import { ensureServer, inspect, stopServer, urlOf, type Installation, type Settings } from './postmaster.ts'
 
-const run = promisify(execFile)
+/** Long enough for another process to make a database and start it. */
+const LOCK_MS = 120_000
+const WATCH_MS = 500
+/** Waits between restarts that fail double up to this, so that a full disk is not hammered. */
+const LONGEST_WAIT_MS = 60_000
 
-const SUPERUSER = 'postgres'
-const START_TIMEOUT_MS = 60_000
-const STOP_TIMEOUT_MS = 30_000
-const POLL_MS = 15
-const WATCH_MS = 1000
-/** Ports are picked before the server binds them; somebody else may be faster. */
-const PORT_TRIES = 5
-
-export interface EmbeddedOptions {
-  /** Folder of everything embedded, e.g. `.vigia`. */
+export interface EmbeddedPostgresOptions {
+  /** Folder for the data, the password and the lock; made when missing. */
   readonly home: string
   readonly logger: Logger
-  /** Server settings (`-c name=value`) on top of vigia's, e.g. `{ fsync: 'off' }` for throw-away data. */
-  readonly settings?: Readonly<Record<string, string>>
+  /** Server settings on top of vigia's, e.g. `{ fsync: 'off' }` for data that may be lost with the machine. */
+  readonly settings?: Settings
+  /** Folder of the npm package with the programs; found by itself when absent. */
+  readonly packageRoot?: string
 }
 
 export interface EmbeddedPostgres {
-  /** Connection URL of `database`, which is made when it does not exist. */
+  /**
+   * The url of `database`, which is made when there is none. It holds the password, and stays valid when the
+   * server is restarted.
+   */
   urlOf(database: string): Promise<string>
-  /** Process id of the server, for measurements. */
+  /** Process id of the server, for measurements; null while it is gone. */
   serverPid(): Promise<number | null>
-  /** Leaves; the last process to leave stops the server. Call after everything that uses it has closed. */
+  /** Where data, log and password are. */
+  readonly folder: string
+  /** Ends the use by this handle; the last user stops the server. Safe to call again. */
   release(): Promise<void>
 }
 
-interface Postmaster {
-  readonly pid: number
-  readonly port: number
-  readonly ready: boolean
-}
+const lockOf = (place: Place): string => join(place.dir, 'lock')
 
-/** postmaster.pid: line 1 pid, 4 port, 8 status (PostgreSQL, `miscadmin.h`). */
-const readPostmaster = async (data: string): Promise<Postmaster | null> => {
-  const text = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '')
-  const lines = text.split('\n')
-  const pid = Number(lines[0])
-  if (!Number.isInteger(pid) || pid <= 0 || !isAlive(pid)) return null
-  return { pid, port: Number(lines[3]), ready: (lines[7] ?? '').trim() === 'ready' }
-}
-
-const freePort = async (): Promise<number> =>
-  new Promise((done, fail) => {
-    const probe = createServer()
-    probe.once('error', fail)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() =>
-        address && typeof address === 'object' ? done(address.port) : fail(new Error('no port')),
-      )
-    })
-  })
-
-const SETTINGS: Readonly<Record<string, string>> = {
-  listen_addresses: '127.0.0.1',
-  unix_socket_directories: '',
-  max_connections: '200',
-  shared_buffers: '64MB',
-  work_mem: '16MB',
-  max_wal_size: '256MB',
-  // Short statements over one account gain nothing from compiled plans or parallel workers.
-  jit: 'off',
-  max_parallel_workers_per_gather: '0',
-  log_min_messages: 'warning',
-  timezone: 'UTC',
-}
-
-const childOptions = (): { env: NodeJS.ProcessEnv; uid?: number; gid?: number } => {
-  const account = serverAccount()
-  return { env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }, ...account }
-}
-
-const initialise = async (native: string, data: string, password: string): Promise<void> => {
-  const partial = `${data}.partial`
-  const passwordFile = `${data}.initdb`
-  await rm(partial, { recursive: true, force: true })
-  await mkdir(partial, { recursive: true, mode: 0o700 })
-  await handToServer(partial)
-  await writeFile(passwordFile, password, { mode: 0o600 })
-  await handToServer(passwordFile)
-  try {
-    const flags = ['--encoding=UTF8', '--locale-provider=builtin', '--locale=C.UTF-8', '--auth=scram-sha-256']
-    await run(
-      join(native, 'bin/initdb'),
-      ['-D', partial, '-U', SUPERUSER, ...flags, `--pwfile=${passwordFile}`, '--no-sync'],
-      { ...childOptions(), cwd: dirname(data) },
-    )
-    await rename(partial, data)
-  } finally {
-    await rm(passwordFile, { force: true })
-    await rm(partial, { recursive: true, force: true })
+/** Removes the files of processes that died; answers how many users are left. */
+const countUsers = async (place: Place): Promise<number> => {
+  const folder = join(place.dir, 'users')
+  let living = 0
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name)
+    const user = parseIdentity(await readFile(path, 'utf8'))
+    if (user && isRunning(user)) living++
+    else await rm(path, { force: true })
   }
+  return living
 }
 
-const tail = async (path: string): Promise<string> => {
-  const text = await readFile(path, 'utf8').catch(() => '')
-  return text.trim().split('\n').slice(-4).join(' / ').slice(-600)
-}
+/** 42P04 and 23505: another process made it at the same moment. */
+const MADE_MEANWHILE = new Set(['42P04', '23505'])
 
-export const openEmbeddedPostgres = async (options: EmbeddedOptions): Promise<EmbeddedPostgres> => {
-  const { logger } = options
-  const home = resolve(options.home)
-  const logFile = join(home, 'postgres.log')
-  const passwordPath = join(home, 'postgres.password')
+const ensureDatabase = async (adminUrl: string, name: string): Promise<void> => {
+  const client = new Client({ connectionString: adminUrl, connectionTimeoutMillis: 10_000 })
+  // A server that dies now is reported by the query.
+  client.on('error', () => undefined)
   try {
-    await mkdir(home, { recursive: true, mode: 0o755 })
+    await client.connect()
+    const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [name])
+    if (rowCount === 0) await client.query(`create database ${client.escapeIdentifier(name)}`)
   } catch (error) {
+    if (MADE_MEANWHILE.has(String((error as { code?: unknown }).code))) return
     throw new AppError(
       'STORAGE_UNAVAILABLE',
-      `the folder ${home} cannot be made (${messageOf(error)}); set VIGIA_HOME to a writable folder`,
+      `the embedded PostgreSQL did not make the database ${name}: ${messageOf(error)}`,
       {},
       { cause: error },
     )
+  } finally {
+    await client.end().catch(() => undefined)
   }
-  const native = await locateBinaries()
-  const data = await reachablePath(join(home, 'postgres'))
+}
 
-  const ensurePassword = async (): Promise<string> => {
-    const known = await readFile(passwordPath, 'utf8').catch(() => '')
-    if (known) return known.trim()
-    const password = randomBytes(24).toString('base64url')
-    await writeFile(passwordPath, password, { mode: 0o600 })
-    return password
+/** Starts the server again when it died. Returns how to stop watching. */
+const watch = (installation: Installation, port: number): (() => Promise<void>) => {
+  const { place, logger } = installation
+  let stopped = false
+  let current: Promise<void> = Promise.resolve()
+  let failures = 0
+  let notBefore = 0
+
+  const look = async (): Promise<void> => {
+    if (Date.now() < notBefore || (await inspect(place)).state === 'running') return
+    await withFileLock(lockOf(place), LOCK_MS, async () => {
+      if (stopped) return
+      logger.warn('the embedded database is gone, starting it again', { port })
+      await ensureServer(installation, port)
+      failures = 0
+    })
   }
-
-  const waitReady = async (pid: () => number | null): Promise<Postmaster> => {
-    const deadline = performance.now() + START_TIMEOUT_MS
-    for (;;) {
-      const found = await readPostmaster(data)
-      if (found?.ready) return found
-      if (pid() === null && !found) throw new Error(await tail(logFile))
-      if (performance.now() > deadline) throw new Error(`not ready after ${START_TIMEOUT_MS / 1000} s`)
-      await delay(POLL_MS)
-    }
-  }
-
-  const launch = async (port: number): Promise<Postmaster> => {
-    const settings = { ...SETTINGS, ...options.settings }
-    const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-    const log = await open(logFile, 'w', 0o600)
+  const lookAndTell = async (): Promise<void> => {
     try {
-      // Detached: Ctrl-C goes to the whole process group and must not stop the server before vigia drains.
-      const child = spawn(join(native, 'bin/postgres'), ['-D', data, '-p', String(port), ...flags], {
-        ...childOptions(),
-        cwd: dirname(data),
-        detached: true,
-        stdio: ['ignore', log.fd, log.fd],
-      })
-      let living: number | null = child.pid ?? null
-      child.once('exit', () => (living = null))
-      child.once('error', () => (living = null))
-      child.unref()
-      return await waitReady(() => living)
-    } finally {
-      await log.close()
-    }
-  }
-
-  /** Adopts the server that runs on the data folder or starts one; call under the lock. */
-  const ensureRunning = async (wantedPort: number | null): Promise<Postmaster> => {
-    const running = await readPostmaster(data)
-    if (running) return running.ready ? running : waitReady(() => running.pid)
-    for (let attempt = 1; ; attempt += 1) {
-      const port = wantedPort !== null && attempt === 1 ? wantedPort : await freePort()
-      try {
-        return await launch(port)
-      } catch (error) {
-        const taken = /could not bind|Address already in use|could not create any TCP/i.test(messageOf(error))
-        if (!taken || attempt >= PORT_TRIES) throw error
-        logger.warn('a port was taken, trying another', { port })
-      }
-    }
-  }
-
-  const explain = (error: unknown): AppError =>
-    error instanceof AppError
-      ? error
-      : new AppError(
-          'STORAGE_UNAVAILABLE',
-          `the embedded PostgreSQL in ${data} does not start: ${messageOf(error)}; ` +
-            `see ${logFile}, or set DATABASE_URL to another server`,
-          {},
-          { cause: error },
-        )
-
-  const start = async (): Promise<{ tenant: string; server: Postmaster; password: string }> => {
-    const password = await ensurePassword()
-    const initialised = await stat(join(data, 'PG_VERSION')).catch(() => null)
-    if (!initialised) {
-      logger.info('creating the embedded database', { folder: data })
-      await initialise(native, data, password)
-    }
-    const tenant = await moveIn(home)
-    try {
-      return { tenant, server: await ensureRunning(null), password }
+      await look()
     } catch (error) {
-      await moveOut(home, tenant)
+      const waitMs = Math.min(LONGEST_WAIT_MS, 500 * 2 ** failures++)
+      notBefore = Date.now() + waitMs
+      logger.error('the embedded database could not be started again', { error: messageOf(error), waitMs })
+    }
+  }
+  let busy = false
+  const timer = setInterval(() => {
+    if (busy) return
+    busy = true
+    current = lookAndTell().finally(() => (busy = false))
+  }, WATCH_MS)
+  // It must not keep a process alive that has nothing else to do.
+  timer.unref()
+  return async () => {
+    stopped = true
+    clearInterval(timer)
+    await current
+  }
+}
+
+/**
+ * Opens the embedded PostgreSQL under `home`.
+ * Several processes may do so at once and share one server.
+ * @throws AppError STORAGE_UNAVAILABLE with what to do, e.g. when no folder can be written
+ */
+export const openEmbeddedPostgres = async ({
+  home,
+  logger,
+  settings = {},
+  packageRoot,
+}: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> => {
+  const place = await choosePlace(home)
+  const userFile = join(place.dir, 'users', `${process.pid}-${randomUUID()}`)
+  const { installation, running } = await withFileLock(lockOf(place), LOCK_MS, async () => {
+    const binaries = await prepareBinaries(place, packageRoot)
+    const installation: Installation = { place, binaries, settings, logger }
+    await writeFile(userFile, JSON.stringify(ownIdentity()), { flag: 'wx', mode: 0o600 })
+    try {
+      const running = await ensureServer(installation)
+      return { installation, running }
+    } catch (error) {
+      await rm(userFile, { force: true })
+      if ((await countUsers(place)) === 0) await stopServer(installation)
       throw error
     }
-  }
+  }).catch((error: unknown) => {
+    if (error instanceof AppError) throw error
+    throw new AppError(
+      'STORAGE_UNAVAILABLE',
+      `the embedded PostgreSQL cannot use ${place.dir}: ${messageOf(error)}. Set VIGIA_HOME to a folder you may write to, or DATABASE_URL to a PostgreSQL server`,
+      {},
+      { cause: error },
+    )
+  })
+  const stopWatching = watch(installation, running.port)
 
-  let opened: Awaited<ReturnType<typeof start>>
-  try {
-    opened = await exclusively(home, start)
-  } catch (error) {
-    throw explain(error)
-  }
-  const { tenant, password } = opened
-  const { port } = opened.server
-  let released = false
-  let reviving: Promise<void> = Promise.resolve()
-
-  /** A server that died is started again on its port, so that pools find it where they left it. */
-  const revive = async (): Promise<void> => {
-    if (released || (await readPostmaster(data))) return
-    logger.warn('the embedded PostgreSQL is gone; starting it again', { port })
-    await exclusively(home, async () => {
-      if (!released) await ensureRunning(port)
+  const releaseOnce = async (): Promise<void> => {
+    await stopWatching()
+    await withFileLock(lockOf(place), LOCK_MS, async () => {
+      await rm(userFile, { force: true })
+      if ((await countUsers(place)) === 0) await stopServer(installation)
     })
-    logger.info('the embedded PostgreSQL is back', { port })
   }
-  const watch = setInterval(() => {
-    reviving = reviving.then(revive).catch((error: unknown) => {
-      logger.error('the embedded PostgreSQL cannot be started again', { error: messageOf(error) })
-    })
-  }, WATCH_MS)
-  watch.unref()
-
-  const stop = async (): Promise<void> => {
-    const running = await readPostmaster(data)
-    if (!running) return
-    // Fast shutdown: sessions are ended, everything is written out.
-    process.kill(running.pid, 'SIGINT')
-    const deadline = performance.now() + STOP_TIMEOUT_MS
-    while (isAlive(running.pid)) {
-      if (performance.now() > deadline) {
-        logger.warn('the embedded PostgreSQL does not stop in time; it recovers at the next start', {
-          pid: running.pid,
-        })
-        process.kill(running.pid, 'SIGQUIT')
-        return
-      }
-      await delay(POLL_MS)
-    }
-  }
-
-  const url = (database: string): string =>
-    `postgres://${SUPERUSER}:${encodeURIComponent(password)}@127.0.0.1:${port}/${encodeURIComponent(database)}`
-
+  let released: Promise<void> | undefined
   return {
     urlOf: async (database) => {
-      const client = new Client({ connectionString: url('postgres'), connectionTimeoutMillis: 10_000 })
-      client.on('error', () => undefined)
-      try {
-        await client.connect()
-      } catch (error) {
-        await client.end().catch(() => undefined)
-        throw explain(error)
-      }
-      try {
-        const found = await client.query('select 1 from pg_database where datname = $1', [database])
-        if (found.rowCount === 0) {
-          await client
-            .query(`create database ${client.escapeIdentifier(database)}`)
-            .catch((error: unknown) => {
-              // 42P04: another process was faster.
-              if ((error as { code?: string }).code !== '42P04') throw error
-            })
-        }
-      } finally {
-        await client.end()
-      }
-      return url(database)
+      await ensureDatabase(urlOf(running.port, running.password, 'postgres'), database)
+      return urlOf(running.port, running.password, database)
     },
-    serverPid: async () => (await readPostmaster(data))?.pid ?? null,
-    release: async () => {
-      if (released) return
-      released = true
-      clearInterval(watch)
-      await reviving
-      await exclusively(home, async () => {
-        if ((await moveOut(home, tenant)) === 0) await stop()
-      })
+    serverPid: async () => {
+      const found = await inspect(place)
+      return found.state === 'running' ? found.pid : null
     },
+    folder: place.dir,
+    release: () => (released ??= releaseOnce()),
   }
 }

@@ -3,40 +3,41 @@
  * file, copied from a migrated template. The server lives in a temporary folder with fsync off; nothing in
  * it outlives the run.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rm } from 'node:fs/promises'
 import type { Knex } from 'knex'
 import { openEmbeddedPostgres } from '../../db/embedded/server.ts'
 import type { EmbeddedPostgres } from '../../db/embedded/server.ts'
 import { migrateToLatest } from '../../db/migrate.ts'
 import { openDatabase } from '../../db/open.ts'
+import type { Database } from '../../db/open.ts'
 import { silentLogger } from '../../shared/platform/logger.ts'
+import { clearLeftovers, temporaryFolder } from './folders.ts'
 
 const TEMPLATE = 'vigia_template'
-/** Not in the middle of a name: PostgreSQL's own template0 and template1 stay untouched. */
-const THROW_AWAY = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
+export const THROW_AWAY = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
 
 interface TestServer {
   readonly home: string
   readonly postgres: EmbeddedPostgres
+  /** Makes and drops databases. */
+  readonly admin: Database
 }
 
 let server: Promise<TestServer> | undefined
 let databases = 0
 
+const open = (url: string, poolMax: number): Promise<Database> =>
+  openDatabase({ url, poolMax, logger: silentLogger, applicationName: 'vigia-test' })
+
 const startServer = async (): Promise<TestServer> => {
-  const home = await mkdtemp(join(tmpdir(), 'vigia-test-'))
+  await clearLeftovers()
+  const home = await temporaryFolder()
   const postgres = await openEmbeddedPostgres({ home, logger: silentLogger, settings: THROW_AWAY })
-  const template = await openDatabase({
-    url: await postgres.urlOf(TEMPLATE),
-    poolMax: 2,
-    logger: silentLogger,
-    applicationName: 'vigia-test-template',
-  })
+  const template = await open(await postgres.urlOf(TEMPLATE), 2)
   await migrateToLatest(template.knex)
+  // PostgreSQL copies only a database nobody is connected to.
   await template.close()
-  return { home, postgres }
+  return { home, postgres, admin: await open(await postgres.urlOf('postgres'), 2) }
 }
 
 export interface TestDatabase {
@@ -46,48 +47,34 @@ export interface TestDatabase {
   close(): Promise<void>
 }
 
-/** A fresh, migrated database. Open it in `before`, close it in `after`. */
-export const openTestDatabase = async (poolMax = 8): Promise<TestDatabase> => {
-  const { postgres } = await (server ??= startServer())
+const openFrom = async (template: string, poolMax: number): Promise<TestDatabase> => {
+  const { postgres, admin } = await (server ??= startServer())
   const name = `vigia_test_${(databases += 1)}`
-  const admin = await openDatabase({
-    url: await postgres.urlOf('postgres'),
-    poolMax: 1,
-    logger: silentLogger,
-    applicationName: 'vigia-test-admin',
-  })
-  try {
-    await admin.knex.raw('create database ?? template ??', [name, TEMPLATE])
-  } finally {
-    await admin.close()
-  }
+  await admin.knex.raw('create database ?? template ??', [name, template])
   const url = await postgres.urlOf(name)
-  const database = await openDatabase({ url, poolMax, logger: silentLogger, applicationName: 'vigia-test' })
+  const database = await open(url, poolMax)
   return {
     knex: database.knex,
     url,
     close: async () => {
       await database.close()
-      const dropper = await openDatabase({
-        url: await postgres.urlOf('postgres'),
-        poolMax: 1,
-        logger: silentLogger,
-        applicationName: 'vigia-test-admin',
-      })
-      try {
-        await dropper.knex.raw('drop database if exists ?? with (force)', [name])
-      } finally {
-        await dropper.close()
-      }
+      await admin.knex.raw('drop database if exists ?? with (force)', [name])
     },
   }
 }
 
+/** A fresh, migrated database. Open it in `before`, close it in `after`. */
+export const openTestDatabase = (poolMax = 8): Promise<TestDatabase> => openFrom(TEMPLATE, poolMax)
+
+/** A fresh database without any table of ours. */
+export const openEmptyDatabase = (poolMax = 8): Promise<TestDatabase> => openFrom('template1', poolMax)
+
 /** Ends the server of this run, if a test started one. Called once by the root hooks. */
 export const closeTestServer = async (): Promise<void> => {
   if (!server) return
-  const { home, postgres } = await server
+  const { home, postgres, admin } = await server
   server = undefined
+  await admin.close()
   await postgres.release()
   await rm(home, { recursive: true, force: true })
 }

@@ -5,11 +5,11 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { clearLeftovers, noteChild, temporaryFolder } from './folders.ts'
 
 const PROGRAMS = ['redis-server', 'valkey-server']
 
@@ -62,13 +62,14 @@ export interface TestRedis {
 export const startOwnRedis = async (settings: readonly string[] = []): Promise<TestRedis> => {
   const name = program()
   if (!name) throw new Error('neither redis-server nor valkey-server is on the PATH')
-  const folder = await mkdtemp(join(tmpdir(), 'vigia-redis-'))
+  const folder = await temporaryFolder()
   const port = await freePort()
   let child: ChildProcess | undefined
   const start = async (): Promise<void> => {
     const flags = ['--bind', '127.0.0.1', '--dir', folder, '--appendonly', 'yes', '--save', '']
     const policy = settings.includes('--maxmemory-policy') ? [] : ['--maxmemory-policy', 'noeviction']
     child = spawn(name, ['--port', String(port), ...flags, ...policy, ...settings], { stdio: 'ignore' })
+    if (child.pid !== undefined) await noteChild(folder, child.pid)
     const deadline = performance.now() + 20_000
     while (!(await answers(port))) {
       if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}`)
@@ -103,7 +104,7 @@ let shared: Promise<TestRedis> | undefined
 
 /** URL of the Redis all suites share; each uses a queue prefix of its own. */
 export const sharedRedisUrl = async (): Promise<string> =>
-  process.env['REDIS_URL'] ?? (await (shared ??= startOwnRedis())).url
+  process.env['REDIS_URL'] || (await (shared ??= clearLeftovers().then(() => startOwnRedis()))).url
 
 /** Ends the shared server of this run. Called once by the root hooks. */
 export const closeSharedRedis = async (): Promise<void> => {
