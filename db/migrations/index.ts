@@ -1,6 +1,7 @@
 /** The migrations in order: an explicit list, so that a stray file never becomes part of the schema. */
 import type { Knex } from 'knex'
 import * as accountsRunsModels from './0001-accounts-runs-models.ts'
+import * as threeLevels from './0002-three-levels.ts'
 
 interface Migration {
   readonly name: string
@@ -8,7 +9,12 @@ interface Migration {
   readonly down: (knex: Knex) => Promise<void>
 }
 
-const MIGRATIONS: readonly Migration[] = [{ name: '0001-accounts-runs-models', ...accountsRunsModels }]
+const MIGRATIONS: readonly Migration[] = [
+  { name: '0001-accounts-runs-models', ...accountsRunsModels },
+  { name: '0002-three-levels', ...threeLevels },
+]
+
+export const migrationNames: readonly string[] = MIGRATIONS.map((migration) => migration.name)
 
 export const migrationSource: Knex.MigrationSource<Migration> = {
   getMigrations: () => Promise.resolve([...MIGRATIONS]),
