@@ -1,0 +1,30 @@
+/**
+ * CPU work that must not run on the event loop. Services hand it to a pool of threads by name and do not
+ * know how threads are started; `workers/compute` implements it, tests may run tasks in place.
+ */
+import type { FitTask, FitResult } from './training/fit-batch.ts'
+
+/** Every kind of task: what goes to the thread and what comes back. */
+export interface ComputeTasks {
+  /** Builds, fingerprints and fits the forests of a batch of entities. */
+  readonly fit: { readonly input: FitTask; readonly output: FitResult }
+}
+export type ComputeTask = keyof ComputeTasks
+
+export interface ComputeOptions {
+  /** Buffers moved instead of copied; the caller may not touch them afterwards. */
+  readonly transfer?: readonly ArrayBuffer[]
+  /** Takes the task from the queue, or ends its thread, when it aborts. The promise rejects. */
+  readonly signal?: AbortSignal
+}
+
+export interface ComputePool {
+  /** Tasks that run at once: how many batches are worth having in flight. */
+  readonly threads: number
+  run<K extends ComputeTask>(
+    task: K,
+    input: ComputeTasks[K]['input'],
+    options?: ComputeOptions,
+  ): Promise<ComputeTasks[K]['output']>
+  close(): Promise<void>
+}

@@ -1,0 +1,27 @@
+/** Where the days of a config's entities come from. */
+import type { DayNumber, FrameBatch } from '../../ml/frame.ts'
+import type { Level } from '../core/entity.ts'
+
+export interface FrameRequest {
+  readonly configId: number
+  readonly level: Level
+  /** First and last day of the rows, both inclusive. */
+  readonly from: DayNumber
+  readonly to: DayNumber
+  /** Only these; ids without a row in the window are left out. Without it: all entities with rows. */
+  readonly entityIds?: readonly string[]
+  /** Days of `ancestorCpl`, both inclusive. Default: from..to. */
+  readonly refFrom?: DayNumber
+  readonly refTo?: DayNumber
+  /** Most entities per batch. */
+  readonly batchSize: number
+}
+
+/**
+ * Entities come ordered by campaign, parent and id, with days ascending. Every buffer of a batch is its
+ * own, so it can be transferred to a thread. Memory is bounded by a few batches, whatever the account's
+ * size.
+ */
+export interface FrameSource {
+  batches(request: FrameRequest): AsyncIterable<FrameBatch>
+}
