@@ -440,6 +440,27 @@ const packForest = (grown: GrownForest): Omit<ForestState, 'offset'> => {
   return { columns: grown.columns, maxSamples, internals, feature, threshold, leftInternals, leafCount }
 }
 
+/** The arrays of a state contradict each other: it was not made by `fitForest`. */
+export class ForestShapeError extends Error {
+  constructor(what: string) {
+    super(`the forest is not well-formed: ${what}`)
+    this.name = 'ForestShapeError'
+  }
+}
+
+const checkLengths = (state: ForestState): void => {
+  const nodes = state.feature.length
+  let promised = 0
+  for (const count of state.internals) promised += count
+  if (promised !== nodes || state.threshold.length !== nodes || state.leftInternals.length !== nodes) {
+    throw new ForestShapeError(`${promised} internal nodes promised, ${nodes} given`)
+  }
+  if (state.leafCount.length !== nodes + state.internals.length)
+    throw new ForestShapeError('the number of leaves is off')
+  if (state.feature.some((column) => column >= state.columns))
+    throw new ForestShapeError('a split names a column that is not there')
+}
+
 /**
  * A forest laid out for scoring: all nodes in one table, leaves pointing at themselves, so that a walk is a
  * fixed number of steps without a branch. Built from a `ForestState` in about 0.1 ms for 100 trees of 90 rows.
@@ -451,7 +472,10 @@ export interface ForestScorer {
   scoreRow(row: Float32Array, at?: number): number
 }
 
+/** @throws ForestShapeError on a state that was tampered with; scoring then never leaves its arrays */
 export const createScorer = (state: ForestState): ForestScorer => {
+  checkLengths(state)
+  const limit = depthLimit(state.maxSamples)
   const trees = state.internals.length
   const total = state.feature.length * 2 + trees
   const child = new Int32Array(total * 2)
@@ -473,7 +497,7 @@ export const createScorer = (state: ForestState): ForestScorer => {
   let internal = 0
   let leaf = 0
   // Internal nodes left in the subtree, depth, and the parent whose right child this is.
-  const stack = new Int32Array(3 * (depthLimit(state.maxSamples) + 3))
+  const stack = new Int32Array(3 * (limit + 3))
   for (let t = 0; t < trees; t += 1) {
     roots[t] = node
     stack[0] = state.internals[t]!
@@ -494,6 +518,8 @@ export const createScorer = (state: ForestState): ForestScorer => {
         leaf += 1
       } else {
         const left = state.leftInternals[internal]!
+        if (left >= inner) throw new ForestShapeError('a left subtree is larger than its tree')
+        if (depth >= limit) throw new ForestShapeError(`a tree is deeper than ${limit}`)
         feature[node] = state.feature[internal]!
         threshold[node] = state.threshold[internal]!
         child[node * 2] = node + 1
