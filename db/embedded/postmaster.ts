@@ -121,6 +121,8 @@ const failureText = (error: unknown): string => {
   if (codeOf(error) === 'ENOENT') {
     return 'the program cannot be loaded; the npm binaries need glibc (Alpine has musl): set DATABASE_URL there'
   }
+  if (/user does not exist/.test(tail))
+    return `${tail} (it needs a line in /etc/passwd: run vigia as a named user)`
   return tail || messageOf(error)
 }
 
@@ -297,20 +299,27 @@ const startOnce = async ({ place, binaries, settings }: Installation, port: numb
   return { failure: `${await logTail(place, from)}\n(${life.ended})`.trim() }
 }
 
+/** The port the server had when it ran last: addresses people noted stay valid. PostgreSQL keeps its arguments. */
+const lastPort = async (place: Place): Promise<number | null> => {
+  const text = (await readOrNull(join(dataOf(place), 'postmaster.opts'))) ?? ''
+  const port = Number(/"-p" "(\d+)"/.exec(text)?.[1])
+  return Number.isInteger(port) ? port : null
+}
+
 const portWasTaken = (failure: string): boolean => /could not bind|Address already in use/i.test(failure)
 /** Children of a killed server notice its death within a moment and then free its memory. */
 const childrenLinger = (failure: string): boolean => /pre-existing shared memory block/i.test(failure)
 
 const startFresh = async (installation: Installation, wanted: number | undefined): Promise<number> => {
   const { place, logger } = installation
-  let port = wanted ?? (await freePort())
+  let port = wanted ?? (await lastPort(place)) ?? (await freePort())
   for (let tries = 1; ; tries++) {
     const attempt = await startOnce(installation, port)
     if ('port' in attempt) return attempt.port
     if (tries < 40 && childrenLinger(attempt.failure)) {
       await delay(250)
     } else if (tries < 5 && wanted === undefined && portWasTaken(attempt.failure)) {
-      logger.warn('the port of the embedded database was taken meanwhile, trying another', { port })
+      logger.info('the port of the embedded database is taken, trying another', { port })
       port = await freePort()
     } else {
       throw refuse(
