@@ -5,7 +5,13 @@
 import type { Clock } from './core/clock.ts'
 import type { Configs } from './entities/configs.ts'
 import type { Imports } from './entities/imports.ts'
+import type { DetectionWork } from './jobs/detection.ts'
 import type { Enqueue, EnqueueMany } from './jobs/enqueue.ts'
+import type { RetentionWork } from './jobs/maintenance.ts'
+import type { ConfigSweep } from './jobs/sweep.ts'
+import type { TrainingWork } from './jobs/training.ts'
+import type { RunsService } from './runs/runs-service.ts'
+import type { SchedulesService } from './schedules/schedules-service.ts'
 
 export interface Services {
   readonly clock: Clock
@@ -13,4 +19,10 @@ export interface Services {
   readonly imports: Imports
   readonly enqueue: Enqueue
   readonly enqueueMany: EnqueueMany
+  readonly runs: RunsService
+  readonly schedules: SchedulesService
+  readonly sweeps: ConfigSweep
+  readonly training: TrainingWork
+  readonly detection: DetectionWork
+  readonly retention: RetentionWork
 }

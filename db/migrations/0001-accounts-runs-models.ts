@@ -127,6 +127,13 @@ create table runs (
   -- Counts executions; with lease_until it is the fencing token.
   attempt int not null default 0,
   lease_until timestamptz,
+  -- Names the queue job that carries the run; a queue job that ended is never added again under its name.
+  generation int not null default 1,
+  -- Failed tries and executions cut short by a dying worker, both since the run was last started.
+  tries int not null default 0,
+  deaths int not null default 0,
+  -- Not before: a delayed start or the wait before the next try.
+  available_at timestamptz,
   cancel_requested boolean not null default false,
   actor text not null,
   trace_id text,

@@ -1,6 +1,12 @@
+import { z } from 'zod'
+
 /** Time is passed in: no service reads the system clock itself, so tests can stand anywhere in a year. */
 export interface Clock {
   now(): Date
 }
 
 export const systemClock: Clock = { now: () => new Date() }
+
+/** An instant as text: ISO 8601 in UTC, `2026-03-11T03:00:00.000Z`. */
+export const Instant = z.iso.datetime()
+export type Instant = z.infer<typeof Instant>

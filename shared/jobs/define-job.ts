@@ -5,6 +5,7 @@
 import type { z } from 'zod'
 import type { WorkContext, WorkOutcome } from '../core/work.ts'
 import type { Services } from '../services.ts'
+import type { RunTicket } from './enqueue.ts'
 
 export const QUEUES = ['training', 'ml', 'sync', 'maintenance', 'control'] as const
 export type QueueName = (typeof QUEUES)[number]
@@ -19,8 +20,8 @@ export interface Retry {
 /** `run`'s context: what services get, plus the right to start runs of its own. */
 export interface JobContext<Payload> extends WorkContext {
   readonly payload: Payload
-  /** Starts runs whose parent is this run, in one bulk enqueue; answers their ids in order. */
-  spawn<P>(job: Job<P>, payloads: readonly P[]): Promise<readonly string[]>
+  /** Starts runs whose parent is this run, in one bulk enqueue; answers their tickets in order. */
+  spawn<P>(job: Job<P>, payloads: readonly P[]): Promise<readonly RunTicket[]>
 }
 
 export interface JobSpec<Payload> {
@@ -29,19 +30,20 @@ export interface JobSpec<Payload> {
   readonly payload: z.ZodType<Payload>
   readonly retry: Retry
   readonly timeoutMs: number
-  /** Joined with `|` it is the queue's job id and, with the name, the unique key of the run. */
-  readonly key: (payload: Payload) => readonly (string | number)[]
+  /** Joined with `|` it is, with the job's name, the unique key of the run; the queue's job id is made of both. */
+  key(payload: Payload): readonly (string | number)[]
   /** The config the run belongs to, so that lists and access can be scoped. */
-  readonly configId?: (payload: Payload) => number | null
-  readonly run: (context: JobContext<Payload>, services: Services) => Promise<WorkOutcome>
+  configId?(payload: Payload): number | null
+  run(context: JobContext<Payload>, services: Services): Promise<WorkOutcome>
   /**
    * For a job that spawns children and answers only when all have ended: called once, fenced, after the
    * last child; `children` holds their summed counts and how many failed. Until then the run is `running`.
+   * When `run` spawned nothing, its own outcome counts and `finish` is not called.
    */
-  readonly finish?: (
+  finish?(
     context: JobContext<Payload> & { readonly children: ChildrenSummary },
     services: Services,
-  ) => Promise<WorkOutcome>
+  ): Promise<WorkOutcome>
 }
 
 export interface ChildrenSummary {
@@ -54,7 +56,17 @@ export interface ChildrenSummary {
 
 export type Job<Payload> = JobSpec<Payload>
 
+/** A job whose payload type is not known here; whoever runs it lets its own schema check the payload first. */
+export type AnyJob = Job<unknown>
+
 export const defineJob = <Payload>(spec: JobSpec<Payload>): Job<Payload> => spec
 
-/** The id of a run in its queue: key parts joined by `|`. BullMQ refuses `:` and ids of digits only. */
-export const joinKey = (parts: readonly (string | number)[]): string => parts.map(String).join('|')
+/** Parts are escaped so that different parts never make the same key, and BullMQ takes it (no `:` in ids). */
+const ESCAPED: Readonly<Record<string, string>> = { '%': '%25', '|': '%7C', ':': '%3A' }
+
+/** Key parts joined by `|`: the run's key. */
+export const joinKey = (parts: readonly (string | number)[]): string =>
+  parts.map((part) => String(part).replace(/[%|:]/g, (sign) => ESCAPED[sign] ?? sign)).join('|')
+
+/** An instant as a key part: `2026-03-11T02:59:59.000Z` becomes `20260311T025959Z` (milliseconds only if any). */
+export const instantKey = (iso: string): string => iso.replace(/[-:]/g, '').replace(/\.0+(?=Z$)/, '')

@@ -1,0 +1,29 @@
+/** The registry of jobs. */
+import type { AnyJob } from './define-job.ts'
+import { detectAll, detectLevel } from './detection.ts'
+import { retentionNightly } from './maintenance.ts'
+import { trainAll, trainChunk, trainConfig, trainRetrain } from './training.ts'
+
+/** Jobs by name. */
+export type JobRegistry = ReadonlyMap<string, AnyJob>
+
+export const allJobs: readonly AnyJob[] = [
+  trainAll,
+  trainRetrain,
+  trainConfig,
+  trainChunk,
+  ...Object.values(detectAll),
+  ...Object.values(detectLevel),
+  retentionNightly,
+]
+
+/** @throws Error when two jobs share a name */
+export const jobRegistry = (jobs: readonly AnyJob[]): JobRegistry => {
+  const registry = new Map(jobs.map((job) => [job.name, job]))
+  if (registry.size !== jobs.length) throw new Error('two jobs share a name')
+  return registry
+}
+
+const registry = jobRegistry(allJobs)
+
+export const jobByName = (name: string): AnyJob | undefined => registry.get(name)

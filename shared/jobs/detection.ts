@@ -1,0 +1,60 @@
+/** Detection per level: every active config by the hour, one config on demand. */
+import { z } from 'zod'
+import { Instant } from '../core/clock.ts'
+import { LocalDate } from '../core/days.ts'
+import { ConfigId, EntityId } from '../core/entity.ts'
+import type { Level } from '../core/entity.ts'
+import type { WorkContext, WorkOutcome } from '../core/work.ts'
+import { askedFor } from './asked-for.ts'
+import { defineJob, instantKey } from './define-job.ts'
+import { perLevel, sweep } from './sweep.ts'
+
+export const DetectPayload = z.object({
+  configId: ConfigId,
+  asOf: Instant,
+  /** The analysed day; null: the newest complete day that has rows. */
+  day: LocalDate.nullable().default(null),
+  /** How many days up to the analysed one. */
+  days: z.int().min(1).max(7).default(1),
+  /** Null: all entities of the level. */
+  entityIds: z.array(EntityId).min(1).max(500).nullable().default(null),
+})
+export type DetectPayload = z.output<typeof DetectPayload>
+
+/** What the detection jobs call. */
+export interface DetectionWork {
+  detectLevel(level: Level, payload: DetectPayload, context: WorkContext): Promise<WorkOutcome>
+}
+
+const MINUTE_MS = 60_000
+const RETRY = { attempts: 3, delayMs: 15_000 }
+
+/** `detect.campaign`, `detect.adset` and `detect.ad`, by level. */
+export const detectLevel = perLevel((level) =>
+  defineJob<DetectPayload>({
+    name: `detect.${level}`,
+    queue: 'ml',
+    payload: DetectPayload,
+    retry: RETRY,
+    timeoutMs: 15 * MINUTE_MS,
+    // Today's rows change by the hour, so the instant belongs to the key.
+    key: ({ configId, asOf, day, days, entityIds }) => [
+      configId,
+      instantKey(asOf),
+      day ?? 'newest',
+      days,
+      askedFor(null, entityIds),
+    ],
+    configId: ({ configId }) => configId,
+    run: (context, { detection }) => detection.detectLevel(level, context.payload, context),
+  }),
+)
+
+/** `detect.all.campaign`, `detect.all.adset` and `detect.all.ad`, by level. */
+export const detectAll = perLevel((level) =>
+  sweep(
+    detectLevel[level],
+    { name: `detect.all.${level}`, retry: RETRY, timeoutMs: 15 * MINUTE_MS },
+    ({ configId, day }, asOf) => ({ configId, asOf, day, days: 1, entityIds: null }),
+  ),
+)
