@@ -88,7 +88,6 @@ const reasonOf = (error: unknown): string => messageOf(error) || codeOf(error)
 const HOPELESS: readonly (readonly [code: string, advice: string])[] = [
   ['28', 'check the user and password in DATABASE_URL'],
   ['3D000', 'create that database, or correct its name in DATABASE_URL'],
-  ['ENOTFOUND', 'correct the host in DATABASE_URL'],
 ]
 
 const adviceAbout = (error: unknown): string | undefined =>
@@ -130,7 +129,8 @@ const createPool = ({ url, logger, poolMax, applicationName }: DatabaseOptions):
       },
     },
     log: {
-      warn: (message: unknown) => logger.warn(String(message)),
+      // It warns of connections whose errors also reach the caller or the listener above.
+      warn: (message: unknown) => logger.debug(String(message)),
       error: (message: unknown) => logger.error(String(message)),
       deprecate: (message: unknown) => logger.warn(String(message)),
       debug: (message: unknown) => logger.debug(String(message)),
