@@ -5,6 +5,7 @@ import { assertFence } from '../../../db/fence.ts'
 import { FenceLost } from '../../../shared/core/work.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
+import { eventually } from '../../support/eventually.ts'
 
 describe('the fence of a run', () => {
   let database: TestDatabase
@@ -74,7 +75,7 @@ describe('the fence of a run', () => {
         .then(() => void order.push('taken over'))
       const waiting =
         "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'update \"runs\"%'"
-      while ((await knex.raw(waiting)).rowCount === 0);
+      await eventually('the successor waits', async () => (await knex.raw(waiting)).rowCount === 1)
       await trx('effects').insert({ run_id: runId })
       order.push('written')
     })

@@ -9,6 +9,7 @@ import { silentLogger } from '../../../shared/platform/logger.ts'
 import type { Logger } from '../../../shared/platform/logger.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
+import { eventually } from '../../support/eventually.ts'
 
 const SECRET = 'open-sesame'
 
@@ -121,7 +122,7 @@ describe('a database connection', () => {
       )
       const sleeping =
         "select 1 from pg_stat_activity where application_name = 'cut-me' and query like '%pg_sleep%'"
-      while ((await knex.raw(sleeping)).rowCount === 0);
+      await eventually('it sleeps', async () => (await knex.raw(sleeping)).rowCount === 1)
       await cut()
       expect(isUnreachable(await working)).to.equal(true)
       expect((await other.knex.raw('select 1')).rowCount).to.equal(1)
