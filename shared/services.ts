@@ -4,8 +4,11 @@
  */
 import type { Clock } from './core/clock.ts'
 import type { Configs } from './entities/configs.ts'
+import type { Entities } from './entities/entities.ts'
+import type { DataFreshness } from './entities/freshness.ts'
 import type { Imports } from './entities/imports.ts'
 import type { DetectionWork } from './jobs/detection.ts'
+import type { Insights } from './entities/insights.ts'
 import type { Enqueue, EnqueueMany } from './jobs/enqueue.ts'
 import type { RetentionWork } from './jobs/maintenance.ts'
 import type { ConfigSweep } from './jobs/sweep.ts'
@@ -17,6 +20,9 @@ export interface Services {
   readonly clock: Clock
   readonly configs: Configs
   readonly imports: Imports
+  readonly entities: Entities
+  readonly insights: Insights
+  readonly freshness: DataFreshness
   readonly enqueue: Enqueue
   readonly enqueueMany: EnqueueMany
   readonly runs: RunsService

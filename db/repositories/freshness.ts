@@ -1,0 +1,48 @@
+/** What PostgreSQL knows about how new a config's data is. */
+import type { Knex } from 'knex'
+import type { FreshnessStore } from '../../shared/entities/freshness.ts'
+
+const WATERMARKS = `
+select c.config_id, w.updated_at
+from unnest(cast(:configIds as int[]), cast(:days as date[])) as c(config_id, day)
+cross join lateral (
+  select max(i.updated_at) as updated_at from ads_insights_daily i
+  where i.config_id = c.config_id and i.date <= c.day
+) w
+where w.updated_at is not null`
+
+export const freshness = (db: Knex): FreshnessStore => ({
+  activeZones: async () =>
+    db('ads_configs')
+      .where({ is_active: true })
+      .orderBy('id')
+      .select<{ configId: number; timeZone: string }[]>({ configId: 'id', timeZone: 'timezone' }),
+
+  watermarks: async (configs) => {
+    const { rows }: { rows: { config_id: number; updated_at: Date }[] } = await db.raw(WATERMARKS, {
+      configIds: configs.map(({ configId }) => configId),
+      days: configs.map(({ day }) => day),
+    } as unknown as Knex.ValueDict)
+    return new Map(rows.map((row) => [row.config_id, row.updated_at]))
+  },
+
+  hasRows: async (configId, date) =>
+    (await db('ads_insights_daily').where({ config_id: configId, date }).first('ad_id')) !== undefined,
+
+  lastCovered: async (configId, day) => {
+    const [row] = await db('ads_imports')
+      .where({ config_id: configId })
+      .where('date_from', '<=', day)
+      .where('date_to', '>=', day)
+      .max<{ at: Date | null }[]>('created_at as at')
+    return row?.at ?? null
+  },
+
+  newestDayWithRows: async (configId, upTo) => {
+    const [row] = await db('ads_insights_daily')
+      .where({ config_id: configId })
+      .where('date', '<=', upTo)
+      .max<{ date: string | null }[]>('date as date')
+    return row?.date ?? null
+  },
+})

@@ -1,0 +1,83 @@
+/**
+ * How new a config's data is: which day to analyse, whether its figures are in, and since when (the
+ * watermark). A day without rows means two things: nobody imported it yet (stale), or an import covered it
+ * and nothing was delivered.
+ */
+import type { LocalDate } from '../core/days.ts'
+import { isTimeZone, lastCompleteDay, toDayNumber, toLocalDate } from '../core/days.ts'
+import type { Logger } from '../platform/logger.ts'
+import { zoneOf } from './configs.ts'
+import type { Configs } from './configs.ts'
+
+export type Freshness = 'fresh' | 'stale'
+
+/** An active config at an instant. */
+export interface ActiveConfig {
+  readonly configId: number
+  /** D: its last complete day. */
+  readonly day: LocalDate
+  /** ISO 8601: newest `updated_at` among its rows dated <= D; the epoch when it has none. */
+  readonly watermark: string
+}
+
+export interface FreshnessStore {
+  activeZones(): Promise<{ configId: number; timeZone: string }[]>
+  /** Newest `updated_at` of the rows up to each config's day, in one query; configs without rows are left out. */
+  watermarks(configs: readonly { configId: number; day: LocalDate }[]): Promise<Map<number, Date>>
+  hasRows(configId: number, day: LocalDate): Promise<boolean>
+  /** When the newest import whose declared days include `day` was made. */
+  lastCovered(configId: number, day: LocalDate): Promise<Date | null>
+  newestDayWithRows(configId: number, upTo: LocalDate): Promise<LocalDate | null>
+}
+
+export interface DataFreshness {
+  /** Every active config with its last complete day and watermark. */
+  activeConfigs(asOf: Date): Promise<readonly ActiveConfig[]>
+  /** The watermark of one config: newest `updated_at` among its rows dated <= day; the epoch when it has none. */
+  watermark(configId: number, day: LocalDate): Promise<Date>
+  /** @throws AppError CONFIG_NOT_FOUND */
+  freshness(configId: number, day: LocalDate): Promise<Freshness>
+  /**
+   * D of a request that names no day; null when the config has no complete day with rows.
+   * @throws AppError CONFIG_NOT_FOUND
+   */
+  newestCompleteDayWithRows(configId: number, asOf: Date): Promise<LocalDate | null>
+}
+
+const EPOCH = new Date(0)
+
+export const createDataFreshness = (
+  store: FreshnessStore,
+  configs: Configs,
+  logger: Logger,
+): DataFreshness => ({
+  activeConfigs: async (asOf) => {
+    const days: { configId: number; day: LocalDate }[] = []
+    for (const { configId, timeZone } of await store.activeZones()) {
+      // Only possible where the row was edited by hand; the other configs go on.
+      if (isTimeZone(timeZone)) days.push({ configId, day: toLocalDate(lastCompleteDay(asOf, timeZone)) })
+      else logger.error('a config has an unknown time zone', { config_id: configId, time_zone: timeZone })
+    }
+    const watermarks = await store.watermarks(days)
+    return days.map(({ configId, day }) => ({
+      configId,
+      day,
+      watermark: (watermarks.get(configId) ?? EPOCH).toISOString(),
+    }))
+  },
+
+  watermark: async (configId, day) => (await store.watermarks([{ configId, day }])).get(configId) ?? EPOCH,
+
+  freshness: async (configId, day) => {
+    if (await store.hasRows(configId, day)) return 'fresh'
+    const zone = zoneOf(await configs.get(configId))
+    const covered = await store.lastCovered(configId, day)
+    // A report made while the day still ran says nothing of how it ended.
+    return covered && lastCompleteDay(covered, zone) >= toDayNumber(day) ? 'fresh' : 'stale'
+  },
+
+  newestCompleteDayWithRows: async (configId, asOf) => {
+    const zone = zoneOf(await configs.get(configId))
+    return store.newestDayWithRows(configId, toLocalDate(lastCompleteDay(asOf, zone)))
+  },
+})
