@@ -5,20 +5,12 @@
  */
 import type { LocalDate } from '../core/days.ts'
 import { isTimeZone, lastCompleteDay, toDayNumber, toLocalDate } from '../core/days.ts'
+import type { ConfigSweep } from '../jobs/sweep.ts'
 import type { Logger } from '../platform/logger.ts'
 import { zoneOf } from './configs.ts'
 import type { Configs } from './configs.ts'
 
 export type Freshness = 'fresh' | 'stale'
-
-/** An active config at an instant. */
-export interface ActiveConfig {
-  readonly configId: number
-  /** D: its last complete day. */
-  readonly day: LocalDate
-  /** ISO 8601: newest `updated_at` among its rows dated <= D; the epoch when it has none. */
-  readonly watermark: string
-}
 
 export interface FreshnessStore {
   activeZones(): Promise<{ configId: number; timeZone: string }[]>
@@ -30,9 +22,7 @@ export interface FreshnessStore {
   newestDayWithRows(configId: number, upTo: LocalDate): Promise<LocalDate | null>
 }
 
-export interface DataFreshness {
-  /** Every active config with its last complete day and watermark. */
-  activeConfigs(asOf: Date): Promise<readonly ActiveConfig[]>
+export interface DataFreshness extends ConfigSweep {
   /** The watermark of one config: newest `updated_at` among its rows dated <= day; the epoch when it has none. */
   watermark(configId: number, day: LocalDate): Promise<Date>
   /** @throws AppError CONFIG_NOT_FOUND */
