@@ -1,0 +1,135 @@
+/** What was found, for people: lists, counts, and what they say about a finding. */
+import type { AnomalyType, Metric, Polarity, Severity } from '../../ml/detectors/signal.ts'
+import { AppError } from '../core/errors.ts'
+import type { LocalDate } from '../core/days.ts'
+import type { Level } from '../core/entity.ts'
+import type { Page, PageRequest } from '../core/page.ts'
+
+export type AnomalyStatus = 'open' | 'acknowledged' | 'resolved'
+export const ANOMALY_STATUSES = ['open', 'acknowledged', 'resolved'] as const
+
+export interface AnomalyFilter {
+  readonly configId: number
+  /** Absent: all levels. */
+  readonly entityType?: Level
+  readonly entityId?: string
+  readonly severity?: Severity
+  readonly type?: AnomalyType
+  readonly status?: AnomalyStatus
+  readonly polarity?: Polarity
+  readonly alerted?: boolean
+  /** Inclusive days. */
+  readonly dateFrom: LocalDate
+  readonly dateTo: LocalDate
+}
+
+/** A row as it goes over the wire. */
+export interface AnomalyRow {
+  readonly id: number
+  readonly config_id: number
+  readonly entity_type: Level
+  readonly entity_id: string
+  readonly entity_name: string | null
+  readonly parent_id: string | null
+  readonly campaign_id: string | null
+  readonly campaign_name: string | null
+  readonly type: AnomalyType
+  readonly metric: Metric
+  readonly anomaly_date: LocalDate
+  readonly severity: Severity
+  readonly polarity: Polarity
+  readonly direction: 'up' | 'down'
+  readonly score: number
+  readonly rarity: number | null
+  readonly observed: number | null
+  readonly expected: number | null
+  readonly lower: number | null
+  readonly upper: number | null
+  readonly deviation: number | null
+  readonly contributions: Readonly<Record<string, number>> | null
+  readonly signals: readonly Readonly<Record<string, unknown>>[]
+  readonly model_source: string
+  readonly model_version: number | null
+  readonly baseline_reason: string | null
+  readonly partial: boolean
+  readonly alerted: boolean
+  readonly status: AnomalyStatus
+  readonly resolution: string | null
+  readonly notes: string | null
+  readonly actor: string | null
+  readonly acted_at: string | null
+  readonly first_seen: string
+  readonly last_seen: string
+  readonly times_seen: number
+  readonly incident_id: number | null
+  readonly run_id: string | null
+}
+
+export interface AnomalySummary {
+  readonly total: number
+  readonly by_severity: Readonly<Record<string, number>>
+  readonly by_type: Readonly<Record<string, number>>
+  readonly by_status: Readonly<Record<string, number>>
+  readonly critical_count: number
+  readonly last_detected_at: string | null
+}
+
+export interface Verdict {
+  readonly actor: string
+  readonly notes: string | null
+  readonly at: Date
+}
+
+export interface AnomalyStore {
+  list(filter: AnomalyFilter, page: PageRequest): Promise<Page<AnomalyRow>>
+  summary(filter: AnomalyFilter): Promise<AnomalySummary>
+  find(id: number): Promise<AnomalyRow | null>
+  /** Moves `id` to `status` when its status is one of `from`; false when it is not. */
+  move(
+    id: number,
+    from: readonly AnomalyStatus[],
+    status: AnomalyStatus,
+    resolution: string | null,
+    verdict: Verdict,
+  ): Promise<boolean>
+}
+
+export interface AnomaliesService {
+  list(filter: AnomalyFilter, page: PageRequest): Promise<Page<AnomalyRow>>
+  summary(filter: AnomalyFilter): Promise<AnomalySummary>
+  /** @throws NOT_FOUND */
+  get(id: number): Promise<AnomalyRow>
+  /** Repeating is harmless. @throws CONFLICT once it is resolved */
+  acknowledge(id: number, verdict: Verdict): Promise<AnomalyRow>
+  /** Repeating is harmless: the first resolution stays. */
+  resolve(id: number, verdict: Verdict): Promise<AnomalyRow>
+}
+
+export const createAnomalies = (store: AnomalyStore): AnomaliesService => {
+  const get = async (id: number): Promise<AnomalyRow> => {
+    const row = await store.find(id)
+    if (!row)
+      throw new AppError('NOT_FOUND', `there is no anomaly ${id}; list them with GET /api/v1/ml/anomalies`)
+    return row
+  }
+  return {
+    list: (filter, page) => store.list(filter, page),
+    summary: (filter) => store.summary(filter),
+    get,
+    acknowledge: async (id, verdict) => {
+      await store.move(id, ['open'], 'acknowledged', null, verdict)
+      const row = await get(id)
+      if (row.status === 'resolved') {
+        throw new AppError(
+          'CONFLICT',
+          `anomaly ${id} is resolved (${row.resolution ?? 'by hand'}) and needs no acknowledgement`,
+        )
+      }
+      return row
+    },
+    resolve: async (id, verdict) => {
+      await store.move(id, ['open', 'acknowledged'], 'resolved', 'manual', verdict)
+      return get(id)
+    },
+  }
+}

@@ -1,0 +1,60 @@
+/** What detection remembers and asks, set-based: one statement for many entities. */
+import type { AnomalyDraft, BaselineReason } from '../../ml/detectors/signal.ts'
+import type { DayNumber } from '../../ml/frame.ts'
+import type { Level } from '../core/entity.ts'
+import type { Fence } from '../core/work.ts'
+
+export interface ScoredAnomaly {
+  readonly entityId: string
+  readonly parentId: string | null
+  readonly day: DayNumber
+  readonly anomaly: AnomalyDraft
+  readonly baselineReason: BaselineReason | null
+}
+
+export interface ScoredBatch {
+  readonly configId: number
+  readonly level: Level
+  /** Entities that were judged on all of `days`. */
+  readonly entityIds: readonly string[]
+  readonly days: readonly DayNumber[]
+  readonly anomalies: readonly ScoredAnomaly[]
+  /** When this execution looked: newer than whatever an earlier one wrote. */
+  readonly seenAt: Date
+}
+
+export interface WriteCounts {
+  /** Rows that were not there before. */
+  readonly created: number
+  /** Open rows this scoring no longer raises. */
+  readonly restated: number
+}
+
+export interface DetectionStore {
+  /** Time zone of a config. @throws CONFIG_NOT_FOUND */
+  timeZoneOf(configId: number): Promise<string>
+  /** When the newest whole run of `job` for the config, other than `runId`, started looking. */
+  previousLook(job: string, configId: number, runId: string): Promise<Date | null>
+  /** Days in [from, to] with a row written after `since`, ascending. */
+  restatedDays(configId: number, since: Date, from: DayNumber, to: DayNumber): Promise<readonly DayNumber[]>
+  /** Days labelled true_positive since `from`, by entity id. */
+  labelledDays(
+    configId: number,
+    level: Level,
+    from: DayNumber,
+  ): Promise<ReadonlyMap<string, readonly DayNumber[]>>
+  /** Days in [from, to] that have a frequency alert, by entity id. */
+  frequencyAlertDays(
+    configId: number,
+    level: Level,
+    from: DayNumber,
+    to: DayNumber,
+  ): Promise<ReadonlyMap<string, readonly DayNumber[]>>
+  /**
+   * One transaction under the fence: raises or refreshes what was found, resolves as `restated` what the
+   * judged entities no longer show on the judged days. A repetition changes nothing but `last_seen`.
+   */
+  write(fence: Fence, batch: ScoredBatch): Promise<WriteCounts>
+  /** Resolves as `expired` what has been open since before `openedBefore`. */
+  expire(fence: Fence, configId: number, level: Level, openedBefore: Date): Promise<number>
+}

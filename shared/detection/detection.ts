@@ -1,0 +1,305 @@
+/**
+ * Detection of one level of one config. Stages: which days, freshness; then per batch of entities: frames,
+ * models, judgement on the threads, findings into the store. Batches overlap; memory stays a few batches.
+ */
+import { SEVERITIES } from '../../ml/detectors/signal.ts'
+import type { DetectionParams } from '../../ml/detectors/params.ts'
+import type { Signal } from '../../ml/detectors/signal.ts'
+import type { DayNumber, FrameBatch } from '../../ml/frame.ts'
+import type { ComputePool } from '../compute.ts'
+import type { Clock } from '../core/clock.ts'
+import { lastCompleteDay, toDayNumber, toLocalDate } from '../core/days.ts'
+import type { LocalDate } from '../core/days.ts'
+import type { Level } from '../core/entity.ts'
+import type { WorkContext, WorkOutcome } from '../core/work.ts'
+import type { DataFreshness } from '../entities/freshness.ts'
+import type { FrameSource } from '../entities/frames.ts'
+import type { ModelLoader } from '../registry/model-loader.ts'
+import type { ModelRegistry } from '../registry/model-registry.ts'
+import type { BatchModel, DetectResult, DetectTask } from './detect-batch.ts'
+import type { DetectionStore, ScoredAnomaly } from './detection-store.ts'
+
+/** Entities per thread task: small enough to keep both threads busy on an account of a hundred ads. */
+const BATCH_SIZE = 128
+/** Entities whose findings are written in one transaction. */
+const WRITE_SIZE = 1024
+/** Days of which late data is looked at again. */
+const RESTATED_DAYS = 7
+const FREQUENCY_REPEAT_DAYS = 7
+const EXPIRE_AFTER_MS = 7 * 86_400_000
+
+export interface DetectRequest {
+  readonly configId: number
+  /** ISO 8601. */
+  readonly asOf: string
+  /** The newest day to judge; null: the newest complete day at `asOf` that has rows. */
+  readonly day: LocalDate | null
+  /** How many days, ending with `day`. */
+  readonly days: number
+  /** null: all entities of the level. */
+  readonly entityIds: readonly string[] | null
+}
+
+export interface DryRunSignal extends Signal {
+  readonly entityId: string
+  readonly day: LocalDate
+}
+
+export interface DetectionService {
+  detectLevel(level: Level, request: DetectRequest, context: WorkContext): Promise<WorkOutcome>
+  /** The same judgement with nothing stored. */
+  dryRun(level: Level, request: DetectRequest, signal: AbortSignal): Promise<readonly DryRunSignal[]>
+}
+
+export interface DetectionParts {
+  readonly clock: Clock
+  readonly store: DetectionStore
+  readonly freshness: DataFreshness
+  readonly frames: FrameSource
+  readonly registry: ModelRegistry
+  readonly models: ModelLoader
+  readonly compute: ComputePool
+  readonly params: DetectionParams
+  readonly useForests: boolean
+}
+
+interface Judged {
+  readonly batch: { readonly ids: readonly string[]; readonly parents: readonly (string | null)[] }
+  readonly result: DetectResult
+}
+
+export const createDetection = (parts: DetectionParts): DetectionService => {
+  const { store, params } = parts
+
+  /** The models of a batch for each day, loaded once each. */
+  const loadModels = async (
+    level: Level,
+    request: DetectRequest,
+    ids: readonly string[],
+    days: readonly DayNumber[],
+  ): Promise<{ models: BatchModel[]; modelOf: Int32Array }> => {
+    const modelOf = new Int32Array(ids.length * days.length).fill(-1)
+    if (!parts.useForests) return { models: [], modelOf }
+    const perDay = await Promise.all(
+      days.map((day) => parts.registry.versionsFor(request.configId, level, day, ids)),
+    )
+    const indexOf = new Map<string, number>()
+    const refs = []
+    for (let d = 0; d < days.length; d += 1) {
+      for (let e = 0; e < ids.length; e += 1) {
+        const ref = perDay[d]?.get(ids[e] ?? '')
+        if (!ref) continue
+        const key = `${ref.model}@${ref.version}`
+        let index = indexOf.get(key)
+        if (index === undefined) {
+          index = refs.push(ref) - 1
+          indexOf.set(key, index)
+        }
+        modelOf[e * days.length + d] = index
+      }
+    }
+    const loaded = await parts.models.loadMany(refs)
+    const models = loaded.map((model): BatchModel =>
+      model.status === 'ready'
+        ? { version: model.ref.version, bytes: model.bytes }
+        : { version: model.ref.version, broken: true },
+    )
+    return { models, modelOf }
+  }
+
+  /** Judges all entities of the request on `days`, batch by batch, with a few batches under way at once. */
+  async function* judge(
+    level: Level,
+    request: DetectRequest,
+    days: readonly DayNumber[],
+    signal: AbortSignal,
+  ): AsyncGenerator<Judged> {
+    const first = days[0] ?? 0
+    const last = days.at(-1) ?? 0
+    const [excludedDays, frequencyAlertDays] = await Promise.all([
+      store.labelledDays(request.configId, level, first - params.baselineDays),
+      store.frequencyAlertDays(request.configId, level, first - FREQUENCY_REPEAT_DAYS, last),
+    ])
+    const judgeBatch = async (batch: FrameBatch): Promise<Judged> => {
+      const ids = batch.heads.map((head) => head.id)
+      const parents = batch.heads.map((head) => head.parentId)
+      const { models, modelOf } = await loadModels(level, request, ids, days)
+      const task: DetectTask = {
+        batch,
+        days,
+        params,
+        models,
+        modelOf,
+        forestsDisabled: !parts.useForests,
+        excludedDays,
+        frequencyAlertDays,
+      }
+      const { columns } = batch
+      const transfer = [batch.offsets, ...Object.values(columns)].map(
+        (array: Int32Array | Float64Array) => array.buffer,
+      )
+      const result = await parts.compute.run('detect', task, {
+        signal,
+        transfer: [...new Set(transfer)].filter((buffer) => buffer instanceof ArrayBuffer),
+      })
+      return { batch: { ids, parents }, result }
+    }
+    const underWay: Promise<Judged>[] = []
+    try {
+      const batches = parts.frames.batches({
+        configId: request.configId,
+        level,
+        from: first - params.baselineDays,
+        to: last,
+        ...(request.entityIds ? { entityIds: request.entityIds } : {}),
+        batchSize: BATCH_SIZE,
+      })
+      for await (const batch of batches) {
+        signal.throwIfAborted()
+        underWay.push(judgeBatch(batch))
+        if (underWay.length > parts.compute.threads) yield await underWay.shift()!
+      }
+      while (underWay.length > 0) yield await underWay.shift()!
+    } finally {
+      // An early end leaves nothing unwatched behind.
+      await Promise.allSettled(underWay)
+    }
+  }
+
+  const chosenDay = async ({ configId, asOf, day }: DetectRequest): Promise<DayNumber> => {
+    if (day !== null) return toDayNumber(day)
+    const instant = new Date(asOf)
+    const newest = await parts.freshness.newestCompleteDayWithRows(configId, instant)
+    return newest === null ? lastCompleteDay(instant, await store.timeZoneOf(configId)) : toDayNumber(newest)
+  }
+
+  const lastDays = (day: DayNumber, count: number): DayNumber[] =>
+    Array.from({ length: count }, (_, i) => day - count + 1 + i)
+
+  const skipped = (reason: string, day: DayNumber): WorkOutcome => ({
+    status: 'skipped',
+    counts: { done: 0, skipped: 1, failed: 0 },
+    reasons: { [reason]: 1 },
+    result: { day: toLocalDate(day) },
+  })
+
+  return {
+    detectLevel: async (level, request, context) => {
+      const { configId } = request
+      const day = await chosenDay(request)
+      if ((await parts.freshness.freshness(configId, toLocalDate(day))) === 'stale')
+        return skipped('stale_data', day)
+
+      const seenAt = parts.clock.now()
+      const whole = request.entityIds === null
+      const days = new Set(lastDays(day, request.days))
+      const previous = whole
+        ? await store.previousLook(`detect.${level}`, configId, context.fence.runId)
+        : null
+      if (previous) {
+        for (const late of await store.restatedDays(configId, previous, day - RESTATED_DAYS + 1, day))
+          days.add(late)
+      }
+      const ordered = [...days].sort((a, b) => a - b)
+
+      const counts = { done: 0, skipped: 0, failed: 0 }
+      const bySeverity: Record<string, number> = Object.fromEntries(
+        SEVERITIES.map((severity) => [severity, 0]),
+      )
+      let signals = 0
+      let hypotheses = 0
+      let anomalies = 0
+      let created = 0
+      let restated = 0
+      let judgedByForest = 0
+      let pendingIds: string[] = []
+      let pending: ScoredAnomaly[] = []
+      const flush = async (): Promise<void> => {
+        if (pendingIds.length === 0) return
+        const written = await store.write(context.fence, {
+          configId,
+          level,
+          entityIds: pendingIds,
+          days: ordered,
+          anomalies: pending,
+          seenAt,
+        })
+        created += written.created
+        restated += written.restated
+        pendingIds = []
+        pending = []
+      }
+      for await (const { batch, result } of judge(level, request, ordered, context.signal)) {
+        const failed = new Set(result.failed.map(({ entity }) => entity))
+        for (const { entity, message } of result.failed) {
+          context.logger.error('an entity could not be judged', {
+            entity_id: batch.ids[entity],
+            error: message,
+          })
+        }
+        batch.ids.forEach((id, i) => {
+          if (!failed.has(i)) pendingIds.push(id)
+        })
+        for (const { entity, day: found, anomaly, baselineReason } of result.findings) {
+          bySeverity[anomaly.severity] = (bySeverity[anomaly.severity] ?? 0) + 1
+          pending.push({
+            entityId: batch.ids[entity] ?? '',
+            parentId: batch.parents[entity] ?? null,
+            day: found,
+            anomaly,
+            baselineReason,
+          })
+        }
+        counts.done += batch.ids.length - failed.size
+        counts.failed += failed.size
+        signals += result.signals
+        hypotheses += result.hypotheses
+        anomalies += result.findings.length
+        judgedByForest += result.judgedByForest
+        if (pendingIds.length >= WRITE_SIZE) await flush()
+        context.progress(0.5, counts)
+      }
+      await flush()
+      const expired = whole
+        ? await store.expire(context.fence, configId, level, new Date(seenAt.getTime() - EXPIRE_AFTER_MS))
+        : 0
+
+      const asked = request.entityIds?.length ?? 0
+      const unknown = Math.max(0, asked - counts.done - counts.failed)
+      counts.skipped = unknown
+      return {
+        status: counts.failed === 0 ? 'succeeded' : counts.done > 0 ? 'partial' : 'failed',
+        counts,
+        reasons: {
+          ...(unknown > 0 ? { no_data: unknown } : {}),
+          ...(counts.failed > 0 ? { detection_failed: counts.failed } : {}),
+        },
+        result: {
+          day: toLocalDate(day),
+          days: ordered.map(toLocalDate),
+          hypotheses,
+          signals,
+          anomalies,
+          by_severity: bySeverity,
+          created,
+          restated,
+          expired,
+          judged_by_forest: judgedByForest,
+        },
+      }
+    },
+
+    dryRun: async (level, request, signal) => {
+      const days = lastDays(await chosenDay(request), request.days)
+      const found: DryRunSignal[] = []
+      for await (const { batch, result } of judge(level, request, days, signal)) {
+        for (const { entity, day, anomaly } of result.findings) {
+          for (const one of anomaly.signals) {
+            found.push({ ...one, entityId: batch.ids[entity] ?? '', day: toLocalDate(day) })
+          }
+        }
+      }
+      return found
+    },
+  }
+}
