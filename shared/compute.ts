@@ -2,12 +2,15 @@
  * CPU work that must not run on the event loop. Services hand it to a pool of threads by name and do not
  * know how threads are started; `workers/compute` implements it, tests may run tasks in place.
  */
+import type { DetectResult, DetectTask } from './detection/detect-batch.ts'
 import type { FitTask, FitResult } from './training/fit-batch.ts'
 
 /** Every kind of task: what goes to the thread and what comes back. */
 export interface ComputeTasks {
   /** Builds, fingerprints and fits the forests of a batch of entities. */
   readonly fit: { readonly input: FitTask; readonly output: FitResult }
+  /** Judges the wanted days of a batch of entities. */
+  readonly detect: { readonly input: DetectTask; readonly output: DetectResult }
 }
 export type ComputeTask = keyof ComputeTasks
 

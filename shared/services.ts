@@ -3,12 +3,13 @@
  * factory call in `buildServices`.
  */
 import type { Clock } from './core/clock.ts'
+import type { AnomaliesService } from './detection/anomalies.ts'
+import type { DetectionService } from './detection/detection.ts'
 import type { Configs } from './entities/configs.ts'
 import type { Entities } from './entities/entities.ts'
 import type { DataFreshness } from './entities/freshness.ts'
 import type { Imports } from './entities/imports.ts'
 import type { Insights } from './entities/insights.ts'
-import type { DetectionWork } from './jobs/detection.ts'
 import type { Enqueue, EnqueueMany } from './jobs/enqueue.ts'
 import type { RetentionWork } from './jobs/maintenance.ts'
 import type { ConfigSweep } from './jobs/sweep.ts'
@@ -29,6 +30,7 @@ export interface Services {
   readonly schedules: SchedulesService
   readonly sweeps: ConfigSweep
   readonly training: TrainingWork
-  readonly detection: DetectionWork
+  readonly detection: DetectionService
+  readonly anomalies: AnomaliesService
   readonly retention: RetentionWork
 }

@@ -31,8 +31,6 @@ export interface WriteCounts {
 }
 
 export interface DetectionStore {
-  /** Time zone of a config. @throws CONFIG_NOT_FOUND */
-  timeZoneOf(configId: number): Promise<string>
   /** When the newest whole run of `job` for the config, other than `runId`, started looking. */
   previousLook(job: string, configId: number, runId: string): Promise<Date | null>
   /** Days in [from, to] with a row written after `since`, ascending. */

@@ -12,6 +12,8 @@ import { lastCompleteDay, toDayNumber, toLocalDate } from '../core/days.ts'
 import type { LocalDate } from '../core/days.ts'
 import type { Level } from '../core/entity.ts'
 import type { WorkContext, WorkOutcome } from '../core/work.ts'
+import { zoneOf } from '../entities/configs.ts'
+import type { Configs } from '../entities/configs.ts'
 import type { DataFreshness } from '../entities/freshness.ts'
 import type { FrameSource } from '../entities/frames.ts'
 import type { ModelLoader } from '../registry/model-loader.ts'
@@ -54,6 +56,7 @@ export interface DetectionService {
 export interface DetectionParts {
   readonly clock: Clock
   readonly store: DetectionStore
+  readonly configs: Configs
   readonly freshness: DataFreshness
   readonly frames: FrameSource
   readonly registry: ModelRegistry
@@ -170,7 +173,9 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
     if (day !== null) return toDayNumber(day)
     const instant = new Date(asOf)
     const newest = await parts.freshness.newestCompleteDayWithRows(configId, instant)
-    return newest === null ? lastCompleteDay(instant, await store.timeZoneOf(configId)) : toDayNumber(newest)
+    return newest === null
+      ? lastCompleteDay(instant, zoneOf(await parts.configs.get(configId)))
+      : toDayNumber(newest)
   }
 
   const lastDays = (day: DayNumber, count: number): DayNumber[] =>

@@ -1,0 +1,89 @@
+/** Findings in words a marketer uses: what happened, and the figures with their units. */
+import type { AnomalyRow } from '../../shared/detection/anomalies.ts'
+
+const METRIC_WORDS: Readonly<Record<string, string>> = {
+  spend: 'Spend',
+  cpl: 'Cost per lead',
+  ctr: 'Click rate',
+  leads: 'Leads',
+  conversion_rate: 'Conversion rate',
+  frequency: 'Frequency',
+  impressions: 'Impressions',
+  reach: 'Reach',
+}
+
+const metricWord = (metric: string): string => METRIC_WORDS[metric] ?? metric
+
+const percent = (share: number): string => `${Math.round(share * 100)}%`
+
+/** The features that explain most of a forest's finding, e.g. `cost per lead 62%, spend 21%`. */
+const mainShares = (contributions: Readonly<Record<string, number>>): string =>
+  Object.entries(contributions)
+    .sort(([, a], [, b]) => b - a)
+    .filter(([, share], i) => i === 0 || share >= 0.2)
+    .slice(0, 2)
+    .map(([feature, share]) => `${metricWord(feature).toLowerCase()} ${percent(share)}`)
+    .join(', ')
+
+/** What happened, in one short sentence. */
+export const whatHappened = (row: AnomalyRow): string => {
+  switch (row.type) {
+    case 'zero_spend':
+      return 'Stopped spending although active'
+    case 'zero_impressions':
+      return 'Stopped being shown although active'
+    case 'frequency_alert':
+      return 'People see it too often'
+    case 'reach_saturation':
+      return 'More impressions, no new people'
+    case 'performance_drop':
+    case 'performance_spike': {
+      const kind = row.type === 'performance_drop' ? 'Unusual day' : 'Unusually good day'
+      return row.contributions ? `${kind}: ${mainShares(row.contributions)}` : kind
+    }
+    case 'ctr_spike':
+      return row.polarity === 'bad' ? 'Click rate rose but fewer convert' : 'Click rate rose'
+    default: {
+      const changed = row.signals.some((signal) => signal['detector'] === 'change_point')
+      const rose = row.direction === 'up' ? 'rose' : 'fell'
+      const since = changed && row.signals.length === 1 ? ' and stayed' : ''
+      return `${metricWord(row.metric)} ${rose}${since}`
+    }
+  }
+}
+
+/** The metric a row's observed and expected figures are in: a forest's are those of its leading feature. */
+const unitOf = (row: AnomalyRow): string => {
+  if (row.metric !== 'multivariate') return row.metric
+  const [leading] = Object.entries(row.contributions ?? {}).sort(([, a], [, b]) => b - a)
+  return leading?.[0] ?? ''
+}
+
+const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
+const twoDigits = new Intl.NumberFormat('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })
+const oneDigit = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 })
+
+/** A figure with its unit; `-` when there is none. */
+export const figure = (value: number | null, metric: string, currency: string): string => {
+  if (value === null) return '-'
+  switch (metric) {
+    case 'spend':
+    case 'cpl':
+      return `${currency} ${twoDigits.format(value)}`
+    case 'ctr':
+    case 'conversion_rate':
+      return `${twoDigits.format(value)}%`
+    case 'frequency':
+      return `${oneDigit.format(value)}x`
+    case 'leads':
+      return `${oneDigit.format(value)} leads`
+    default:
+      return grouped.format(value)
+  }
+}
+
+export const observedText = (row: AnomalyRow, currency: string): string =>
+  figure(row.observed, unitOf(row), currency)
+
+export const expectedText = (row: AnomalyRow, currency: string): string =>
+  figure(row.expected, unitOf(row), currency)

@@ -1,0 +1,358 @@
+/** Anomalies in PostgreSQL: what detection writes, what people read and decide. */
+import type { Knex } from 'knex'
+import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
+import { AppError } from '../../shared/core/errors.ts'
+import { toPage } from '../../shared/core/page.ts'
+import { wireNumber } from '../../shared/core/wire.ts'
+import type { AnomalyFilter, AnomalyRow, AnomalyStore } from '../../shared/detection/anomalies.ts'
+import type { DetectionStore, ScoredAnomaly } from '../../shared/detection/detection-store.ts'
+import { assertFence } from '../fence.ts'
+
+/** Findings per INSERT; bounds the size of one JSON parameter. */
+const INSERT_SIZE = 2000
+
+const toRecord = ({
+  entityId,
+  parentId,
+  day,
+  anomaly,
+  baselineReason,
+}: ScoredAnomaly): Record<string, unknown> => ({
+  entity_id: entityId,
+  parent_id: parentId,
+  type: anomaly.type,
+  metric: anomaly.metric,
+  anomaly_date: toLocalDate(day),
+  severity: anomaly.severity,
+  signals: anomaly.signals.map((signal) => ({
+    detector: signal.detector,
+    severity: signal.severity,
+    polarity: signal.polarity,
+    direction: signal.direction,
+    score: signal.score,
+    rarity: signal.rarity,
+    observed: signal.observed,
+    expected: signal.expected,
+    lower: signal.lower,
+    upper: signal.upper,
+    deviation: signal.deviation,
+    contributions: signal.contributions,
+  })),
+  model_source: anomaly.modelSource,
+  baseline_reason: baselineReason,
+  model_version: anomaly.modelVersion,
+  score: anomaly.score,
+  rarity: anomaly.rarity,
+  observed: anomaly.observed,
+  expected: anomaly.expected,
+  lower: anomaly.lower,
+  upper: anomaly.upper,
+  deviation: anomaly.deviation,
+  direction: anomaly.direction,
+  polarity: anomaly.polarity,
+  contributions: anomaly.contributions,
+})
+
+const VALUE_COLUMNS = [
+  'severity',
+  'signals',
+  'model_source',
+  'baseline_reason',
+  'model_version',
+  'score',
+  'rarity',
+  'observed',
+  'expected',
+  'lower',
+  'upper',
+  'deviation',
+  'direction',
+  'polarity',
+  'contributions',
+]
+
+/**
+ * A finding of the same day met again refreshes its figures. What people acknowledged or resolved keeps that
+ * status; only what vigia itself took back (`restated`) opens again. Rows are written in one order by all,
+ * so that two runs at once wait for each other instead of deadlocking.
+ */
+const RAISE = `
+insert into ml_anomalies (
+  config_id, entity_type, entity_id, parent_id, type, metric, anomaly_date, ${VALUE_COLUMNS.join(', ')},
+  first_seen, last_seen, run_id
+)
+select ?::int, ?::text, r.entity_id, r.parent_id, r.type, r.metric, r.anomaly_date,
+  ${VALUE_COLUMNS.map((column) => `r.${column}`).join(', ')}, ?::timestamptz, ?::timestamptz, ?::uuid
+from jsonb_to_recordset(?::jsonb) as r(
+  entity_id text, parent_id text, type text, metric text, anomaly_date date, severity text, signals jsonb,
+  model_source text, baseline_reason text, model_version int, score float8, rarity float8, observed float8,
+  expected float8, lower float8, upper float8, deviation float8, direction text, polarity text, contributions jsonb
+)
+order by r.entity_id, r.type, r.metric, r.anomaly_date
+on conflict (config_id, entity_type, entity_id, type, metric, anomaly_date) do update set
+  ${VALUE_COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')},
+  parent_id = excluded.parent_id,
+  last_seen = greatest(ml_anomalies.last_seen, excluded.last_seen),
+  times_seen = ml_anomalies.times_seen
+    + case when ml_anomalies.run_id is not distinct from excluded.run_id then 0 else 1 end,
+  run_id = excluded.run_id,
+  status = case when ml_anomalies.resolution = 'restated' then 'open' else ml_anomalies.status end,
+  acted_at = case when ml_anomalies.resolution = 'restated' then null else ml_anomalies.acted_at end,
+  actor = case when ml_anomalies.resolution = 'restated' then null else ml_anomalies.actor end,
+  resolution = nullif(ml_anomalies.resolution, 'restated')
+returning (xmax = 0) as created
+`
+
+const daysByEntity = (rows: readonly { entity_id: string; day: string }[]): Map<string, number[]> => {
+  const days = new Map<string, number[]>()
+  for (const { entity_id: id, day } of rows) {
+    const known = days.get(id)
+    if (known) known.push(toDayNumber(day))
+    else days.set(id, [toDayNumber(day)])
+  }
+  return days
+}
+
+export const detectionStore = (db: Knex): DetectionStore => ({
+  previousLook: async (job, configId, runId) => {
+    const row = (await db('runs')
+      .where({ job, config_id: configId })
+      .whereIn('status', ['succeeded', 'partial'])
+      .whereNot({ id: runId })
+      .whereRaw(`coalesce(payload->'entityIds', 'null'::jsonb) = 'null'::jsonb`)
+      .max('started_at as at')
+      .first()) as { at: Date | null } | undefined
+    return row?.at ?? null
+  },
+
+  restatedDays: async (configId, since, from, to) => {
+    const rows = (await db('ads_insights_daily')
+      .where({ config_id: configId })
+      .whereBetween('date', [toLocalDate(from), toLocalDate(to)])
+      .where('updated_at', '>', since)
+      .distinct('date')
+      .orderBy('date')) as { date: string }[]
+    return rows.map((row) => toDayNumber(row.date))
+  },
+
+  labelledDays: async (configId, level, from) => {
+    const { rows } = (await db.raw(
+      `select entity_id, anomaly_date as day from (
+         select distinct on (a.id) a.entity_id, a.anomaly_date, f.verdict
+         from ml_anomalies a join ml_anomaly_feedback f on f.anomaly_id = a.id
+         where a.config_id = ? and a.entity_type = ? and a.anomaly_date >= ?
+         order by a.id, f.id desc
+       ) newest where verdict = 'true_positive'`,
+      [configId, level, toLocalDate(from)],
+    )) as { rows: { entity_id: string; day: string }[] }
+    return daysByEntity(rows)
+  },
+
+  frequencyAlertDays: async (configId, level, from, to) =>
+    daysByEntity(
+      (await db('ml_anomalies')
+        .where({ config_id: configId, entity_type: level, type: 'frequency_alert' })
+        .whereBetween('anomaly_date', [toLocalDate(from), toLocalDate(to)])
+        .whereRaw(`resolution is distinct from 'restated'`)
+        .select('entity_id', 'anomaly_date as day')) satisfies { entity_id: string; day: string }[],
+    ),
+
+  write: (fence, { configId, level, entityIds, days, anomalies, seenAt }) =>
+    db.transaction(async (trx) => {
+      await assertFence(trx, fence)
+      let created = 0
+      for (let i = 0; i < anomalies.length; i += INSERT_SIZE) {
+        const records = anomalies.slice(i, i + INSERT_SIZE).map(toRecord)
+        const values = [configId, level, seenAt, seenAt, fence.runId, JSON.stringify(records)]
+        const { rows } = (await trx.raw(RAISE, values)) as { rows: { created: boolean }[] }
+        created += rows.filter((row) => row.created).length
+      }
+      const restated = await trx('ml_anomalies')
+        .where({ config_id: configId, entity_type: level })
+        .whereIn('status', ['open', 'acknowledged'])
+        .whereRaw('anomaly_date = any(?::date[])', [days.map(toLocalDate)])
+        .whereRaw('entity_id = any(?::text[])', [[...entityIds]])
+        .where('last_seen', '<', seenAt)
+        .update({
+          status: 'resolved',
+          resolution: 'restated',
+          actor: 'system',
+          acted_at: seenAt,
+          run_id: fence.runId,
+        })
+      return { created, restated }
+    }),
+
+  expire: (fence, configId, level, openedBefore) =>
+    db.transaction(async (trx) => {
+      await assertFence(trx, fence)
+      const expired: number = await trx('ml_anomalies')
+        .where({ config_id: configId, entity_type: level, status: 'open' })
+        .where('first_seen', '<=', openedBefore)
+        .update({ status: 'resolved', resolution: 'expired', actor: 'system', acted_at: trx.fn.now() })
+      return expired
+    }),
+})
+
+interface StoredAnomaly extends Omit<AnomalyRow, 'acted_at' | 'first_seen' | 'last_seen'> {
+  readonly acted_at: Date | null
+  readonly first_seen: Date
+  readonly last_seen: Date
+}
+
+/** Names of the entity and of its campaign are joined, so that a reader never looks at bare ids. */
+const withNames = (db: Knex): Knex.QueryBuilder =>
+  db('ml_anomalies as a')
+    .leftJoin('ads_ads as ad', (join) => {
+      join.on('ad.config_id', 'a.config_id').on('ad.ad_id', 'a.entity_id').on(db.raw(`a.entity_type = 'ad'`))
+    })
+    .leftJoin('ads_adsets as adset', (join) => {
+      join
+        .on('adset.config_id', 'a.config_id')
+        .on('adset.adset_id', 'a.entity_id')
+        .on(db.raw(`a.entity_type = 'adset'`))
+    })
+    .leftJoin('ads_campaigns as c', (join) => {
+      join
+        .on('c.config_id', 'a.config_id')
+        .on('c.campaign_id', db.raw(`coalesce(ad.campaign_id, adset.campaign_id, a.entity_id)`))
+    })
+    .select(
+      'a.*',
+      db.raw(
+        `case a.entity_type when 'ad' then ad.name when 'adset' then adset.name else c.name end as entity_name`,
+      ),
+      'c.campaign_id',
+      'c.name as campaign_name',
+    )
+
+const filtered = (query: Knex.QueryBuilder, filter: AnomalyFilter): Knex.QueryBuilder => {
+  void query
+    .where('a.config_id', filter.configId)
+    .whereBetween('a.anomaly_date', [filter.dateFrom, filter.dateTo])
+  const equal = {
+    entity_type: filter.entityType,
+    entity_id: filter.entityId,
+    severity: filter.severity,
+    type: filter.type,
+    status: filter.status,
+    polarity: filter.polarity,
+    alerted: filter.alerted,
+  }
+  for (const [column, value] of Object.entries(equal)) {
+    if (value !== undefined) void query.where(`a.${column}`, value)
+  }
+  return query
+}
+
+const fromRow = (row: StoredAnomaly): AnomalyRow => ({
+  id: row.id,
+  config_id: row.config_id,
+  entity_type: row.entity_type,
+  entity_id: row.entity_id,
+  entity_name: row.entity_name,
+  parent_id: row.parent_id,
+  campaign_id: row.campaign_id,
+  campaign_name: row.campaign_name,
+  type: row.type,
+  metric: row.metric,
+  anomaly_date: row.anomaly_date,
+  severity: row.severity,
+  polarity: row.polarity,
+  direction: row.direction,
+  score: wireNumber(row.score) ?? 0,
+  rarity: wireNumber(row.rarity),
+  observed: wireNumber(row.observed),
+  expected: wireNumber(row.expected),
+  lower: wireNumber(row.lower),
+  upper: wireNumber(row.upper),
+  deviation: wireNumber(row.deviation),
+  contributions: row.contributions,
+  signals: row.signals,
+  model_source: row.model_source,
+  model_version: row.model_version,
+  baseline_reason: row.baseline_reason,
+  partial: row.partial,
+  alerted: row.alerted,
+  status: row.status,
+  resolution: row.resolution,
+  notes: row.notes,
+  actor: row.actor,
+  acted_at: row.acted_at?.toISOString() ?? null,
+  first_seen: row.first_seen.toISOString(),
+  last_seen: row.last_seen.toISOString(),
+  times_seen: row.times_seen,
+  incident_id: row.incident_id,
+  run_id: row.run_id,
+})
+
+const CURSOR = /^(\d{4}-\d{2}-\d{2})_(\d{1,18})$/
+
+export const anomalyStore = (db: Knex): AnomalyStore => ({
+  list: async (filter, page) => {
+    const query = filtered(withNames(db), filter)
+      .orderBy([
+        { column: 'a.anomaly_date', order: 'desc' },
+        { column: 'a.id', order: 'desc' },
+      ])
+      .limit(page.pageSize)
+    if (page.afterId === null) void query.offset((page.page - 1) * page.pageSize)
+    else {
+      const [, date, id] = CURSOR.exec(page.afterId) ?? []
+      if (date === undefined || id === undefined) {
+        throw new AppError(
+          'INVALID_REQUEST',
+          'cursor: is not one of ours; take next_cursor of the page before',
+        )
+      }
+      void query.whereRaw('(a.anomaly_date, a.id) < (?::date, ?::bigint)', [date, id])
+    }
+    const [rows, counted] = (await Promise.all([
+      query,
+      filtered(db('ml_anomalies as a'), filter).count('* as n').first(),
+    ])) as [StoredAnomaly[], { n: number }]
+    return toPage(page, counted.n, rows.map(fromRow), (row) => `${row.anomaly_date}_${row.id}`)
+  },
+
+  summary: async (filter) => {
+    const rows = (await filtered(db('ml_anomalies as a'), filter)
+      .groupBy('a.severity', 'a.type', 'a.status')
+      .select('a.severity', 'a.type', 'a.status')
+      .count('* as n')
+      .max('a.last_seen as last')) as {
+      severity: string
+      type: string
+      status: string
+      n: number
+      last: Date
+    }[]
+    const tally = (key: 'severity' | 'type' | 'status'): Record<string, number> => {
+      const counts: Record<string, number> = {}
+      for (const row of rows) counts[row[key]] = (counts[row[key]] ?? 0) + row.n
+      return counts
+    }
+    const bySeverity = tally('severity')
+    const newest = rows.reduce((latest, row) => Math.max(latest, row.last.getTime()), 0)
+    return {
+      total: rows.reduce((sum, row) => sum + row.n, 0),
+      by_severity: bySeverity,
+      by_type: tally('type'),
+      by_status: tally('status'),
+      critical_count: bySeverity['CRITICAL'] ?? 0,
+      last_detected_at: newest > 0 ? new Date(newest).toISOString() : null,
+    }
+  },
+
+  find: async (id) => {
+    const row = (await withNames(db).where('a.id', id).first()) as StoredAnomaly | undefined
+    return row ? fromRow(row) : null
+  },
+
+  move: async (id, from, status, resolution, { actor, notes, at }) => {
+    const moved = await db('ml_anomalies')
+      .where({ id })
+      .whereIn('status', [...from])
+      .update({ status, resolution, actor, acted_at: at, ...(notes === null ? {} : { notes }) })
+    return moved > 0
+  },
+})
