@@ -27,7 +27,9 @@ const mainShares = (contributions: Readonly<Record<string, number>>): string =>
 
 /** What happened, in one short sentence. */
 export const whatHappened = (row: AnomalyRow): string => {
-  switch (row.type) {
+  // A type not named here is a metric that rose or fell, which is all its name says.
+  const type: string = row.type
+  switch (type) {
     case 'zero_spend':
       return 'Stopped spending although active'
     case 'zero_impressions':
@@ -38,7 +40,7 @@ export const whatHappened = (row: AnomalyRow): string => {
       return 'More impressions, no new people'
     case 'performance_drop':
     case 'performance_spike': {
-      const kind = row.type === 'performance_drop' ? 'Unusual day' : 'Unusually good day'
+      const kind = type === 'performance_drop' ? 'Unusual day' : 'Unusually good day'
       return row.contributions ? `${kind}: ${mainShares(row.contributions)}` : kind
     }
     case 'ctr_spike':
