@@ -1,0 +1,18 @@
+/**
+ * What a thread of the pool can do: one export per task, by its name. Loads no database, queue or HTTP code,
+ * so that a thread starts fast and stays small.
+ */
+import { move, transferableSymbol, valueSymbol } from 'piscina'
+import type { ComputeTasks } from '../../shared/compute.ts'
+import { buffersOf, fitBatch } from '../../shared/training/fit-batch.ts'
+
+type Handler<K extends keyof ComputeTasks> = (input: ComputeTasks[K]['input']) => ComputeTasks[K]['output']
+
+/** Hands `buffers` over to the main thread with `result` instead of copying them. */
+const handOver = <T extends object>(result: T, buffers: readonly ArrayBuffer[]): T =>
+  move({ [transferableSymbol]: buffers, [valueSymbol]: result }) as T
+
+export const fit: Handler<'fit'> = (task) => {
+  const result = fitBatch(task)
+  return handOver(result, buffersOf(result))
+}

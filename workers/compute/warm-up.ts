@@ -1,0 +1,44 @@
+/** Work of the usual shape and no meaning, so that the code of a fit is compiled before the first real one. */
+import type { FrameBatch } from '../../ml/frame.ts'
+import type { FitTask } from '../../shared/training/fit-batch.ts'
+
+const ENTITIES = 24
+const DAYS = 90
+
+/** Any numbers that differ from day to day. */
+const column = (scale: number): Float64Array =>
+  Float64Array.from({ length: ENTITIES * DAYS }, (_, i) => Math.round(scale * (1.5 + Math.sin(i * 12.9898))))
+
+const warmUpBatch = (): FrameBatch => ({
+  heads: Array.from({ length: ENTITIES }, (_, i) => ({
+    id: String(i),
+    parentId: null,
+    campaignId: String(i),
+    activeRanges: [],
+    ancestorCpl: null,
+    budgetChanges: [],
+  })),
+  offsets: Int32Array.from({ length: ENTITIES + 1 }, (_, i) => i * DAYS),
+  columns: {
+    days: Int32Array.from({ length: ENTITIES * DAYS }, (_, i) => i % DAYS),
+    spend: column(100),
+    impressions: column(5000),
+    clicks: column(60),
+    leads: column(4),
+    reach: column(4000),
+    reach7: column(20_000),
+  },
+})
+
+export const warmUpTask = (): FitTask => ({
+  batch: warmUpBatch(),
+  configId: 0,
+  level: 'ad',
+  from: 0,
+  to: DAYS - 1,
+  excludedDays: new Map(),
+  known: new Map(),
+  minSamples: 2,
+  params: { trees: 100, contamination: 0.1, randomState: 42 },
+  trainedAt: '1970-01-01T00:00:00.000Z',
+})
