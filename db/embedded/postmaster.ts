@@ -178,7 +178,7 @@ const initialise = async ({ place, binaries, settings, logger }: Installation): 
 }
 
 /** Makes the data directory when there is none, else checks that it is one we can serve. */
-const ensureData = async (installation: Installation): Promise<void> => {
+const ensureData = async (installation: Installation, mayMake: boolean): Promise<void> => {
   const { place, binaries } = installation
   const version = await readOrNull(join(dataOf(place), 'PG_VERSION')).catch((error: unknown) => {
     throw refuse(
@@ -186,7 +186,12 @@ const ensureData = async (installation: Installation): Promise<void> => {
       error,
     )
   })
-  if (version === null) return initialise(installation)
+  if (version === null) {
+    if (mayMake) return initialise(installation)
+    throw refuse(
+      `${dataOf(place)} was removed while it was in use: stop vigia, and start it to begin from nothing`,
+    )
+  }
   if (Number(version) !== binaries.major) {
     throw refuse(
       `${dataOf(place)} was made by PostgreSQL ${version.trim()}, the installed one is ${binaries.major}: install the vigia that made it and dump its data, or move the folder away to start from nothing`,
@@ -366,7 +371,8 @@ export interface Running {
  */
 export const ensureServer = async (installation: Installation, wanted?: number): Promise<Running> => {
   const { place, logger } = installation
-  await ensureData(installation)
+  // A server that is to come back must come back with its data, never empty.
+  await ensureData(installation, wanted === undefined)
   const password = await knownPassword(place)
   const found = await settle(place)
   let port: number

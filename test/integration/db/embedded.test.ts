@@ -269,6 +269,22 @@ describe('the embedded PostgreSQL', () => {
     ).to.equal(1)
   })
 
+  it('does not come back empty when its data are removed while it is in use', async () => {
+    const failures: string[] = []
+    const logger: Logger = {
+      ...silentLogger,
+      error: (_message, fields) => void failures.push(String(fields?.['error'])),
+    }
+    const postgres = await open({ home: join(home, 'removed'), logger })
+    const pid = Number(await postgres.serverPid())
+    await rm(join(postgres.folder, 'data'), { recursive: true, force: true, maxRetries: 5 })
+    process.kill(pid, 'SIGKILL')
+    await eventually('it is told', () =>
+      failures.some((text) => /was removed while it was in use/.test(text)),
+    )
+    await postgres.release()
+  })
+
   it('says what to do about data of another major version', async () => {
     const postgres = await open()
     await postgres.release()
