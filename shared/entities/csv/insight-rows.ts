@@ -483,7 +483,7 @@ export const openInsightsFile = async (source: AsyncIterable<Uint8Array>): Promi
   const titles = sample.records[headerAt]
   if (!titles) {
     await blocks.return(undefined)
-    throw invalidCsv('The file is empty: it needs a header line and at least one row')
+    throw invalidCsv('The file is empty, or its first line is longer than 64 KB: it needs a header line')
   }
   let header: Header
   try {

@@ -10,8 +10,8 @@ const PLAIN = /^\d+$/
 /** 1.234 or 1,234: a thousand or a fraction. A number with thousands does not begin with 0. */
 const AMBIGUOUS = /^[1-9]\d{0,2}[.,]\d{3}$/
 const BY_MARK: Readonly<Record<DecimalMark, RegExp>> = {
-  '.': /^(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d+\.\d*|\.\d+)$/,
-  ',': /^(?:\d{1,3}(?:\.\d{3})+(?:,\d*)?|\d+,\d*|,\d+)$/,
+  '.': /^(?:[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?|\d+\.\d*|\.\d+)$/,
+  ',': /^(?:[1-9]\d{0,2}(?:\.\d{3})+(?:,\d*)?|\d+,\d*|,\d+)$/,
 }
 
 /** What a cell says about its column: the decimal mark it must have been written with; null when nothing. */

@@ -99,15 +99,26 @@ export const readRecords = async function* (text: AsyncIterable<string>): AsyncG
     return block
   }
 
+  const write = (slice: string): Promise<void> => {
+    const target = (parser ??= open(delimiterOf(slice)))
+    return new Promise((resolve) => target.write(slice, () => resolve()))
+  }
+
   try {
+    // The last record may have no line end: it belongs to the block of the last slice all the same.
+    let last: string | undefined
     for await (const slice of text) {
-      const target = (parser ??= open(delimiterOf(slice)))
-      await new Promise<void>((resolve) => target.write(slice, () => resolve()))
-      yield take()
+      if (last !== undefined) {
+        await write(last)
+        yield take()
+      }
+      last = slice
     }
+    if (last === undefined) return
+    await write(last)
     const target = parser
-    if (!target) return
     await new Promise<void>((resolve) => {
+      if (!target || target.destroyed) return resolve()
       target.once('close', resolve)
       target.end()
     })
