@@ -4,19 +4,8 @@
  */
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
+import type { Principal, Role } from '../shared/access/principal.ts'
 import type { Services } from '../shared/services.ts'
-
-export const ROLES = ['viewer', 'trainer', 'admin'] as const
-export type Role = (typeof ROLES)[number]
-
-/** Who asks. */
-export interface Principal {
-  /** `local` for the loopback caller without keys, else `key:<name>` or `jwt:<sub>`. */
-  readonly actor: string
-  readonly role: Role
-  /** Configs this principal may see; null = all. */
-  readonly configIds: readonly number[] | null
-}
 
 export interface RouteInput<Params, Query, Body> {
   readonly params: Params

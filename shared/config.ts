@@ -99,3 +99,98 @@ export const ConfigSchema = z.object({
 })
 
 export type Config = Readonly<z.infer<typeof ConfigSchema>>
+
+const SCHEMAS: Readonly<Record<string, z.ZodType>> = ConfigSchema.shape
+const NAMES = Object.keys(SCHEMAS)
+
+/** Names this near to one of ours are taken for a slip of the finger. */
+const NEAR_MISS = 2
+
+/** Levenshtein distance, at most `limit` + 1. */
+const distance = (a: string, b: string, limit: number): number => {
+  if (Math.abs(a.length - b.length) > limit) return limit + 1
+  let previous = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i += 1) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j += 1) {
+      const substituted = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      // Two letters changed places: one slip, not two.
+      row[j] = Math.min(substituted, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1)
+    }
+    previous = row
+  }
+  return previous[b.length] ?? limit + 1
+}
+
+const nearMisses = (environment: Readonly<Record<string, string | undefined>>): string[] =>
+  Object.keys(environment)
+    // Short names are near to everything; longer ones of the environment are near to ours by accident only.
+    .filter((name) => name.length >= 5 && !NAMES.includes(name))
+    .flatMap((name) => {
+      const meant = NAMES.find((known) => known.length >= 5 && distance(name, known, NEAR_MISS) <= NEAR_MISS)
+      return meant === undefined ? [] : [`${name}: is not a setting; did you mean ${meant}?`]
+    })
+
+/** Every problem of the environment at once, one per line. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(`the configuration cannot be used:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
+    this.name = 'ConfigError'
+    this.problems = problems
+  }
+}
+
+/**
+ * Reads the settings out of an environment; an empty text counts as not set.
+ * @throws ConfigError naming every problem
+ */
+export const loadConfig = (environment: Readonly<Record<string, string | undefined>>): Config => {
+  const given = Object.fromEntries(
+    NAMES.map((name) => [name, environment[name] === '' ? undefined : environment[name]]),
+  )
+  const parsed = ConfigSchema.safeParse(given)
+  const problems = nearMisses(environment)
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) problems.push(`${issue.path.join('.')}: ${issue.message}`)
+  }
+  if (problems.length > 0 || !parsed.success) throw new ConfigError(problems)
+  return Object.freeze(parsed.data)
+}
+
+const isSecret = (name: string): boolean => SCHEMAS[name]?.meta()?.['secret'] === true
+
+const maskUrl = (text: string): string => {
+  if (!URL.canParse(text)) return '***'
+  const url = new URL(text)
+  if (url.password) url.password = '***'
+  return url.toString()
+}
+
+/** The configuration for printing: secrets masked, also passwords within URLs. */
+export const redactedConfig = (config: Config): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(
+    Object.entries(config).map(([name, value]) => [
+      name,
+      typeof value === 'string' && isSecret(name) ? maskUrl(value) : value,
+    ]),
+  )
+
+/** The text of `.env.example`: every setting with what it means and its default. */
+export const renderEnvExample = (): string => {
+  const defaults: Readonly<Record<string, string | number | boolean | undefined>> = ConfigSchema.parse({})
+  const lines = NAMES.flatMap((name) => {
+    const value = defaults[name]
+    return [
+      '',
+      `# ${SCHEMAS[name]?.description ?? ''}`,
+      `${name}=${value === undefined ? '' : String(value)}`,
+    ]
+  })
+  return [
+    '# Settings of vigia with their defaults. Copy to .env and change what you need.',
+    ...lines,
+    '',
+  ].join('\n')
+}

@@ -2,6 +2,8 @@
  * All services, by the name jobs, routes and commands use. Each part adds its line here and its
  * factory call in `buildServices`.
  */
+import type { AuditLog } from './access/audit.ts'
+import type { Keys } from './access/keys.ts'
 import type { Clock } from './core/clock.ts'
 import type { AnomaliesService } from './detection/anomalies.ts'
 import type { DetectionService } from './detection/detection.ts'
@@ -19,6 +21,8 @@ import type { SchedulesService } from './schedules/schedules-service.ts'
 
 export interface Services {
   readonly clock: Clock
+  readonly keys: Keys
+  readonly audit: AuditLog
   readonly configs: Configs
   readonly imports: Imports
   readonly entities: Entities

@@ -1,0 +1,59 @@
+/**
+ * 600 requests and 60 writes a minute, per key, else per address. On Redis all replicas count together; on
+ * the PostgreSQL backend each process counts for itself, since a count in PostgreSQL would cost more than
+ * most requests. A store that fails lets the memory of the process take over.
+ */
+import type { Request, Response } from 'express'
+import type { Redis } from 'ioredis'
+import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
+import type { RateLimiterAbstract } from 'rate-limiter-flexible'
+import type { Principal } from '../../shared/access/principal.ts'
+import { AppError } from '../../shared/core/errors.ts'
+import { isLoopbackAddress } from './authenticate.ts'
+
+const WINDOW_S = 60
+const REQUESTS = 600
+const WRITES = 60
+const READS = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+export type RateLimit = (request: Request, response: Response, principal: Principal) => Promise<void>
+
+const limiter = (redis: Redis | null, keyPrefix: string, points: number): RateLimiterAbstract => {
+  const memory = new RateLimiterMemory({ keyPrefix, points, duration: WINDOW_S })
+  if (!redis) return memory
+  return new RateLimiterRedis({
+    storeClient: redis,
+    keyPrefix: `vigia:limit:${keyPrefix}`,
+    points,
+    duration: WINDOW_S,
+    insuranceLimiter: memory,
+  })
+}
+
+/** @param redis counts across replicas; null counts in this process */
+export const createRateLimit = (redis: Redis | null): RateLimit => {
+  const requests = limiter(redis, 'requests', REQUESTS)
+  const writes = limiter(redis, 'writes', WRITES)
+  return async (request, response, principal) => {
+    const address = request.socket.remoteAddress
+    if (principal.actor === 'local' && isLoopbackAddress(address)) return
+    const caller = principal.actor === 'local' ? `ip:${address}` : principal.actor
+    const isWrite = !READS.has(request.method)
+    try {
+      const spent = await requests.consume(caller)
+      const written = isWrite ? await writes.consume(caller) : null
+      const [limit, state] = written ? ([WRITES, written] as const) : ([REQUESTS, spent] as const)
+      response.setHeader('RateLimit-Limit', limit)
+      response.setHeader('RateLimit-Remaining', Math.max(0, state.remainingPoints))
+      response.setHeader('RateLimit-Reset', Math.ceil(state.msBeforeNext / 1000))
+    } catch (error) {
+      if (!(error instanceof RateLimiterRes)) throw error
+      const retryAfterS = Math.max(1, Math.ceil(error.msBeforeNext / 1000))
+      throw new AppError(
+        'RATE_LIMITED',
+        `at most ${REQUESTS} requests and ${WRITES} writes a minute; try again in ${retryAfterS} s`,
+        { retryAfterS },
+      )
+    }
+  }
+}
