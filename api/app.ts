@@ -1,0 +1,183 @@
+/**
+ * The Express app: trace id, probes, who asks, how often, then the route table, the board and the docs, and
+ * one place for errors. Only this file and the middleware know Express.
+ */
+import express from 'express'
+import type { Express, NextFunction, Request, Response } from 'express'
+import helmet from 'helmet'
+import type { IdempotencyStore } from '../shared/access/idempotency.ts'
+import type { Principal } from '../shared/access/principal.ts'
+import { AppError } from '../shared/core/errors.ts'
+import type { Logger } from '../shared/platform/logger.ts'
+import type { Metrics } from '../shared/platform/metrics.ts'
+import type { Services } from '../shared/services.ts'
+import { BOARD_PATH } from './board.ts'
+import { createDocs } from './docs.ts'
+import { assertSameOrigin } from './middleware/authenticate.ts'
+import type { Authenticator } from './middleware/authenticate.ts'
+import { sendProblem } from './middleware/problem.ts'
+import type { RateLimit } from './middleware/rate-limit.ts'
+import { serveRoute } from './middleware/serve-route.ts'
+import { traceIdOf } from './middleware/trace.ts'
+import { buildOpenApi } from './openapi.ts'
+import type { Readiness } from './probes.ts'
+import type { Route } from './route.ts'
+
+const READS = new Set(['GET', 'HEAD', 'OPTIONS'])
+/** Pages a browser opens: it is asked for a key by its own dialogue. */
+const PAGES = [BOARD_PATH, '/docs', '/openapi.json']
+
+export interface AppParts {
+  readonly routes: readonly Route[]
+  readonly services: Services
+  readonly idempotency: IdempotencyStore
+  readonly authenticator: Authenticator
+  /** null: RATE_LIMITS is off. */
+  readonly rateLimit: RateLimit | null
+  readonly board: (principalOf: (response: Response) => Principal) => express.RequestHandler
+  readonly readiness: Readiness
+  readonly metrics: Metrics
+  readonly logger: Logger
+  readonly bodyLimitBytes: number
+  readonly version: string
+  readonly isUnreachable: (error: unknown) => boolean
+}
+
+interface Locals {
+  traceId: string
+  principal?: Principal
+  /** Route template, for metrics. */
+  route?: string
+}
+
+const localsOf = (response: Response): Locals => response.locals as Locals
+
+const principalOf = (response: Response): Principal => {
+  const { principal } = localsOf(response)
+  if (!principal) throw new Error('a request reached its handler without a principal')
+  return principal
+}
+
+export const createApp = (parts: AppParts): Express => {
+  const { authenticator, logger, metrics } = parts
+  const app = express()
+  app.disable('x-powered-by')
+  app.disable('etag')
+  app.set('query parser', 'simple')
+
+  app.use((request, response, next) => {
+    const locals = localsOf(response)
+    locals.traceId = traceIdOf(request.headers)
+    response.setHeader('X-Trace-Id', locals.traceId)
+    const start = performance.now()
+    response.once('finish', () => {
+      const seconds = (performance.now() - start) / 1000
+      metrics.httpRequest(request.method, locals.route ?? 'other', response.statusCode, seconds)
+      logger.debug('request', {
+        trace_id: locals.traceId,
+        method: request.method,
+        path: request.path,
+        status: response.statusCode,
+        ms: Math.round(seconds * 1000),
+        actor: locals.principal?.actor,
+      })
+    })
+    next()
+  })
+  app.use(
+    helmet({
+      contentSecurityPolicy: {
+        directives: {
+          defaultSrc: ["'self'"],
+          scriptSrc: ["'self'"],
+          // Bull Board and Swagger UI set styles on elements.
+          styleSrc: ["'self'", "'unsafe-inline'"],
+          imgSrc: ["'self'", 'data:'],
+          connectSrc: ["'self'"],
+          upgradeInsecureRequests: null,
+        },
+      },
+      // Plain HTTP behind a proxy or on a laptop must not be remembered as HTTPS.
+      strictTransportSecurity: false,
+    }),
+  )
+
+  const named =
+    (route: string): express.RequestHandler =>
+    (_request, response, next) => {
+      localsOf(response).route = route
+      next()
+    }
+  app.get(
+    ['/livez', '/liveness'],
+    named('/livez'),
+    (_request, response) => void response.json({ status: 'ok' }),
+  )
+  app.get(['/readyz', '/readiness', '/healthcheck'], named('/readyz'), async (request, response) => {
+    const { ready, draining, checks } = await parts.readiness.check()
+    const verbose = request.path === '/healthcheck' || 'verbose' in request.query
+    // Names and times only: what a dependency answered may hold addresses.
+    const shown = checks.map(({ name, ok, ms }) => ({ name, ok, ms }))
+    for (const { name, ok, error } of checks) if (!ok) logger.warn('not ready', { dependency: name, error })
+    const status = ready ? 'ok' : draining ? 'draining' : 'unavailable'
+    response.status(ready ? 200 : 503).json({ status, ...(verbose ? { checks: shown } : {}) })
+  })
+
+  app.use(async (request, response, next) => {
+    try {
+      localsOf(response).principal = await authenticator.authenticate(request)
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'UNAUTHORIZED') {
+        const page = PAGES.some((path) => request.path === path || request.path.startsWith(`${path}/`))
+        response.setHeader(
+          'WWW-Authenticate',
+          page ? 'Basic realm="vigia: any user, an API key as password"' : 'Bearer',
+        )
+      }
+      throw error
+    }
+    if (!READS.has(request.method)) assertSameOrigin(request)
+    if (parts.rateLimit) await parts.rateLimit(request, response, principalOf(response))
+    next()
+  })
+
+  app.get('/metrics', named('/metrics'), async (_request, response) => {
+    response.type(metrics.registry.contentType).send(await metrics.registry.metrics())
+  })
+  const openApi = buildOpenApi(parts.routes, parts.version)
+  app.get('/openapi.json', named('/openapi.json'), (_request, response) => void response.json(openApi))
+  app.use('/docs', named('/docs'), createDocs())
+  app.use(BOARD_PATH, named(BOARD_PATH), parts.board(principalOf))
+
+  const serving = {
+    services: parts.services,
+    idempotency: parts.idempotency,
+    audit: parts.services.audit,
+    logger,
+    bodyLimitBytes: parts.bodyLimitBytes,
+    callerOf: (response: Response) => ({
+      principal: principalOf(response),
+      traceId: localsOf(response).traceId,
+    }),
+  }
+  for (const route of parts.routes)
+    app[route.method](route.path, named(route.path), serveRoute(route, serving))
+
+  app.get('/', named('/'), (_request, response) => response.redirect('/docs'))
+  app.use((request) => {
+    throw new AppError(
+      'NOT_FOUND',
+      `${request.method} ${request.path.slice(0, 200)} is not served here; see /docs`,
+    )
+  })
+  // Express tells an error handler by its four parameters.
+  app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
+    sendProblem(response, error, {
+      instance: request.path.slice(0, 500),
+      traceId: localsOf(response).traceId,
+      logger,
+      isUnreachable: parts.isUnreachable,
+    })
+  })
+  return app
+}

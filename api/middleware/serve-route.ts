@@ -1,0 +1,218 @@
+/**
+ * Serves one row of the route table: role, body, validation, kept replies, handler, audit. The order
+ * matters: nothing of a body is read before the caller is known and may act.
+ */
+import { createHash } from 'node:crypto'
+import express from 'express'
+import type { Request, RequestHandler, Response } from 'express'
+import { z } from 'zod'
+import type { AuditLog } from '../../shared/access/audit.ts'
+import type { IdempotencyStore, KeptReply, RequestName } from '../../shared/access/idempotency.ts'
+import { mayAct } from '../../shared/access/principal.ts'
+import type { Principal } from '../../shared/access/principal.ts'
+import { AppError, ERRORS } from '../../shared/core/errors.ts'
+import type { FieldError } from '../../shared/core/errors.ts'
+import type { Logger } from '../../shared/platform/logger.ts'
+import type { Services } from '../../shared/services.ts'
+import type { Route, RouteReply } from '../route.ts'
+
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/
+/** As it stands in JSON text: PostgreSQL can store no NUL in a text. */
+const NUL_ESCAPE = '\\u0000'
+
+export interface Caller {
+  readonly principal: Principal
+  readonly traceId: string
+}
+
+export interface ServeOptions {
+  readonly services: Services
+  readonly idempotency: IdempotencyStore
+  readonly audit: AuditLog
+  readonly logger: Logger
+  readonly bodyLimitBytes: number
+  /** What the middleware before found out about the request. */
+  readonly callerOf: (response: Response) => Caller
+}
+
+const fieldErrors = (place: string, error: z.ZodError): FieldError[] =>
+  error.issues.map((issue) => ({
+    field: [place, ...issue.path.map(String)].join('.'),
+    message: issue.message,
+  }))
+
+/** Bodies are parsed by us alone, so what was read is known to the byte. */
+const createBodyReader = (limit: number): ((request: Request, response: Response) => Promise<Buffer>) => {
+  const read = express.raw({ type: () => true, limit, inflate: true })
+  return (request, response) =>
+    new Promise((resolve, reject) => {
+      read(request, response, (error?: Error | string) => {
+        if (error) reject(typeof error === 'string' ? new Error(error) : error)
+        else resolve(Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0))
+      })
+    })
+}
+
+const parseJson = (request: Request, raw: Buffer): unknown => {
+  if (raw.length === 0) return undefined
+  if (!request.is('application/json')) {
+    throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'send the body as application/json')
+  }
+  const text = raw.toString('utf8')
+  if (text.includes(NUL_ESCAPE))
+    throw new AppError('INVALID_REQUEST', 'the body holds a NUL character; remove it')
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new AppError('INVALID_REQUEST', 'the body is not valid JSON')
+  }
+}
+
+const hasNul = (values: Readonly<Record<string, unknown>>): boolean =>
+  Object.values(values).some((value) => typeof value === 'string' && value.includes('\0'))
+
+export const serveRoute = (route: Route, options: ServeOptions): RequestHandler => {
+  const { services, idempotency, audit, logger } = options
+  const readBody = createBodyReader(options.bodyLimitBytes)
+  const nothing = z.unknown()
+
+  const validate = (request: Request, body: unknown): { params: unknown; query: unknown; body: unknown } => {
+    if (hasNul(request.params) || hasNul(request.query)) {
+      throw new AppError('INVALID_REQUEST', 'the address holds a NUL character; remove it')
+    }
+    const params = (route.params ?? nothing).safeParse(request.params)
+    const query = (route.query ?? nothing).safeParse(request.query)
+    const content = (route.body ?? nothing).safeParse(body)
+    const errors = [
+      ...(params.success ? [] : fieldErrors('params', params.error)),
+      ...(query.success ? [] : fieldErrors('query', query.error)),
+      ...(content.success ? [] : fieldErrors('body', content.error)),
+    ]
+    if (errors.length > 0 || !params.success || !query.success || !content.success) {
+      const [first] = errors
+      const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
+      throw new AppError('INVALID_REQUEST', `${first?.field}: ${first?.message}${more}`, { errors })
+    }
+    return { params: params.data, query: query.data, body: content.data }
+  }
+
+  const answer = async (request: Request, caller: Caller, body: unknown): Promise<RouteReply> => {
+    const { principal, traceId } = caller
+    const valid = validate(request, body)
+    const reply = await route.handle(
+      {
+        params: valid.params as never,
+        query: valid.query as never,
+        body: valid.body as never,
+        principal,
+        traceId,
+        stream: request,
+        seesConfig: (configId) => {
+          if (principal.configIds && !principal.configIds.includes(configId)) {
+            throw new AppError(
+              'CONFIG_NOT_FOUND',
+              `there is no config ${configId}; list them with GET /api/v1/configs`,
+            )
+          }
+        },
+      },
+      services,
+    )
+    if (route.method !== 'get') {
+      await audit.append({
+        actor: principal.actor,
+        action: `${route.method.toUpperCase()} ${route.path}`,
+        target: reply.audit?.target ?? request.path,
+        before: reply.audit?.before,
+        after: reply.audit?.after,
+        traceId,
+      })
+    }
+    return reply
+  }
+
+  /** Answers a request that carries an Idempotency-Key once, and its repetitions from what was kept. */
+  const answerOnce = async (name: RequestName, work: () => Promise<RouteReply>): Promise<RouteReply> => {
+    const reservation = await idempotency.reserve(name)
+    switch (reservation.kind) {
+      case 'replay':
+        return {
+          ...reservation.reply,
+          headers: { ...reservation.reply.headers, 'Idempotency-Replayed': 'true' },
+        }
+      case 'mismatch':
+        throw new AppError(
+          'IDEMPOTENCY_MISMATCH',
+          'this Idempotency-Key came with another request before; use a new one',
+        )
+      case 'busy':
+        throw new AppError(
+          'CONFLICT',
+          'the first request with this Idempotency-Key is still being answered; try again',
+        )
+      case 'fresh':
+        break
+    }
+    try {
+      const reply = await work()
+      const kept: KeptReply = { status: reply.status, headers: reply.headers ?? {}, body: reply.body ?? null }
+      await idempotency.keep(name, kept)
+      return reply
+    } catch (error) {
+      await idempotency.release(name).catch((failure: unknown) => {
+        logger.warn('an Idempotency-Key could not be given back', { error: failure })
+      })
+      throw error
+    }
+  }
+
+  const keyOf = (request: Request): string | null => {
+    const key = request.headers['idempotency-key']
+    if (route.method !== 'post' || typeof key !== 'string') return null
+    if (!IDEMPOTENCY_KEY.test(key)) {
+      throw new AppError('INVALID_REQUEST', 'Idempotency-Key: must be 1 to 200 visible ASCII characters')
+    }
+    return key
+  }
+
+  return async (request, response) => {
+    const caller = options.callerOf(response)
+    const { principal } = caller
+    if (!mayAct(principal, route.role)) {
+      throw new AppError(
+        'FORBIDDEN',
+        `this needs the role ${route.role}; ${principal.actor} has ${principal.role}`,
+      )
+    }
+    const key = keyOf(request)
+    const raw = route.stream || route.method === 'get' ? Buffer.alloc(0) : await readBody(request, response)
+    const body = route.stream ? undefined : parseJson(request, raw)
+    const work = (): Promise<RouteReply> => answer(request, caller, body)
+    const name = {
+      principal: principal.actor,
+      key: key ?? '',
+      method: request.method,
+      path: request.originalUrl,
+      bodySha256: createHash('sha256').update(raw).digest('hex'),
+    }
+    // A streamed body is not known before it is used; such routes are repeatable by their content instead.
+    const reply = key === null || route.stream ? await work() : await answerOnce(name, work)
+    for (const [header, value] of Object.entries(reply.headers ?? {})) response.setHeader(header, value)
+    response.status(reply.status)
+    if (reply.body === undefined || reply.status === 204) response.end()
+    else response.json(reply.body)
+  }
+}
+
+/** Codes every route can answer with, for the documentation. */
+export const COMMON_CODES = (Object.keys(ERRORS) as (keyof typeof ERRORS)[]).filter((code) =>
+  [
+    'INVALID_REQUEST',
+    'UNAUTHORIZED',
+    'FORBIDDEN',
+    'NOT_FOUND',
+    'RATE_LIMITED',
+    'INTERNAL',
+    'STORAGE_UNAVAILABLE',
+  ].includes(code),
+)

@@ -1,0 +1,124 @@
+/** OpenAPI 3.1 from the route table: the schemas that validate are the schemas that document. */
+import { z } from 'zod'
+import { ERRORS } from '../shared/core/errors.ts'
+import { COMMON_CODES } from './middleware/serve-route.ts'
+import { Problem, PROBLEM_TYPE } from './middleware/problem.ts'
+import type { Route } from './route.ts'
+
+type Json = Record<string, unknown>
+
+const schemaOf = (schema: z.ZodType, io: 'input' | 'output'): Json => {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, {
+    target: 'draft-2020-12',
+    io,
+    unrepresentable: 'any',
+  }) as Json
+  return rest
+}
+
+/** `:id` becomes `{id}`. */
+const pathOf = (route: Route): string => route.path.replace(/:(\w+)/g, '{$1}')
+
+const parametersOf = (schema: z.ZodType | undefined, place: 'path' | 'query'): Json[] => {
+  if (!schema) return []
+  const { properties = {}, required = [] } = schemaOf(schema, 'input') as {
+    properties?: Record<string, Json>
+    required?: string[]
+  }
+  return Object.entries(properties).map(([name, { description, ...property }]) => ({
+    name,
+    in: place,
+    required: place === 'path' || required.includes(name),
+    ...(description === undefined ? {} : { description }),
+    schema: property,
+  }))
+}
+
+const contentOf = (route: Route): Json => {
+  if (route.stream) {
+    return {
+      'text/csv': { schema: { type: 'string' } },
+      'multipart/form-data': {
+        schema: {
+          type: 'object',
+          properties: {
+            file: { type: 'string', contentMediaType: 'text/csv' },
+            config_id: { type: 'integer' },
+          },
+          required: ['file'],
+        },
+      },
+    }
+  }
+  return { 'application/json': { schema: schemaOf(route.body ?? z.unknown(), 'input') } }
+}
+
+const operationOf = (route: Route): Json => {
+  const idempotencyKey = {
+    name: 'Idempotency-Key',
+    in: 'header',
+    required: false,
+    description: 'The same key with the same body is answered once; kept for 24 h',
+    schema: { type: 'string', maxLength: 200 },
+  }
+  const replies = Object.entries(route.reply).map(([status, schema]) => [
+    status,
+    {
+      description: route.summary,
+      ...(schema ? { content: { 'application/json': { schema: schemaOf(schema, 'output') } } } : {}),
+    },
+  ])
+  const problems = [...new Set(COMMON_CODES.map((code) => ERRORS[code].status))].map((status) => [
+    String(status),
+    { $ref: `#/components/responses/Problem${status}` },
+  ])
+  return {
+    operationId: `${route.method}${route.path.replace(/^\/api\/v1/, '').replace(/[/:_-]+(\w)/g, (_, letter: string) => letter.toUpperCase())}`,
+    tags: [route.tag],
+    summary: route.summary,
+    description: `Role: ${route.role}.`,
+    parameters: [
+      ...parametersOf(route.params, 'path'),
+      ...parametersOf(route.query, 'query'),
+      ...(route.method === 'post' && !route.stream ? [idempotencyKey] : []),
+    ],
+    ...(route.body || route.stream ? { requestBody: { required: true, content: contentOf(route) } } : {}),
+    responses: Object.fromEntries([...replies, ...problems]),
+  }
+}
+
+export const buildOpenApi = (routes: readonly Route[], version: string): Json => {
+  const paths: Record<string, Json> = {}
+  for (const route of routes) (paths[pathOf(route)] ??= {})[route.method] = operationOf(route)
+  const statuses = [...new Set(COMMON_CODES.map((code) => ERRORS[code].status))]
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'vigia',
+      version,
+      description:
+        'Watches advertising accounts: what is odd, how bad it is, what was expected, and since when.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    security: [{ apiKey: [] }, { bearer: [] }],
+    tags: [...new Set(routes.map((route) => route.tag))].map((name) => ({ name })),
+    paths,
+    components: {
+      securitySchemes: {
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+      },
+      schemas: { Problem: schemaOf(Problem, 'output') },
+      responses: Object.fromEntries(
+        statuses.map((status) => [
+          `Problem${status}`,
+          {
+            description: Object.values(ERRORS).find((row) => row.status === status)?.title ?? 'Problem',
+            content: { [PROBLEM_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
+          },
+        ]),
+      ),
+    },
+  }
+}
