@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { readFile } from 'node:fs/promises'
-import { AppError } from '../../../shared/core/errors.ts'
+import type { AppError } from '../../../shared/core/errors.ts'
 import { toPageRequest } from '../../../shared/core/page.ts'
 import { idOfName } from '../../../shared/entities/csv/insight-rows.ts'
 import { openTestDatabase } from '../../support/database.ts'
