@@ -1,0 +1,260 @@
+/**
+ * Model artifacts on a file system, local or shared:
+ *
+ *   anomaly_detector/config_12/ad_3.safetensors               published: a hard link to a version
+ *   anomaly_detector/config_12/.versions/ad_3/v2.safetensors  every version that is kept
+ *   anomaly_detector/config_12/metadata.json                  the last training
+ *
+ * A file appears under its name whole or not at all: it is written under a temporary name, fsynced, then
+ * renamed. Names are made here from registry names of plain words, and folders must lie below the root when
+ * all links are followed.
+ */
+import { randomBytes } from 'node:crypto'
+import { readFile as readFileWithCallback, stat as statWithCallback } from 'node:fs'
+import type { Stats } from 'node:fs'
+import {
+  copyFile,
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  unlink,
+  writeFile,
+} from 'node:fs/promises'
+import { basename, dirname, join, resolve, sep } from 'node:path'
+import { promisify } from 'node:util'
+import { mapBounded } from '../../shared/core/bounded.ts'
+import { AppError, messageOf } from '../../shared/core/errors.ts'
+import type { ArtifactBytes, ArtifactStore, StagedArtifact } from '../../shared/registry/artifact-store.ts'
+
+const IN_FLIGHT = 16
+const EXTENSION = '.safetensors'
+const VERSIONS = '.versions'
+const ANOMALY_DETECTOR = 'anomaly_detector'
+const MODEL = /^[A-Za-z0-9_-]{1,200}(\/[A-Za-z0-9_-]{1,200}){1,4}$/
+const WRITER = /^[A-Za-z0-9_-]{1,100}$/
+const URI = /^[A-Za-z0-9_-]+(\/\.?[A-Za-z0-9_-]+)*\/[A-Za-z0-9_-]+\.safetensors$/
+const TEMPORARY = /^\..+\.tmp$/
+/** File systems without hard links, and shares that refuse them, get a copy. */
+const NO_LINK = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EMLINK', 'EACCES'])
+
+// A third of the cost of their promise namesakes, and detection reads every model of an account.
+const statFast = promisify(statWithCallback) as (path: string) => Promise<Stats>
+const readFast = promisify(readFileWithCallback) as (path: string) => Promise<Buffer>
+
+const codeOf = (error: unknown): string => String((error as { code?: unknown } | null)?.code)
+
+const unlessMissing = async (work: Promise<unknown>): Promise<boolean> => {
+  try {
+    await work
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false
+    throw error
+  }
+}
+
+const refused = (what: string): AppError =>
+  new AppError('INVALID_REQUEST', `${what} cannot be the name of a model`)
+
+/** Nobody else's: processes of several hosts may share the folder. */
+const temporaryOf = (path: string): string =>
+  join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
+
+const fsyncFolder = async (path: string): Promise<void> => {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } catch (error) {
+    // Not every file system fsyncs folders; there the rename is as durable as it gets.
+    if (!['EINVAL', 'EPERM', 'EISDIR', 'ENOTSUP'].includes(codeOf(error))) throw error
+  } finally {
+    await folder.close()
+  }
+}
+
+/** @param root created when the first artifact is written */
+export const fileArtifactStore = (root: string): ArtifactStore => {
+  const base = resolve(root)
+  /** Folders whose real place was looked at. */
+  const checked = new Set<string>()
+
+  const pathOfModel = (model: string): string => {
+    if (!MODEL.test(model)) throw refused(JSON.stringify(model.slice(0, 100)))
+    return join(base, model)
+  }
+  const pathOfUri = (uri: string): string => {
+    if (!URI.test(uri)) throw refused(JSON.stringify(uri.slice(0, 100)))
+    return join(base, uri)
+  }
+  const uriOf = (path: string): string =>
+    path
+      .slice(base.length + 1)
+      .split(sep)
+      .join('/')
+  const published = (model: string): string => `${pathOfModel(model)}${EXTENSION}`
+  const versionsFolder = (model: string): string => {
+    const path = pathOfModel(model)
+    return join(dirname(path), VERSIONS, basename(path))
+  }
+  const configFolder = (configId: number): string => join(base, ANOMALY_DETECTOR, `config_${configId}`)
+
+  /** @throws AppError when the folder, links followed, is not below the root */
+  const requireInside = async (folder: string): Promise<void> => {
+    if (checked.has(folder)) return
+    const [realBase, real] = await Promise.all([realpath(base), realpath(folder)])
+    if (real !== realBase && !real.startsWith(realBase + sep)) {
+      throw new AppError('STORAGE_UNAVAILABLE', `${folder} leads out of ${base}; remove the link`)
+    }
+    checked.add(folder)
+  }
+
+  const linkOver = async (from: string, to: string): Promise<void> => {
+    const temporary = temporaryOf(to)
+    try {
+      await link(from, temporary)
+    } catch (error) {
+      if (!NO_LINK.has(codeOf(error))) throw error
+      await copyFile(from, temporary)
+    }
+    await rename(temporary, to)
+  }
+
+  const store: ArtifactStore = {
+    stage: async (model, bytes, writer): Promise<StagedArtifact> => {
+      if (!WRITER.test(writer)) throw refused(JSON.stringify(writer))
+      const folder = versionsFolder(model)
+      const tempPath = join(folder, `.${writer}.tmp`)
+      await mkdir(folder, { recursive: true })
+      await requireInside(dirname(folder))
+      try {
+        await writeFile(tempPath, bytes, { flush: true })
+      } catch (error) {
+        await rm(tempPath, { force: true }).catch(() => {})
+        throw error
+      }
+      return { model, tempPath }
+    },
+
+    discard: async ({ tempPath }) => {
+      await rm(tempPath, { force: true })
+    },
+
+    settle: async ({ model, tempPath }, version) => {
+      const path = join(versionsFolder(model), `v${version}${EXTENSION}`)
+      await rename(tempPath, path)
+      await linkOver(path, published(model))
+      return uriOf(path)
+    },
+
+    publish: async (model, uri) => {
+      const from = pathOfUri(uri)
+      const to = published(model)
+      const [source, target] = await Promise.all([stat(from), stat(to)].map((s) => s.catch(() => null)))
+      if (!source) return false
+      // Renaming one link of a file over another of the same file does nothing and leaves both.
+      if (target?.ino !== source.ino || target.dev !== source.dev) await linkOver(from, to)
+      return true
+    },
+
+    isPublished: (model) => unlessMissing(statFast(published(model))),
+
+    unpublish: async (models) => {
+      await mapBounded(models, IN_FLIGHT, (model) => unlessMissing(unlink(published(model))))
+    },
+
+    flush: async (models) => {
+      for (const folder of new Set(models.map((model) => dirname(pathOfModel(model)))))
+        await fsyncFolder(folder)
+    },
+
+    read: async (uri, bytes): Promise<ArtifactBytes> => {
+      const path = pathOfUri(uri)
+      try {
+        const { size } = await statFast(path)
+        if (size !== bytes) return { status: 'wrong_length' }
+        const file = await readFast(path)
+        if (file.length !== bytes) return { status: 'wrong_length' }
+        const shared = new SharedArrayBuffer(bytes)
+        file.copy(new Uint8Array(shared))
+        return { status: 'read', bytes: shared }
+      } catch (error) {
+        if (codeOf(error) !== 'ENOENT') throw error
+        // A missing file is the model's matter; a missing store is everybody's.
+        await stat(base).catch((cause: unknown) => {
+          throw new AppError('STORAGE_UNAVAILABLE', `${base} cannot be read: ${messageOf(cause)}`)
+        })
+        return { status: 'missing' }
+      }
+    },
+
+    quarantine: async (model, uri) => {
+      const path = pathOfUri(uri)
+      const target = published(model)
+      const [bad, shown] = await Promise.all([stat(path), stat(target)].map((s) => s.catch(() => null)))
+      if (bad && shown && bad.ino === shown.ino && bad.dev === shown.dev)
+        await unlessMissing(rename(target, `${target}.corrupt`))
+      await unlessMissing(rename(path, `${path}.corrupt`))
+    },
+
+    remove: async (uris) => {
+      await mapBounded(uris, IN_FLIGHT, (uri) => rm(pathOfUri(uri), { force: true }))
+    },
+
+    removeConfig: async (configId) => {
+      const families = await readdir(base, { withFileTypes: true }).catch(() => [])
+      for (const family of families) {
+        if (family.isDirectory())
+          await rm(join(base, family.name, `config_${configId}`), { recursive: true, force: true })
+      }
+    },
+
+    removeOrphans: async (configId, known, before) => {
+      const folder = configFolder(configId)
+      const models = await readdir(join(folder, VERSIONS)).catch(() => [])
+      const folders = [folder, ...models.map((model) => join(folder, VERSIONS, model))]
+      const removed = await mapBounded(folders, IN_FLIGHT, async (place) => {
+        const names = await readdir(place).catch(() => [])
+        let count = 0
+        for (const name of names) {
+          const path = join(place, name)
+          const version = place !== folder && name.endsWith(EXTENSION)
+          if (!TEMPORARY.test(name) && !(version && !known.has(uriOf(path)))) continue
+          const entry = await stat(path).catch(() => null)
+          if (!entry || entry.mtime >= before) continue
+          await rm(path, { force: true })
+          count++
+        }
+        return count
+      })
+      return removed.reduce((sum, count) => sum + count, 0)
+    },
+
+    writeMetadata: async (configId, metadata) => {
+      const folder = configFolder(configId)
+      const path = join(folder, 'metadata.json')
+      const temporary = temporaryOf(path)
+      await mkdir(folder, { recursive: true })
+      await requireInside(folder)
+      await writeFile(temporary, `${JSON.stringify(metadata, null, 2)}\n`, { flush: true })
+      await rename(temporary, path)
+      await fsyncFolder(folder)
+    },
+
+    readMetadata: async (configId) => {
+      const path = join(configFolder(configId), 'metadata.json')
+      try {
+        return JSON.parse(await readFile(path, 'utf8')) as unknown
+      } catch (error) {
+        if (codeOf(error) === 'ENOENT') return null
+        throw error
+      }
+    },
+  }
+  return store
+}
