@@ -16,6 +16,7 @@ import type { Enqueue, EnqueueMany } from './jobs/enqueue.ts'
 import type { RetentionWork } from './jobs/maintenance.ts'
 import type { ConfigSweep } from './jobs/sweep.ts'
 import type { TrainingWork } from './jobs/training.ts'
+import type { ModelRegistry } from './registry/model-registry.ts'
 import type { RunsService } from './runs/runs-service.ts'
 import type { SchedulesService } from './schedules/schedules-service.ts'
 
@@ -34,6 +35,7 @@ export interface Services {
   readonly schedules: SchedulesService
   readonly sweeps: ConfigSweep
   readonly training: TrainingWork
+  readonly models: ModelRegistry
   readonly detection: DetectionService
   readonly anomalies: AnomaliesService
   readonly retention: RetentionWork

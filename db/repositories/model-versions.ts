@@ -315,11 +315,12 @@ export const modelVersions = (db: Knex): ModelVersions => {
   }
   return {
     fingerprints: async (configId, level, entityIds) => {
-      const rows: { entity_id: string; prints: string[] }[] = await db('model_versions')
+      const query = db('model_versions')
         .where({ config_id: configId, entity_type: level, family: FAMILY, state: 'ready' })
-        .whereRaw('entity_id = any(cast(? as text[]))', [[...entityIds]])
         .groupBy('entity_id')
         .select('entity_id', db.raw('array_agg(fingerprint::text) as prints'))
+      if (entityIds) query.whereRaw('entity_id = any(cast(? as text[]))', [[...entityIds]])
+      const rows = (await query) as { entity_id: string; prints: string[] }[]
       return new Map(rows.map((row) => [row.entity_id, row.prints]))
     },
 

@@ -25,3 +25,9 @@ export interface FrameRequest {
 export interface FrameSource {
   batches(request: FrameRequest): AsyncIterable<FrameBatch>
 }
+
+/** The buffers of a batch, for handing it to a thread. */
+export const frameBuffers = ({ offsets, columns }: FrameBatch): ArrayBuffer[] =>
+  [offsets, ...Object.values(columns)].flatMap(({ buffer }: Int32Array | Float64Array) =>
+    buffer instanceof ArrayBuffer ? [buffer] : [],
+  )

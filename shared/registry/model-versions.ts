@@ -68,11 +68,11 @@ export interface VersionFilter {
 }
 
 export interface ModelVersions {
-  /** Fingerprints of the ready versions of a level's entities. */
+  /** Fingerprints of the ready versions of a level's entities; null: of all. */
   fingerprints(
     configId: number,
     level: Level,
-    entityIds: readonly string[],
+    entityIds: readonly string[] | null,
   ): Promise<ReadonlyMap<string, readonly string[]>>
   /**
    * In one transaction, one trainer of a config at a time: numbers without gaps, rows, aliases, archive.

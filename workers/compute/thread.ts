@@ -4,6 +4,7 @@
  */
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import type { ComputeTasks } from '../../shared/compute.ts'
+import { detectBatch } from '../../shared/detection/detect-batch.ts'
 import { buffersOf, fitBatch } from '../../shared/training/fit-batch.ts'
 
 type Handler<K extends keyof ComputeTasks> = (input: ComputeTasks[K]['input']) => ComputeTasks[K]['output']
@@ -16,3 +17,5 @@ export const fit: Handler<'fit'> = (task) => {
   const result = fitBatch(task)
   return handOver(result, buffersOf(result))
 }
+
+export const detect: Handler<'detect'> = detectBatch
