@@ -1,0 +1,17 @@
+/** What differs between Redis and PostgreSQL under BullMQ. */
+import type { Processor, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq'
+
+export type WithoutConnection<Options> = Omit<Options, 'connection' | 'prefix'>
+
+export interface Backend {
+  readonly kind: 'redis' | 'postgres'
+  queue(name: string, options: WithoutConnection<QueueOptions>): Queue
+  worker(name: string, process: Processor, options: WithoutConnection<WorkerOptions>): Worker
+  /** Whether a command has a chance now; false spares callers the wait for a timeout. */
+  reachable(): boolean
+  migrateSchema(): Promise<void>
+  /** @throws AppError STORAGE_UNAVAILABLE */
+  check(): Promise<void>
+  /** Ends the connections; queues and workers were closed before. */
+  close(): Promise<void>
+}
