@@ -22,18 +22,17 @@ export interface Scheduler {
 
 export const startScheduler = async (options: SchedulerOptions): Promise<Scheduler> => {
   const { schedules, entries, logger } = options
-  await schedules.sync(
-    entries.map(({ id, job, cron, timezone }) => ({ id, job: job.name, cron, timezone })),
-  )
+  await schedules.sync(entries.map(({ id, job, cron, timezone }) => ({ id, job: job.name, cron, timezone })))
   const reconciler = createReconciler(options)
-  let looking: Promise<void> = Promise.resolve()
-  const look = (): Promise<void> => {
-    looking = tick(options).then(
-      () => {},
-      (error: unknown) => logger.warn('the timetable was not read, trying again', { error: messageOf(error) }),
-    )
-    return looking
+  const lookOnce = async (): Promise<void> => {
+    try {
+      await tick(options)
+    } catch (error) {
+      logger.warn('the timetable was not read, trying again', { error: messageOf(error) })
+    }
   }
+  let looking: Promise<void> = Promise.resolve()
+  const look = (): Promise<void> => (looking = lookOnce())
   // node-cron only beats time; which instants are due is computed from the table.
   const beat = schedule(EVERY_5_SECONDS, look, { noOverlap: true, logger: asCronLogger(logger) })
   await look()

@@ -153,7 +153,12 @@ export const createExecutor = (parts: ExecutorParts): Executor => {
         abort.signal.throwIfAborted()
         spawned ||= payloads.length > 0
         const { actor, traceId, asOf } = run
-        const options = { actor, parentId: run.id, ...(traceId ? { traceId } : {}), ...(asOf ? { asOf } : {}) }
+        const options = {
+          actor,
+          parentId: run.id,
+          ...(traceId ? { traceId } : {}),
+          ...(asOf ? { asOf } : {}),
+        }
         return parts.spawn(child, payloads, options, fence)
       },
     }

@@ -317,7 +317,10 @@ export const runs = (knex: Knex): RunsRepository => {
     pulse,
 
     clearOutbox: async (runIds) => {
-      if (runIds.length > 0) await knex('outbox').whereIn('run_id', [...runIds]).delete()
+      if (runIds.length > 0)
+        await knex('outbox')
+          .whereIn('run_id', [...runIds])
+          .delete()
     },
 
     progress: async ({ runId, attempt }, fraction, counts) => {

@@ -137,7 +137,9 @@ export const schedules = (knex: Knex): SchedulesRepository => ({
       if (!clock) return { claimed: [], missed: [] }
       const decisions = decide(reply.rows.map(toSchedule), clock)
       const won = await insertClaims(trx, decisions)
-      const ours = decisions.filter(({ scheduleId, scheduledAt }) => won.has(claimName(scheduleId, scheduledAt)))
+      const ours = decisions.filter(({ scheduleId, scheduledAt }) =>
+        won.has(claimName(scheduleId, scheduledAt)),
+      )
       const toRun = ours.flatMap((decision) =>
         decision.draft ? [{ ...decision, draft: decision.draft }] : [],
       )

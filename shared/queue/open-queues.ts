@@ -2,14 +2,15 @@
  * Opens the queues, on Redis when there is a URL of one, else in PostgreSQL: here and nowhere else is that
  * decided. The queues only carry ids of runs; whatever they lose is added again from PostgreSQL.
  */
-import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq'
-import type { Job, JobsOptions, Queue, Telemetry, WorkerOptions } from 'bullmq'
-import { messageOf } from '../core/errors.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { DelayedError, SchemaMigrationRequiredError, UnrecoverableError, WaitingError } from 'bullmq'
+import type { Job, JobsOptions, Queue, QueueOptions, Telemetry, Worker, WorkerOptions } from 'bullmq'
+import { AppError, messageOf } from '../core/errors.ts'
 import { QUEUES } from '../jobs/define-job.ts'
 import type { QueueName } from '../jobs/define-job.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Backend, WithoutConnection } from './backend.ts'
-import { postgresBackend } from './postgres-backend.ts'
+import { migratePostgres, postgresBackend } from './postgres-backend.ts'
 import type { Processor, QueueDepth, QueueJob, QueueWorker, Queues } from './queues.ts'
 import { redisBackend } from './redis-backend.ts'
 import { within } from './within.ts'
@@ -17,7 +18,9 @@ import { within } from './within.ts'
 const ADD_MS = 3000
 const READ_MS = 10_000
 const BULK = 1000
+const CHECK_MS = 3000
 const CLOSE_MS = 4000
+const RESTART_MS = 1000
 const JOB_DATA_BYTES_MAX = 16 * 1024
 /** The same error again is logged once in this time; a server that is down repeats itself. */
 const QUIET_MS = 10_000
@@ -30,7 +33,7 @@ const KEPT: JobsOptions = {
   backoff: { type: 'verdict' },
 }
 
-const LIVE = new Set(['waiting', 'active', 'delayed', 'prioritized', 'waiting-children', 'paused'])
+const ENDED = new Set(['completed', 'failed'])
 
 /** Work of a killed worker is taken up by another within 15 s: the lock runs out, the next check finds it. */
 const WORKER: WithoutConnection<WorkerOptions> = {
@@ -63,26 +66,40 @@ export interface QueuesOptions {
   readonly redisUrl?: string | undefined
   readonly databaseUrl: string
   readonly logger: Logger
-  readonly telemetry?: Telemetry
-  /** Keeps the queues of several systems in one Redis apart. Default: vigia */
+  readonly telemetry?: Telemetry | undefined
+  /** Keeps the queues of several systems in one Redis apart. */
   readonly prefix?: string
-  /** The same in one PostgreSQL. Default: bullmq */
+  /** The same in one PostgreSQL. */
   readonly schema?: string
+  /** How long to wait for PostgreSQL, if the queues live there. Default 30 s */
+  readonly patienceMs?: number
 }
 
-/** Connects in the background and reconnects for ever; `check` says whether there is somebody at the other end. */
-export const openQueues = (options: QueuesOptions): Queues => {
+const PREFIX = 'vigia'
+const SCHEMA = 'bullmq'
+const PATIENCE_MS = 30_000
+
+/** BullMQ's schema in PostgreSQL to the newest version; nothing to do on Redis. */
+export const migrateQueues = async (
+  options: Pick<QueuesOptions, 'redisUrl' | 'databaseUrl' | 'schema'>,
+): Promise<void> => {
+  if (options.redisUrl !== undefined) return
+  await migratePostgres({ url: options.databaseUrl, schema: options.schema ?? SCHEMA })
+}
+
+/**
+ * Redis is connected to in the background, for ever: runs are recorded without it. PostgreSQL is waited for.
+ * @throws AppError STORAGE_UNAVAILABLE when PostgreSQL does not answer in time or BullMQ's schema is missing
+ */
+export const openQueues = async (options: QueuesOptions): Promise<Queues> => {
   const logger = quietly(options.logger)
-  const complain = (error: Error): void => logger.warn('queue trouble', { error: messageOf(error) })
   const backend: Backend =
     options.redisUrl === undefined
-      ? postgresBackend({ url: options.databaseUrl, schema: options.schema ?? 'bullmq', onError: complain })
-      : redisBackend({ url: options.redisUrl, prefix: options.prefix ?? 'vigia', logger })
+      ? postgresBackend({ url: options.databaseUrl, schema: options.schema ?? SCHEMA })
+      : redisBackend({ url: options.redisUrl, prefix: options.prefix ?? PREFIX, logger })
+  const complain = (error: Error): void => logger.warn('queue trouble', { error: messageOf(error) })
   const traced = options.telemetry ? { telemetry: options.telemetry } : {}
-  const queues = new Map(
-    QUEUES.map((name) => [name, backend.queue(name, { defaultJobOptions: KEPT, ...traced })]),
-  )
-  for (const queue of queues.values()) queue.on('error', complain)
+  const queues = await openAll(backend, { defaultJobOptions: KEPT, ...traced }, complain, options.patienceMs)
 
   const queueOf = (name: QueueName): Queue => {
     const queue = queues.get(name)
@@ -90,26 +107,47 @@ export const openQueues = (options: QueuesOptions): Queues => {
     return queue
   }
   const limited = <T>(limitMs: number, work: () => Promise<T>): Promise<T> => {
-    if (!backend.reachable()) return Promise.reject(new Error(`no connection to ${backend.kind}`))
-    return within(limitMs, backend.kind, work)
+    if (!backend.reachable()) return Promise.reject(new Error(`no connection to ${backend.server}`))
+    return within(limitMs, backend.server, work)
   }
 
   const startWorker = (name: QueueName, concurrency: number, process: Processor): QueueWorker => {
-    const worker = backend.worker(
-      name,
-      async (job, token) => {
-        await settle(job as Job<JobData>, token, process, name)
-      },
-      { ...WORKER, concurrency, ...traced },
-    )
-    worker.on('error', complain)
-    worker.on('stalled', (id) => logger.warn('work of a lost worker was taken back', { queue: name, job_id: id }))
+    let ending = false
+    let worker: Worker
+    let restart: NodeJS.Timeout | undefined
+    const start = (): void => {
+      const starting = backend.worker(
+        name,
+        (job, token) => settle(job as Job<JobData>, token, process, name),
+        { ...WORKER, concurrency, ...traced },
+      )
+      starting.on('error', complain)
+      starting.on('stalled', (id) =>
+        logger.warn('work of a lost worker was taken back', { queue: name, job_id: id }),
+      )
+      worker = starting
+      if (!backend.startsOnlyWithServer) return
+      starting.waitUntilReady().catch(async () => {
+        await closeQuietly(starting)
+        if (!ending) restart = setTimeout(start, RESTART_MS)
+      })
+    }
+    const closeQuietly = (closing: Worker): Promise<void> =>
+      within(CLOSE_MS, `worker of ${name}`, () => closing.close()).catch((error: unknown) =>
+        logger.warn('a worker was left behind', { queue: name, error: messageOf(error) }),
+      )
+    start()
     return {
-      pause: () => worker.pause(true),
-      close: () =>
-        within(CLOSE_MS, `worker of ${name}`, () => worker.close()).catch((error: unknown) =>
-          logger.warn('a worker was left behind', { queue: name, error: messageOf(error) }),
-        ),
+      pause: async () => {
+        ending = true
+        clearTimeout(restart)
+        await worker.pause(true)
+      },
+      close: async () => {
+        ending = true
+        clearTimeout(restart)
+        await closeQuietly(worker)
+      },
     }
   }
 
@@ -117,8 +155,18 @@ export const openQueues = (options: QueuesOptions): Queues => {
     backend: backend.kind,
     board: [...queues.values()],
     startWorker,
-    migrateSchema: () => backend.migrateSchema(),
-    check: () => backend.check(),
+
+    check: async () => {
+      try {
+        await within(CHECK_MS, backend.server, async () => {
+          await backend.inspect()
+          await queueOf('control').getJobCounts('waiting')
+        })
+      } catch (error) {
+        if (error instanceof AppError) throw error
+        throw noAnswer(backend, error)
+      }
+    },
 
     add: async (jobs) => {
       for (const [name, ofQueue] of byQueue(jobs)) {
@@ -139,7 +187,7 @@ export const openQueues = (options: QueuesOptions): Queues => {
       const known = new Map<string, 'live' | 'ended'>()
       for (const [index, id] of ids.entries()) {
         const state = states[index]
-        if (state !== undefined && state !== 'unknown') known.set(id, LIVE.has(state) ? 'live' : 'ended')
+        if (state !== undefined && state !== 'unknown') known.set(id, ENDED.has(state) ? 'ended' : 'live')
       }
       return known
     },
@@ -150,15 +198,47 @@ export const openQueues = (options: QueuesOptions): Queues => {
     workersAlive: (name) => limited(READ_MS, () => queueOf(name).getWorkersCount()),
 
     close: async () => {
-      await Promise.all(
-        [...queues.values()].map((queue) =>
-          within(CLOSE_MS, 'queue', () => queue.close()).catch((error: unknown) =>
-            logger.debug('a queue was left behind', { queue: queue.name, error: messageOf(error) }),
-          ),
-        ),
-      )
+      await closeAll([...queues.values()])
       await backend.close()
     },
+  }
+}
+
+const noAnswer = ({ kind, server }: Backend, error: unknown): AppError => {
+  const what =
+    kind === 'redis'
+      ? `Redis at ${server} does not answer (${messageOf(error)}); check REDIS_URL and that the server runs`
+      : `the queues in PostgreSQL at ${server} cannot be used (${messageOf(error)}); check DATABASE_URL and run "vigia migrate"`
+  return new AppError('STORAGE_UNAVAILABLE', what, {}, { cause: error })
+}
+
+const closeAll = async (queues: readonly Queue[]): Promise<void> => {
+  // A connection that is gone cannot be left politely.
+  await Promise.all(queues.map((queue) => within(CLOSE_MS, queue.name, () => queue.close()).catch(() => {})))
+}
+
+/** Opens all queues; again and again while their server may still come. */
+const openAll = async (
+  backend: Backend,
+  options: WithoutConnection<QueueOptions>,
+  complain: (error: Error) => void,
+  patienceMs = PATIENCE_MS,
+): Promise<ReadonlyMap<QueueName, Queue>> => {
+  const deadline = performance.now() + patienceMs
+  for (;;) {
+    const queues = new Map(QUEUES.map((name) => [name, backend.queue(name, options)]))
+    const all = [...queues.values()]
+    for (const queue of all) queue.on('error', complain)
+    if (!backend.startsOnlyWithServer) return queues
+    try {
+      await Promise.all(all.map((queue) => queue.waitUntilReady()))
+      return queues
+    } catch (error) {
+      await closeAll(all)
+      const hopeless = error instanceof SchemaMigrationRequiredError
+      if (hopeless || performance.now() > deadline) throw noAnswer(backend, error)
+      await delay(RESTART_MS)
+    }
   }
 }
 
@@ -208,10 +288,7 @@ const byQueue = (jobs: readonly QueueJob[]): ReadonlyMap<QueueName, QueueJob[]> 
 }
 
 const depthOf = async (name: QueueName, queue: Queue): Promise<QueueDepth> => {
-  const [counts, [next]] = await Promise.all([
-    queue.getJobCounts(),
-    queue.getJobs(['waiting'], 0, 0, true),
-  ])
+  const [counts, [next]] = await Promise.all([queue.getJobCounts(), queue.getJobs(['waiting'], 0, 0, true)])
   const count = (state: string): number => counts[state] ?? 0
   return {
     queue: name,

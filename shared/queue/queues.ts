@@ -64,8 +64,6 @@ export interface Queues {
   /** Of `ids`, what the queue knows: on its way (`live`), ended and kept (`ended`); unknown ones are absent. */
   states(queue: QueueName, ids: readonly string[]): Promise<ReadonlyMap<string, 'live' | 'ended'>>
   startWorker(queue: QueueName, concurrency: number, process: Processor): QueueWorker
-  /** BullMQ's schema in PostgreSQL to the newest version; nothing to do on Redis. */
-  migrateSchema(): Promise<void>
   depths(): Promise<readonly QueueDepth[]>
   workersAlive(queue: QueueName): Promise<number>
   /** @throws AppError STORAGE_UNAVAILABLE with what to do when the queues cannot be relied on */

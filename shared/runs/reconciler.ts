@@ -76,21 +76,25 @@ export const createReconciler = (parts: {
     })
 
   let timer: NodeJS.Timeout | undefined
-  let running: Promise<unknown> = Promise.resolve()
+  let running: Promise<void> = Promise.resolve()
   let closed = false
-  const tick = (): void => {
-    running = pass()
-      .catch((error: unknown) => logger.warn('reconciling failed, trying again', { error: messageOf(error) }))
-      .then(() => {
-        if (!closed) timer = setTimeout(tick, EVERY_MS)
-      })
+  const beat = async (): Promise<void> => {
+    try {
+      await pass()
+    } catch (error) {
+      logger.warn('reconciling failed, trying again', { error: messageOf(error) })
+    }
+    if (!closed) next(EVERY_MS)
+  }
+  const next = (waitMs: number): void => {
+    timer = setTimeout(() => {
+      running = beat()
+    }, waitMs)
   }
   return {
     pass,
-    start: () => {
-      // Spread over the interval, so that processes started together take turns.
-      timer = setTimeout(tick, Math.random() * EVERY_MS)
-    },
+    // Spread over the interval, so that processes started together take turns.
+    start: () => next(Math.random() * EVERY_MS),
     close: async () => {
       closed = true
       clearTimeout(timer)

@@ -1,0 +1,3 @@
+import { describeQueueBackend } from '../../contract/queue-backend.ts'
+
+describeQueueBackend({ name: 'postgres', redisUrl: () => Promise.resolve(undefined) })
