@@ -12,7 +12,7 @@ export interface Metrics {
   modelsTrained(outcome: 'trained' | 'reused' | 'skipped' | 'failed', count: number): void
   artifactCache(result: 'hit' | 'miss'): void
   detected(level: string, counts: { readonly entities: number; readonly anomalies: number }): void
-  scheduled(state: 'claimed' | 'missed', count: number): void
+  instantMet(schedule: string, state: 'claimed' | 'missed'): void
 }
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -76,7 +76,7 @@ export const createMetrics = (service: string): Metrics => {
   const schedule = new Counter({
     name: 'vigia_schedule_instants_total',
     help: 'Instants of the timetable claimed, or missed beyond catching up',
-    labelNames: ['state'],
+    labelNames: ['schedule', 'state'],
     registers,
   })
   return {
@@ -94,6 +94,6 @@ export const createMetrics = (service: string): Metrics => {
       entities.inc({ level }, counts.entities)
       anomalies.inc({ level }, counts.anomalies)
     },
-    scheduled: (state, count) => schedule.inc({ state }, count),
+    instantMet: (id, state) => schedule.inc({ schedule: id, state }),
   }
 }

@@ -1,0 +1,34 @@
+/** Every repository over one database and one folder of artifacts. */
+import type { Knex } from 'knex'
+import type { Store } from '../shared/store.ts'
+import { fileArtifactStore } from './artifacts/file-store.ts'
+import { auditLog, idempotencyStore, keyStore } from './repositories/access.ts'
+import { anomalyStore, detectionStore } from './repositories/anomalies.ts'
+import { configs } from './repositories/configs.ts'
+import { entities } from './repositories/entities.ts'
+import { frameSource } from './repositories/frames.ts'
+import { freshness } from './repositories/freshness.ts'
+import { imports } from './repositories/imports.ts'
+import { insights } from './repositories/insights.ts'
+import { modelVersions } from './repositories/model-versions.ts'
+import { runs } from './repositories/runs.ts'
+import { schedules } from './repositories/schedules.ts'
+
+/** @param artifactRoot folder of the artifacts, e.g. `models_storage` */
+export const createStore = (knex: Knex, artifactRoot: string): Store => ({
+  anomalies: anomalyStore(knex),
+  artifacts: fileArtifactStore(artifactRoot),
+  audit: auditLog(knex),
+  configs: configs(knex),
+  detection: detectionStore(knex),
+  entities: entities(knex),
+  frames: frameSource(knex),
+  freshness: freshness(knex),
+  idempotency: idempotencyStore(knex),
+  imports: imports(knex),
+  insights: insights(knex),
+  keys: keyStore(knex),
+  modelVersions: modelVersions(knex),
+  runs: runs(knex),
+  schedules: schedules(knex),
+})

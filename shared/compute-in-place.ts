@@ -1,0 +1,19 @@
+/**
+ * A compute pool without threads, for processes that only ever judge a handful of entities (the API's dry
+ * runs, at most 50): a few milliseconds there, where a pool would cost memory for its whole life.
+ */
+import type { ComputePool, ComputeTask, ComputeTasks } from './compute.ts'
+import { detectBatch } from './detection/detect-batch.ts'
+import { fitBatch } from './training/fit-batch.ts'
+
+type Handlers = {
+  readonly [K in ComputeTask]: (input: ComputeTasks[K]['input']) => ComputeTasks[K]['output']
+}
+
+const HANDLERS: Handlers = { fit: fitBatch, detect: detectBatch }
+
+export const computeInPlace: ComputePool = {
+  threads: 1,
+  run: async (task, input) => HANDLERS[task](input),
+  close: () => Promise.resolve(),
+}

@@ -1,0 +1,34 @@
+/** All that is remembered, by the name `buildServices` uses; `db` makes it. */
+import type { AuditLog } from './access/audit.ts'
+import type { IdempotencyStore } from './access/idempotency.ts'
+import type { KeyStore } from './access/keys.ts'
+import type { AnomalyStore } from './detection/anomalies.ts'
+import type { DetectionStore } from './detection/detection-store.ts'
+import type { ConfigStore } from './entities/configs.ts'
+import type { EntityStore } from './entities/entities.ts'
+import type { FrameSource } from './entities/frames.ts'
+import type { FreshnessStore } from './entities/freshness.ts'
+import type { ImportStore } from './entities/imports.ts'
+import type { InsightStore } from './entities/insights.ts'
+import type { ArtifactStore } from './registry/artifact-store.ts'
+import type { ModelVersions } from './registry/model-versions.ts'
+import type { RunsRepository } from './runs/run.ts'
+import type { SchedulesRepository } from './schedules/schedule.ts'
+
+export interface Store {
+  readonly anomalies: AnomalyStore
+  readonly artifacts: ArtifactStore
+  readonly audit: AuditLog
+  readonly configs: ConfigStore
+  readonly detection: DetectionStore
+  readonly entities: EntityStore
+  readonly frames: FrameSource
+  readonly freshness: FreshnessStore
+  readonly idempotency: IdempotencyStore
+  readonly imports: ImportStore
+  readonly insights: InsightStore
+  readonly keys: KeyStore
+  readonly modelVersions: ModelVersions
+  readonly runs: RunsRepository
+  readonly schedules: SchedulesRepository
+}
