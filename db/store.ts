@@ -8,11 +8,13 @@ import { configs } from './repositories/configs.ts'
 import { entities } from './repositories/entities.ts'
 import { frameSource } from './repositories/frames.ts'
 import { freshness } from './repositories/freshness.ts'
+import { housekeeping } from './repositories/housekeeping.ts'
 import { imports } from './repositories/imports.ts'
 import { insights } from './repositories/insights.ts'
 import { modelVersions } from './repositories/model-versions.ts'
 import { runs } from './repositories/runs.ts'
 import { schedules } from './repositories/schedules.ts'
+import { trainableEntities } from './repositories/trainable-entities.ts'
 
 /** @param artifactRoot folder of the artifacts, e.g. `models_storage` */
 export const createStore = (knex: Knex, artifactRoot: string): Store => ({
@@ -24,6 +26,7 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   entities: entities(knex),
   frames: frameSource(knex),
   freshness: freshness(knex),
+  housekeeping: housekeeping(knex),
   idempotency: idempotencyStore(knex),
   imports: imports(knex),
   insights: insights(knex),
@@ -31,4 +34,5 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   modelVersions: modelVersions(knex),
   runs: runs(knex),
   schedules: schedules(knex),
+  trainable: trainableEntities(knex),
 })

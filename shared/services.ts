@@ -38,5 +38,6 @@ export interface Services {
   readonly models: ModelRegistry
   readonly detection: DetectionService
   readonly anomalies: AnomaliesService
+  readonly registry: ModelRegistry
   readonly retention: RetentionWork
 }

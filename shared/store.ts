@@ -12,8 +12,10 @@ import type { ImportStore } from './entities/imports.ts'
 import type { InsightStore } from './entities/insights.ts'
 import type { ArtifactStore } from './registry/artifact-store.ts'
 import type { ModelVersions } from './registry/model-versions.ts'
+import type { HousekeepingStore } from './retention/retention.ts'
 import type { RunsRepository } from './runs/run.ts'
 import type { SchedulesRepository } from './schedules/schedule.ts'
+import type { TrainableEntities } from './training/training.ts'
 
 export interface Store {
   readonly anomalies: AnomalyStore
@@ -24,6 +26,7 @@ export interface Store {
   readonly entities: EntityStore
   readonly frames: FrameSource
   readonly freshness: FreshnessStore
+  readonly housekeeping: HousekeepingStore
   readonly idempotency: IdempotencyStore
   readonly imports: ImportStore
   readonly insights: InsightStore
@@ -31,4 +34,5 @@ export interface Store {
   readonly modelVersions: ModelVersions
   readonly runs: RunsRepository
   readonly schedules: SchedulesRepository
+  readonly trainable: TrainableEntities
 }

@@ -1,0 +1,48 @@
+/** The parts list of the API process. */
+import { openChannel } from '../db/channel.ts'
+import { isUnreachable } from '../db/open.ts'
+import { assertMigrated, openRecord } from '../db/record.ts'
+import { openRedis } from '../db/redis/open.ts'
+import { computeInPlace } from '../shared/compute-in-place.ts'
+import { systemClock } from '../shared/core/clock.ts'
+import { openServices } from '../shared/open-services.ts'
+import type { ProcessParts } from '../shared/platform/run-process.ts'
+import { startTracing } from '../shared/platform/tracing.ts'
+import { loadTelemetry } from '../shared/queue/telemetry.ts'
+import { serveApi } from './serve.ts'
+
+export const composeApi = async (parts: ProcessParts): Promise<void> => {
+  const { config, logger, lifecycle, metrics, version } = parts
+  const traced = await startTracing('api', config, lifecycle)
+  const record = await openRecord({ config, logger, lifecycle, applicationName: 'vigia-api' })
+  await assertMigrated(record)
+  const channel = await openChannel({ databaseUrl: record.url, redisUrl: config.REDIS_URL, logger })
+  lifecycle.onClose('channel', () => channel.close())
+  const redis =
+    config.REDIS_URL === undefined ? null : await openRedis({ redisUrl: config.REDIS_URL, logger })
+  if (redis) lifecycle.onClose('redis', () => redis.close())
+  const open = openServices({
+    config,
+    store: record.store,
+    databaseUrl: record.url,
+    announcements: channel,
+    compute: computeInPlace,
+    clock: systemClock,
+    logger,
+    lifecycle,
+    metrics,
+    telemetry: traced ? await loadTelemetry() : undefined,
+  })
+  await serveApi({
+    config,
+    open,
+    idempotency: record.store.idempotency,
+    redis: redis?.redis ?? null,
+    checks: { postgres: async () => void (await record.knex.raw('select 1')) },
+    isUnreachable,
+    logger,
+    lifecycle,
+    metrics,
+    version,
+  })
+}

@@ -1,0 +1,23 @@
+/** The route table. */
+import type { Route } from '../route.ts'
+import { accessRoutes } from './access.ts'
+import { anomalyRoutes } from './anomalies.ts'
+import { configRoutes } from './configs.ts'
+import { entityRoutes } from './entities.ts'
+import { importRoutes } from './imports.ts'
+import { insightRoutes } from './insights.ts'
+import { modelRoutes } from './models.ts'
+import { runRoutes } from './runs.ts'
+import { scheduleRoutes } from './schedules.ts'
+
+export const allRoutes: readonly Route[] = [
+  ...configRoutes,
+  ...importRoutes,
+  ...entityRoutes,
+  ...insightRoutes,
+  ...anomalyRoutes,
+  ...modelRoutes,
+  ...runRoutes,
+  ...scheduleRoutes,
+  ...accessRoutes,
+]

@@ -1,0 +1,145 @@
+/**
+ * What commands work on: the configured or embedded system, opened when a command needs it and closed when it
+ * ends. The embedded database belongs to this machine alone, so its schema is kept current without asking.
+ */
+import { openChannel } from '../db/channel.ts'
+import { migrateToLatest } from '../db/migrate.ts'
+import { assertMigrated, openRecord } from '../db/record.ts'
+import type { OpenRecord } from '../db/record.ts'
+import { loadConfig } from '../shared/config.ts'
+import type { Config } from '../shared/config.ts'
+import { systemClock } from '../shared/core/clock.ts'
+import { AppError } from '../shared/core/errors.ts'
+import type { AdsConfig } from '../shared/entities/configs.ts'
+import { openServices } from '../shared/open-services.ts'
+import type { OpenServices } from '../shared/open-services.ts'
+import { createLogger } from '../shared/platform/create-logger.ts'
+import { createLifecycle } from '../shared/platform/lifecycle.ts'
+import type { Lifecycle } from '../shared/platform/lifecycle.ts'
+import type { Logger } from '../shared/platform/logger.ts'
+import { createMetrics } from '../shared/platform/metrics.ts'
+import type { Metrics } from '../shared/platform/metrics.ts'
+import { createComputePool } from '../workers/compute/pool.ts'
+import type { ThreadPool } from '../workers/compute/pool.ts'
+import { startWorkers } from '../workers/start.ts'
+import { remark } from './output.ts'
+
+const MOST_LISTED = 20
+
+export interface System extends OpenServices {
+  readonly config: Config
+  readonly logger: Logger
+  readonly lifecycle: Lifecycle
+  readonly metrics: Metrics
+  readonly record: OpenRecord
+  readonly compute: ThreadPool
+  /** The config of that id or name; without one, the only config there is. @throws CONFIG_NOT_FOUND */
+  configOf(idOrName: string | undefined): Promise<AdsConfig>
+  /** Notes a write of this command in the audit log. */
+  audited(action: string, target: string, after: unknown): Promise<void>
+  /** Sees to it that somebody does the work: when no worker runs anywhere, one is started for this command. */
+  ensureWorkers(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface OpenOptions {
+  /** false leaves the schema as it is. */
+  readonly migrate?: boolean
+}
+
+export type Opener = (options?: OpenOptions) => Promise<System>
+
+/** Starts workers on the threads and queues of `system`. */
+export const startSystemWorkers = (system: System): void => {
+  const workers = startWorkers({
+    queues: system.queues,
+    runs: system.record.store.runs,
+    carrier: system.carrier,
+    spawn: system.enqueuer.spawn,
+    services: system.services,
+    jobs: system.jobs,
+    logger: system.logger,
+    metrics: system.metrics,
+    concurrency: system.config.WORKER_CONCURRENCY,
+  })
+  system.lifecycle.onClose('workers', () => workers.close())
+}
+
+const prepareSchema = async (record: OpenRecord, queues: OpenServices['queues'], logger: Logger): Promise<void> => {
+  if (record.embedded) await migrateToLatest(record.knex, { logger, migrateQueues: () => queues.migrateSchema() })
+  else await assertMigrated(record)
+}
+
+export interface SystemOptions extends OpenOptions {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Shown in the log and in pg_stat_activity. */
+  readonly service: string
+  /** Least severe line shown; commands say what they do themselves. */
+  readonly logLevel?: Config['LOG_LEVEL']
+}
+
+export const openSystem = async (options: SystemOptions): Promise<System> => {
+  const config = loadConfig(options.environment)
+  const level = options.logLevel ?? config.LOG_LEVEL
+  const logger = createLogger({ level, debugSample: config.LOG_DEBUG_SAMPLE, service: options.service })
+  const lifecycle = createLifecycle(logger)
+  const metrics = createMetrics(options.service)
+  try {
+    const record = await openRecord({ config, logger, lifecycle, applicationName: `vigia-${options.service}` })
+    const channel = await openChannel({ databaseUrl: record.url, redisUrl: config.REDIS_URL, logger })
+    lifecycle.onClose('channel', () => channel.close())
+    const compute = createComputePool({ threads: config.COMPUTE_THREADS })
+    lifecycle.onClose('threads', () => compute.close())
+    const open = openServices({
+      config,
+      store: record.store,
+      databaseUrl: record.url,
+      announcements: channel,
+      compute,
+      clock: systemClock,
+      logger,
+      lifecycle,
+      metrics,
+    })
+    if (options.migrate !== false) await prepareSchema(record, open.queues, logger)
+    const { services, queues } = open
+    let working = false
+
+    const configOf = async (idOrName: string | undefined): Promise<AdsConfig> => {
+      const { data } = await services.configs.list({ ids: null, isActive: null }, { page: 1, pageSize: MOST_LISTED, afterId: null })
+      const known = data.map((one) => `${one.id} ${one.name}`).join('; ') || 'none yet: import a report first'
+      if (idOrName === undefined) {
+        const [only] = data
+        if (only && data.length === 1) return only
+        throw new AppError('CONFIG_NOT_FOUND', `--config: name one of the configs (${known})`)
+      }
+      const found = await services.configs.find(idOrName)
+      if (!found) throw new AppError('CONFIG_NOT_FOUND', `there is no config ${idOrName}; there are: ${known}`)
+      return found
+    }
+
+    const system: System = {
+      ...open,
+      config,
+      logger,
+      lifecycle,
+      metrics,
+      record,
+      compute,
+      configOf,
+      audited: (action, target, after) => services.audit.append({ actor: 'cli', action, target, after }),
+      ensureWorkers: async () => {
+        await queues.check()
+        if (working || (await queues.workersAlive('training')) > 0) return
+        working = true
+        remark('No worker is running; this command does the work itself.')
+        startSystemWorkers(system)
+      },
+      close: () => lifecycle.close(),
+    }
+    return system
+  } catch (error) {
+    await lifecycle.close()
+    throw error
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * From a store to services: opens the queues and puts every service together. All processes do this the same
+ * way; what differs is handed in (threads or none, traces or none).
+ */
+import type { Telemetry } from 'bullmq'
+import { createKeys } from './access/keys.ts'
+import type { ComputePool } from './compute.ts'
+import type { Config } from './config.ts'
+import type { Clock } from './core/clock.ts'
+import { createAnomalies } from './detection/anomalies.ts'
+import { createDetection } from './detection/detection.ts'
+import { createConfigs } from './entities/configs.ts'
+import { createEntities } from './entities/entities.ts'
+import { createDataFreshness } from './entities/freshness.ts'
+import { createImports } from './entities/imports.ts'
+import { createInsights } from './entities/insights.ts'
+import { allJobs, jobRegistry } from './jobs/all.ts'
+import type { JobRegistry } from './jobs/all.ts'
+import { createEnqueuer } from './jobs/enqueuer.ts'
+import type { Enqueuer } from './jobs/enqueuer.ts'
+import type { Lifecycle } from './platform/lifecycle.ts'
+import type { Logger } from './platform/logger.ts'
+import type { Metrics } from './platform/metrics.ts'
+import { openQueues } from './queue/open-queues.ts'
+import type { Queues } from './queue/queues.ts'
+import { createModelLoader } from './registry/model-loader.ts'
+import { createModelRegistry } from './registry/model-registry.ts'
+import type { Announcements } from './registry/model-registry.ts'
+import { createRetention } from './retention/retention.ts'
+import { createCarrier } from './runs/carrier.ts'
+import type { Carrier } from './runs/carrier.ts'
+import { createRunsService } from './runs/runs-service.ts'
+import { createSchedulesService } from './schedules/schedules-service.ts'
+import type { Services } from './services.ts'
+import type { Store } from './store.ts'
+import { createTraining } from './training/training.ts'
+
+const MEBIBYTE = 1024 * 1024
+
+export interface ServicesOptions {
+  readonly config: Config
+  readonly store: Store
+  /** The queues live here unless REDIS_URL is set. */
+  readonly databaseUrl: string
+  readonly announcements: Announcements
+  readonly compute: ComputePool
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly lifecycle: Lifecycle
+  readonly metrics: Metrics
+  readonly telemetry?: Telemetry | undefined
+}
+
+export interface OpenServices {
+  readonly services: Services
+  readonly queues: Queues
+  readonly carrier: Carrier
+  readonly enqueuer: Enqueuer
+  readonly jobs: JobRegistry
+}
+
+export const openServices = (options: ServicesOptions): OpenServices => {
+  const { config, store, clock, logger, lifecycle, metrics, compute, announcements } = options
+  const queues = openQueues({
+    redisUrl: config.REDIS_URL,
+    databaseUrl: options.databaseUrl,
+    logger,
+    ...(options.telemetry ? { telemetry: options.telemetry } : {}),
+  })
+  lifecycle.onClose('queues', () => queues.close())
+  const jobs = jobRegistry(allJobs)
+  const carrier = createCarrier({ runs: store.runs, queues, jobs, logger })
+  const enqueuer = createEnqueuer({ runs: store.runs, carrier, clock })
+
+  const registry = createModelRegistry({
+    versions: store.modelVersions,
+    artifacts: store.artifacts,
+    announcements,
+    logger,
+  })
+  const models = createModelLoader({
+    artifacts: store.artifacts,
+    registry,
+    announcements,
+    logger,
+    clock,
+    maxBytes: config.MODEL_CACHE_MB * MEBIBYTE,
+    maxEntries: config.MODEL_CACHE_ENTRIES,
+    onRequest: metrics.artifactCache,
+  })
+  lifecycle.onClose('models in memory', () => models.close())
+
+  const configs = createConfigs(store.configs, store.artifacts, logger)
+  const freshness = createDataFreshness(store.freshness, configs)
+  const services: Services = {
+    clock,
+    keys: createKeys(store.keys, clock),
+    audit: store.audit,
+    configs,
+    imports: createImports(store.imports, configs, clock),
+    entities: createEntities(store.entities, freshness, clock),
+    insights: createInsights(store.insights, configs, clock),
+    freshness,
+    sweeps: freshness,
+    enqueue: enqueuer.enqueue,
+    enqueueMany: enqueuer.enqueueMany,
+    runs: createRunsService({ runs: store.runs, carrier, logger }),
+    schedules: createSchedulesService({ schedules: store.schedules, clock }),
+    registry,
+    training: createTraining({
+      clock,
+      entities: store.trainable,
+      frames: store.frames,
+      labels: store.detection,
+      registry,
+      artifacts: store.artifacts,
+      compute,
+      settings: {
+        useForests: config.USE_ISOLATION_FOREST,
+        historyDays: config.ISOLATION_FOREST_HISTORY_DAYS,
+        minSamples: config.ISOLATION_FOREST_MIN_SAMPLES,
+        forest: {
+          trees: config.ISOLATION_FOREST_TREES,
+          contamination: config.ISOLATION_FOREST_CONTAMINATION,
+          randomState: config.ISOLATION_FOREST_SEED,
+        },
+      },
+    }),
+    detection: createDetection({
+      clock,
+      store: store.detection,
+      configs,
+      freshness,
+      frames: store.frames,
+      registry,
+      models,
+      compute,
+      useForests: config.USE_ISOLATION_FOREST,
+      params: {
+        baselineDays: config.ANOMALY_BASELINE_DAYS,
+        minHistoryDays: config.ANOMALY_MIN_HISTORY_DAYS,
+        zThreshold: config.ANOMALY_Z_THRESHOLD,
+        iqrMultiplier: config.ANOMALY_IQR_MULTIPLIER,
+        frequencyIdeal: config.FREQUENCY_IDEAL,
+        frequencyLow: config.FREQUENCY_LOW,
+        frequencyMedium: config.FREQUENCY_MEDIUM,
+        frequencyHigh: config.FREQUENCY_HIGH,
+        frequencyCritical: config.FREQUENCY_CRITICAL,
+        changePointPct: config.CHANGE_POINT_PCT,
+      },
+    }),
+    anomalies: createAnomalies(store.anomalies),
+    retention: createRetention({ housekeeping: store.housekeeping, registry, auditDays: config.AUDIT_DAYS }),
+  }
+  return { services, queues, carrier, enqueuer, jobs }
+}

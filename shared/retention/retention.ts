@@ -1,0 +1,47 @@
+/** The nightly clean-up: what is kept stays bounded. */
+import type { WorkOutcome } from '../core/work.ts'
+import type { RetentionWork } from '../jobs/maintenance.ts'
+import type { ModelRegistry } from '../registry/model-registry.ts'
+
+export interface HousekeepingStore {
+  /** @returns how many audit rows were older than `before` */
+  dropAudit(before: Date): Promise<number>
+  /** @returns how many kept replies had expired */
+  dropExpiredReplies(now: Date): Promise<number>
+  /** @returns how many schedule claims were older than `before` */
+  dropClaims(before: Date): Promise<number>
+}
+
+export interface RetentionParts {
+  readonly housekeeping: HousekeepingStore
+  readonly registry: Pick<ModelRegistry, 'retire'>
+  /** Days the audit log is kept. */
+  readonly auditDays: number
+}
+
+const DAY_MS = 86_400_000
+/** Claims only matter for catching up within hours; a quarter is kept to look at. */
+const CLAIM_DAYS = 90
+
+export const createRetention = ({ housekeeping, registry, auditDays }: RetentionParts): RetentionWork => ({
+  nightly: async (asOf, { signal }): Promise<WorkOutcome> => {
+    const models = await registry.retire(asOf, signal)
+    signal.throwIfAborted()
+    const audit = await housekeeping.dropAudit(new Date(asOf.getTime() - auditDays * DAY_MS))
+    const replies = await housekeeping.dropExpiredReplies(asOf)
+    const claims = await housekeeping.dropClaims(new Date(asOf.getTime() - CLAIM_DAYS * DAY_MS))
+    return {
+      status: 'succeeded',
+      counts: { done: 1, skipped: 0, failed: 0 },
+      reasons: {},
+      result: {
+        versions_archived: models.archived,
+        files_unpublished: models.unpublished,
+        orphans_removed: models.orphans,
+        audit_rows_dropped: audit,
+        replies_dropped: replies,
+        claims_dropped: claims,
+      },
+    }
+  },
+})

@@ -1,0 +1,50 @@
+/** The parts list of a worker process. */
+import { openChannel } from '../db/channel.ts'
+import { assertMigrated, openRecord } from '../db/record.ts'
+import { systemClock } from '../shared/core/clock.ts'
+import { openServices } from '../shared/open-services.ts'
+import type { ProcessParts } from '../shared/platform/run-process.ts'
+import { serveMetrics } from '../shared/platform/serve-metrics.ts'
+import { startTracing } from '../shared/platform/tracing.ts'
+import { loadTelemetry } from '../shared/queue/telemetry.ts'
+import { createComputePool } from './compute/pool.ts'
+import { startWorkers } from './start.ts'
+
+export const composeWorkers = async (parts: ProcessParts): Promise<void> => {
+  const { config, logger, lifecycle, metrics } = parts
+  const traced = await startTracing('workers', config, lifecycle)
+  await serveMetrics(metrics, { host: config.HOST, port: config.METRICS_PORT }, logger, lifecycle)
+  const record = await openRecord({ config, logger, lifecycle, applicationName: 'vigia-worker' })
+  await assertMigrated(record)
+  const channel = await openChannel({ databaseUrl: record.url, redisUrl: config.REDIS_URL, logger })
+  lifecycle.onClose('channel', () => channel.close())
+  const compute = createComputePool({ threads: config.COMPUTE_THREADS })
+  lifecycle.onClose('threads', () => compute.close())
+  const open = openServices({
+    config,
+    store: record.store,
+    databaseUrl: record.url,
+    announcements: channel,
+    compute,
+    clock: systemClock,
+    logger,
+    lifecycle,
+    metrics,
+    telemetry: traced ? await loadTelemetry() : undefined,
+  })
+  await open.queues.check()
+  // The first job of a fresh worker finds its threads running.
+  await compute.warm()
+  const workers = startWorkers({
+    queues: open.queues,
+    runs: record.store.runs,
+    carrier: open.carrier,
+    spawn: open.enqueuer.spawn,
+    services: open.services,
+    jobs: open.jobs,
+    logger,
+    metrics,
+    concurrency: config.WORKER_CONCURRENCY,
+  })
+  lifecycle.onClose('workers', () => workers.close())
+}
