@@ -21,7 +21,7 @@ export const composeApi = async (parts: ProcessParts): Promise<void> => {
   const redis =
     config.REDIS_URL === undefined ? null : await openRedis({ redisUrl: config.REDIS_URL, logger })
   if (redis) lifecycle.onClose('redis', () => redis.close())
-  const open = openServices({
+  const open = await openServices({
     config,
     store: record.store,
     databaseUrl: record.url,

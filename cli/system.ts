@@ -19,6 +19,7 @@ import type { Lifecycle } from '../shared/platform/lifecycle.ts'
 import type { Logger } from '../shared/platform/logger.ts'
 import { createMetrics } from '../shared/platform/metrics.ts'
 import type { Metrics } from '../shared/platform/metrics.ts'
+import { migrateQueues } from '../shared/queue/open-queues.ts'
 import { createComputePool } from '../workers/compute/pool.ts'
 import type { ThreadPool } from '../workers/compute/pool.ts'
 import { startWorkers } from '../workers/start.ts'
@@ -42,12 +43,7 @@ export interface System extends OpenServices {
   close(): Promise<void>
 }
 
-export interface OpenOptions {
-  /** false leaves the schema as it is. */
-  readonly migrate?: boolean
-}
-
-export type Opener = (options?: OpenOptions) => Promise<System>
+export type Opener = () => Promise<System>
 
 /** Starts workers on the threads and queues of `system`. */
 export const startSystemWorkers = (system: System): void => {
@@ -65,12 +61,18 @@ export const startSystemWorkers = (system: System): void => {
   system.lifecycle.onClose('workers', () => workers.close())
 }
 
-const prepareSchema = async (record: OpenRecord, queues: OpenServices['queues'], logger: Logger): Promise<void> => {
-  if (record.embedded) await migrateToLatest(record.knex, { logger, migrateQueues: () => queues.migrateSchema() })
-  else await assertMigrated(record)
-}
+/** The schema to its newest version, the queues' too. @returns what was applied */
+export const migrateAll = (
+  record: Pick<OpenRecord, 'knex' | 'url'>,
+  config: Pick<Config, 'REDIS_URL'>,
+  logger: Logger,
+): Promise<readonly string[]> =>
+  migrateToLatest(record.knex, {
+    logger,
+    migrateQueues: () => migrateQueues({ redisUrl: config.REDIS_URL, databaseUrl: record.url }),
+  })
 
-export interface SystemOptions extends OpenOptions {
+export interface SystemOptions {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Shown in the log and in pg_stat_activity. */
   readonly service: string
@@ -85,12 +87,19 @@ export const openSystem = async (options: SystemOptions): Promise<System> => {
   const lifecycle = createLifecycle(logger)
   const metrics = createMetrics(options.service)
   try {
-    const record = await openRecord({ config, logger, lifecycle, applicationName: `vigia-${options.service}` })
+    const record = await openRecord({
+      config,
+      logger,
+      lifecycle,
+      applicationName: `vigia-${options.service}`,
+    })
+    if (record.embedded) await migrateAll(record, config, logger)
+    else await assertMigrated(record)
     const channel = await openChannel({ databaseUrl: record.url, redisUrl: config.REDIS_URL, logger })
     lifecycle.onClose('channel', () => channel.close())
     const compute = createComputePool({ threads: config.COMPUTE_THREADS })
     lifecycle.onClose('threads', () => compute.close())
-    const open = openServices({
+    const open = await openServices({
       config,
       store: record.store,
       databaseUrl: record.url,
@@ -101,12 +110,14 @@ export const openSystem = async (options: SystemOptions): Promise<System> => {
       lifecycle,
       metrics,
     })
-    if (options.migrate !== false) await prepareSchema(record, open.queues, logger)
     const { services, queues } = open
     let working = false
 
     const configOf = async (idOrName: string | undefined): Promise<AdsConfig> => {
-      const { data } = await services.configs.list({ ids: null, isActive: null }, { page: 1, pageSize: MOST_LISTED, afterId: null })
+      const { data } = await services.configs.list(
+        { ids: null, isActive: null },
+        { page: 1, pageSize: MOST_LISTED, afterId: null },
+      )
       const known = data.map((one) => `${one.id} ${one.name}`).join('; ') || 'none yet: import a report first'
       if (idOrName === undefined) {
         const [only] = data
@@ -114,7 +125,8 @@ export const openSystem = async (options: SystemOptions): Promise<System> => {
         throw new AppError('CONFIG_NOT_FOUND', `--config: name one of the configs (${known})`)
       }
       const found = await services.configs.find(idOrName)
-      if (!found) throw new AppError('CONFIG_NOT_FOUND', `there is no config ${idOrName}; there are: ${known}`)
+      if (!found)
+        throw new AppError('CONFIG_NOT_FOUND', `there is no config ${idOrName}; there are: ${known}`)
       return found
     }
 

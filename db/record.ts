@@ -47,7 +47,13 @@ export const openRecord = async ({
   }
   const database = await openDatabase({ url, poolMax: config.PG_POOL_MAX, logger, applicationName })
   lifecycle.onClose('database', () => database.close())
-  return { knex: database.knex, close: () => database.close(), url, embedded, store: createStore(database.knex, config.MODELS_STORAGE_PATH) }
+  return {
+    knex: database.knex,
+    close: () => database.close(),
+    url,
+    embedded,
+    store: createStore(database.knex, config.MODELS_STORAGE_PATH),
+  }
 }
 
 /** @throws CONFLICT when the schema is older than this program */

@@ -16,7 +16,7 @@ export const composeScheduler = async (parts: ProcessParts): Promise<void> => {
   await assertMigrated(record)
   const channel = await openChannel({ databaseUrl: record.url, redisUrl: config.REDIS_URL, logger })
   lifecycle.onClose('channel', () => channel.close())
-  const open = openServices({
+  const open = await openServices({
     config,
     store: record.store,
     databaseUrl: record.url,

@@ -59,13 +59,14 @@ export interface OpenServices {
   readonly jobs: JobRegistry
 }
 
-export const openServices = (options: ServicesOptions): OpenServices => {
+/** @throws STORAGE_UNAVAILABLE when the queues cannot be opened */
+export const openServices = async (options: ServicesOptions): Promise<OpenServices> => {
   const { config, store, clock, logger, lifecycle, metrics, compute, announcements } = options
-  const queues = openQueues({
+  const queues = await openQueues({
     redisUrl: config.REDIS_URL,
     databaseUrl: options.databaseUrl,
     logger,
-    ...(options.telemetry ? { telemetry: options.telemetry } : {}),
+    telemetry: options.telemetry,
   })
   lifecycle.onClose('queues', () => queues.close())
   const jobs = jobRegistry(allJobs)
@@ -91,22 +92,23 @@ export const openServices = (options: ServicesOptions): OpenServices => {
   lifecycle.onClose('models in memory', () => models.close())
 
   const configs = createConfigs(store.configs, store.artifacts, logger)
-  const freshness = createDataFreshness(store.freshness, configs)
+  const freshness = createDataFreshness(store.freshness, configs, logger)
+  const entities = createEntities(store.entities, freshness, clock)
   const services: Services = {
     clock,
     keys: createKeys(store.keys, clock),
     audit: store.audit,
     configs,
     imports: createImports(store.imports, configs, clock),
-    entities: createEntities(store.entities, freshness, clock),
-    insights: createInsights(store.insights, configs, clock),
+    entities,
+    insights: createInsights(store.insights, configs, entities, clock),
     freshness,
     sweeps: freshness,
     enqueue: enqueuer.enqueue,
     enqueueMany: enqueuer.enqueueMany,
     runs: createRunsService({ runs: store.runs, carrier, logger }),
     schedules: createSchedulesService({ schedules: store.schedules, clock }),
-    registry,
+    models: registry,
     training: createTraining({
       clock,
       entities: store.trainable,

@@ -38,6 +38,5 @@ export interface Services {
   readonly models: ModelRegistry
   readonly detection: DetectionService
   readonly anomalies: AnomaliesService
-  readonly registry: ModelRegistry
   readonly retention: RetentionWork
 }

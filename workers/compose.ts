@@ -20,7 +20,7 @@ export const composeWorkers = async (parts: ProcessParts): Promise<void> => {
   lifecycle.onClose('channel', () => channel.close())
   const compute = createComputePool({ threads: config.COMPUTE_THREADS })
   lifecycle.onClose('threads', () => compute.close())
-  const open = openServices({
+  const open = await openServices({
     config,
     store: record.store,
     databaseUrl: record.url,

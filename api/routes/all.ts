@@ -6,7 +6,6 @@ import { configRoutes } from './configs.ts'
 import { entityRoutes } from './entities.ts'
 import { importRoutes } from './imports.ts'
 import { insightRoutes } from './insights.ts'
-import { modelRoutes } from './models.ts'
 import { runRoutes } from './runs.ts'
 import { scheduleRoutes } from './schedules.ts'
 
@@ -16,7 +15,6 @@ export const allRoutes: readonly Route[] = [
   ...entityRoutes,
   ...insightRoutes,
   ...anomalyRoutes,
-  ...modelRoutes,
   ...runRoutes,
   ...scheduleRoutes,
   ...accessRoutes,

@@ -21,7 +21,10 @@ const SHOWN = 30
 const freshConfig = async ({ services }: System): Promise<AdsConfig> => {
   const old = await services.configs.find(DEMO_ACCOUNT.name)
   if (old && old.account_id !== DEMO_ACCOUNT.accountId) {
-    throw new AppError('CONFLICT', `the config "${DEMO_ACCOUNT.name}" is not the demo's; rename it to run the demo here`)
+    throw new AppError(
+      'CONFLICT',
+      `the config "${DEMO_ACCOUNT.name}" is not the demo's; rename it to run the demo here`,
+    )
   }
   if (old) await services.configs.remove(old.id, true)
   return services.configs.create({
@@ -47,7 +50,8 @@ const train = async ({ services }: System, config: AdsConfig, day: number): Prom
     { actor: 'cli' },
   )
   const [ended] = await followRuns(services, [run.id], `training on the 90 days before ${localDate}`)
-  if (ended?.status !== 'succeeded') throw new AppError('CONFLICT', `the training ended otherwise: ${ended ? describeRun(ended) : ''}`)
+  if (ended?.status !== 'succeeded')
+    throw new AppError('CONFLICT', `the training ended otherwise: ${ended ? describeRun(ended) : ''}`)
 }
 
 const seconds = (since: number): string => `${((performance.now() - since) / 1000).toFixed(1)} s`
@@ -55,7 +59,9 @@ const seconds = (since: number): string => `${((performance.now() - since) / 100
 export const registerDemo = (program: Command, open: Opener): void => {
   program
     .command('demo')
-    .description('imports the bundled account, trains, checks its last seven complete days, prints what is odd, and stays up')
+    .description(
+      'imports the bundled account, trains, checks its last seven complete days, prints what is odd, and stays up',
+    )
     .option('--once', 'ends after the findings')
     .option('--json', 'one JSON object with the findings')
     .action(async (options: { once?: boolean; json?: boolean }) => {
@@ -71,15 +77,23 @@ export const registerDemo = (program: Command, open: Opener): void => {
       const newest = files.today - 1
       const config = await freshConfig(system)
       let since = performance.now()
-      const report = await services.imports.importInsights({ configId: config.id, source: files.report, actor: 'cli' })
+      const report = await services.imports.importInsights({
+        configId: config.id,
+        source: files.report,
+        actor: 'cli',
+      })
       await services.imports.importChanges(config.id, files.changes)
-      say(`Imported ${report.rows_upserted} rows of "${config.name}", ${report.date_from} to ${report.date_to} (${seconds(since)}).`)
+      say(
+        `Imported ${report.rows_upserted} rows of "${config.name}", ${report.date_from} to ${report.date_to} (${seconds(since)}).`,
+      )
 
       since = performance.now()
       // A day is judged by models trained before it: one training before the week, one for its last day.
       await train(system, config, newest - DAYS + 1)
       await train(system, config, newest)
-      say(`Trained one model per campaign, ad set and ad with enough days, before the week and again for its last day (${seconds(since)}).`)
+      say(
+        `Trained one model per campaign, ad set and ad with enough days, before the week and again for its last day (${seconds(since)}).`,
+      )
 
       since = performance.now()
       const dateTo = toLocalDate(newest)
@@ -90,17 +104,22 @@ export const registerDemo = (program: Command, open: Opener): void => {
       const findings = await findingsOf(services, config, dateFrom, dateTo, LEVELS)
       say(`Checked ${dateFrom} to ${dateTo} (${seconds(since)}): ${findings.length} findings.`)
 
-      if (options.json) printJson({ config_id: config.id, date_from: dateFrom, date_to: dateTo, url, anomalies: findings })
+      if (options.json)
+        printJson({ config_id: config.id, date_from: dateFrom, date_to: dateTo, url, anomalies: findings })
       else {
         printLine()
-        printLine(renderFindings(findings, { currency: config.currency, colour: process.stdout.isTTY, limit: SHOWN }))
+        printLine(
+          renderFindings(findings, { currency: config.currency, colour: process.stdout.isTTY, limit: SHOWN }),
+        )
         printLine()
         if (url) {
           printLine('vigia stays up; Ctrl-C ends it. Where to look next:')
           printLine(describeUrls(url, config.id))
         } else {
           printLine('Where to look next:')
-          printLine('  npx vigia up                                       the API, its docs and the queues, on port 8080')
+          printLine(
+            '  npx vigia up                                       the API, its docs and the queues, on port 8080',
+          )
           printLine('  npx vigia import report.csv --config "My account"  your own figures')
           printLine(`  npx vigia models list --config ${config.id}                   what was trained`)
         }

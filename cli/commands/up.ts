@@ -14,7 +14,8 @@ import type { Opener, System } from '../system.ts'
 export const startAll = async (system: System): Promise<string> => {
   const { config, logger, lifecycle, metrics, record } = system
   await system.queues.check()
-  const redis = config.REDIS_URL === undefined ? null : await openRedis({ redisUrl: config.REDIS_URL, logger })
+  const redis =
+    config.REDIS_URL === undefined ? null : await openRedis({ redisUrl: config.REDIS_URL, logger })
   if (redis) lifecycle.onClose('redis', () => redis.close())
   const { url } = await serveApi({
     config,
@@ -66,7 +67,8 @@ export const registerUp = (program: Command, open: Opener): void => {
       const ending = stayUp()
       const system = await open()
       const url = await startAll(system)
-      if (options.json) printJson({ url, queues: system.queues.backend, embedded: system.record.embedded !== null })
+      if (options.json)
+        printJson({ url, queues: system.queues.backend, embedded: system.record.embedded !== null })
       else {
         const database = system.record.embedded ? 'its own PostgreSQL' : 'PostgreSQL'
         printLine(`vigia is up on ${database}, queues in ${system.queues.backend}. Ctrl-C ends it.`)

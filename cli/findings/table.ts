@@ -5,8 +5,8 @@ import type { AnomalyRow } from '../../shared/detection/anomalies.ts'
 import { renderTable } from '../output.ts'
 import { expectedText, observedText, whatHappened } from './words.ts'
 
-const NAME_WIDTH = 38
-const WORDS_WIDTH = 46
+const NAME_WIDTH = 36
+const WORDS_WIDTH = 40
 
 const COLOURS: Readonly<Record<Severity, string>> = {
   CRITICAL: '\u001B[1;31m',

@@ -40,7 +40,7 @@ export const whatHappened = (row: AnomalyRow): string => {
       return 'More impressions, no new people'
     case 'performance_drop':
     case 'performance_spike': {
-      const kind = type === 'performance_drop' ? 'Unusual day' : 'Unusually good day'
+      const kind = type === 'performance_drop' ? 'Unusual' : 'Unusual, but good'
       return row.contributions ? `${kind}: ${mainShares(row.contributions)}` : kind
     }
     case 'ctr_spike':
