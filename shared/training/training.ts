@@ -18,6 +18,7 @@ import { toDayNumber, toLocalDate } from '../core/days.ts'
 import { anomalyModelName, entityKey, LEVELS } from '../core/entity.ts'
 import type { Level } from '../core/entity.ts'
 import { messageOf } from '../core/errors.ts'
+import { startEarly } from '../core/start-early.ts'
 import { FenceLost } from '../core/work.ts'
 import type { WorkContext, WorkOutcome } from '../core/work.ts'
 import type { DetectionStore } from '../detection/detection-store.ts'
@@ -283,21 +284,23 @@ export const createTraining = (parts: TrainingParts): TrainingWork => {
 
     const underWay = new Set<Promise<void>>()
 
-    /** Returns when the last batch of the level is with the threads, so that the next level's days are read meanwhile. */
-    const startLevel = async (scope: Scope): Promise<void> => {
+    /** Asks for everything the level needs; its first days are read at once. */
+    const open = (scope: Scope) => {
       const { level, entityIds } = scope
-      const [excludedDays, prints] = await Promise.all([
+      const facts = Promise.all([
         parts.labels.labelledDays(configId, level, window.from),
         registry.fingerprints(configId, level, entityIds),
       ])
+      facts.catch(() => {})
+      const wanted = entityIds ? { entityIds } : {}
+      const request = { configId, level, ...window, ...wanted, batchSize: BATCH_ENTITIES }
+      return { level, entityIds, facts, batches: startEarly(parts.frames.batches(request)) }
+    }
+
+    /** Ends when the last batch of the level is with the threads: the next level follows without a gap. */
+    const feed = async ({ level, entityIds, facts, batches }: ReturnType<typeof open>): Promise<void> => {
+      const [excludedDays, prints] = await facts
       const missing = new Set(entityIds)
-      const batches = parts.frames.batches({
-        configId,
-        level,
-        ...window,
-        ...(entityIds ? { entityIds } : {}),
-        batchSize: BATCH_ENTITIES,
-      })
       for await (const batch of batches) {
         signal.throwIfAborted()
         for (const head of batch.heads) missing.delete(head.id)
@@ -310,7 +313,7 @@ export const createTraining = (parts: TrainingParts): TrainingWork => {
     }
 
     try {
-      for (const scope of scopes) if (scope.total > 0) await startLevel(scope)
+      for (const level of scopes.filter((scope) => scope.total > 0).map(open)) await feed(level)
       await Promise.all(underWay)
       await registering
       // Also with nothing left to write: whoever lost the fence must not go on to the metadata.
