@@ -1,0 +1,40 @@
+/** Training asked for by a person: which day and data it answers for. */
+import { lastCompleteDay, toLocalDate } from '../core/days.ts'
+import type { LocalDate } from '../core/days.ts'
+import type { Level } from '../core/entity.ts'
+import { zoneOf } from '../entities/configs.ts'
+import type { TrainConfigPayload } from '../jobs/training.ts'
+import type { Services } from '../services.ts'
+
+export interface TrainRequest {
+  readonly configId: number
+  /** Null: all levels. */
+  readonly entityType: Level | null
+  /** Null: all entities. */
+  readonly entityIds: readonly string[] | null
+  /** D; null: the newest complete day that has rows. */
+  readonly day: LocalDate | null
+}
+
+/** @throws AppError CONFIG_NOT_FOUND */
+export const toTrainPayload = async (
+  request: TrainRequest,
+  { clock, configs, freshness }: Pick<Services, 'clock' | 'configs' | 'freshness'>,
+): Promise<TrainConfigPayload> => {
+  const { configId, entityType, entityIds } = request
+  const config = await configs.get(configId)
+  const asOf = clock.now()
+  const day =
+    request.day ??
+    (await freshness.newestCompleteDayWithRows(configId, asOf)) ??
+    toLocalDate(lastCompleteDay(asOf, zoneOf(config)))
+  const watermark = await freshness.watermark(configId, day)
+  return {
+    configId,
+    asOf: asOf.toISOString(),
+    day,
+    watermark: watermark.toISOString(),
+    entityType,
+    entityIds: entityIds && [...entityIds],
+  }
+}
