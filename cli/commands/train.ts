@@ -1,0 +1,142 @@
+/** `vigia train`: trains the models of one config, or of all active ones, and waits for it. */
+import { Option } from 'commander'
+import type { Command } from 'commander'
+import { LocalDate } from '../../shared/core/days.ts'
+import { EntityId, LEVELS } from '../../shared/core/entity.ts'
+import type { Level } from '../../shared/core/entity.ts'
+import { AppError } from '../../shared/core/errors.ts'
+import { trainConfig } from '../../shared/jobs/training.ts'
+import type { Run } from '../../shared/runs/run.ts'
+import type { Services } from '../../shared/services.ts'
+import { toTrainPayload } from '../../shared/training/train-request.ts'
+import { exitCodeOf, followRuns } from '../follow.ts'
+import { printJson, printLine, renderTable } from '../output.ts'
+
+export interface TrainOptions {
+  /** Id or name; all active configs without it. */
+  readonly config?: string | undefined
+  readonly entityType?: Level | undefined
+  readonly entityId?: readonly string[] | undefined
+  /** D, the analysed day: the days before it are trained on. */
+  readonly asOf?: string | undefined
+}
+
+type Needed = Pick<Services, 'clock' | 'configs' | 'freshness' | 'enqueue' | 'runs'>
+
+interface Opened {
+  readonly services: Needed
+  /** Somebody has to do the work: starts a worker when none runs. */
+  ensureWorkers(): Promise<void>
+  close(): Promise<void>
+}
+
+const parsed = (options: TrainOptions): { day: string | null; entityIds: string[] | null } => {
+  const day = options.asOf === undefined ? null : LocalDate.safeParse(options.asOf)
+  if (day?.success === false)
+    throw new AppError('INVALID_REQUEST', `--as-of needs a day such as 2026-03-10, got ${options.asOf}`)
+  const entityIds = options.entityId ?? []
+  for (const id of entityIds) {
+    if (!EntityId.safeParse(id).success)
+      throw new AppError('INVALID_REQUEST', `--entity-id ${JSON.stringify(id)} is not the id of an entity`)
+  }
+  if (entityIds.length > 0 && !options.entityType)
+    throw new AppError('INVALID_REQUEST', `--entity-id needs --entity-type ${LEVELS.join('|')}`)
+  return { day: day?.data ?? null, entityIds: entityIds.length > 0 ? [...entityIds] : null }
+}
+
+const configIdsOf = async (
+  name: string | undefined,
+  { configs, freshness, clock }: Needed,
+): Promise<number[]> => {
+  if (name === undefined) {
+    const active = await freshness.activeConfigs(clock.now())
+    if (active.length === 0)
+      throw new AppError(
+        'CONFIG_NOT_FOUND',
+        'There is no active config yet; import one with `vigia import FILE --config NAME`',
+      )
+    return active.map((config) => config.configId)
+  }
+  const config = await configs.find(name)
+  if (!config) throw new AppError('CONFIG_NOT_FOUND', `There is no config ${JSON.stringify(name)}`)
+  return [config.id]
+}
+
+/** Enqueues a training per config. @returns the ids of the runs @throws AppError for what cannot be asked */
+export const startTraining = async (options: TrainOptions, services: Needed): Promise<readonly string[]> => {
+  const { day, entityIds } = parsed(options)
+  const ids: string[] = []
+  for (const configId of await configIdsOf(options.config, services)) {
+    const request = { configId, entityType: options.entityType ?? null, entityIds, day }
+    const payload = await toTrainPayload(request, services)
+    ids.push((await services.enqueue(trainConfig, payload, { actor: 'cli' })).id)
+  }
+  return ids
+}
+
+const seconds = ({ startedAt, finishedAt }: Run): string =>
+  startedAt && finishedAt ? `${((finishedAt.getTime() - startedAt.getTime()) / 1000).toFixed(1)} s` : ''
+
+const reused = ({ result }: Run): string => {
+  const count = result?.['reused']
+  return typeof count === 'number' ? String(count) : ''
+}
+
+/** What happened, for people. */
+export const describeTraining = (runs: readonly Run[]): string => {
+  const reasons = (run: Run): string =>
+    Object.entries(run.reasons)
+      .map(([reason, count]) => `${reason} ${count}`)
+      .join(', ')
+  return renderTable<Run>(
+    [
+      { title: 'config', align: 'right', cell: (run) => String(run.configId ?? '') },
+      { title: 'status', cell: (run) => run.status },
+      { title: 'models', align: 'right', cell: (run) => String(run.counts.done) },
+      { title: 'reused', align: 'right', cell: reused },
+      { title: 'skipped', align: 'right', cell: (run) => String(run.counts.skipped) },
+      { title: 'failed', align: 'right', cell: (run) => String(run.counts.failed) },
+      { title: 'took', align: 'right', cell: seconds },
+      { title: 'why', cell: (run) => [reasons(run), run.error ?? ''].filter(Boolean).join('; ') },
+    ],
+    runs,
+  )
+}
+
+const toJson = (run: Run): Record<string, unknown> => ({
+  run_id: run.id,
+  config_id: run.configId,
+  status: run.status,
+  counts: run.counts,
+  reasons: run.reasons,
+  result: run.result,
+  error: run.error,
+})
+
+/** Adds `train` to the program. */
+export const registerTrain = (program: Command, open: () => Promise<Opened>): void => {
+  program
+    .command('train')
+    .description('train the models of a config (default: of every active one) and wait for it')
+    .option('--config <name>', 'id or name of the config')
+    .addOption(new Option('--entity-type <level>', 'only this level').choices(LEVELS))
+    .option('--entity-id <id...>', 'only these entities of the level')
+    .option(
+      '--as-of <date>',
+      'the analysed day; the days before it are trained on (default: the newest complete one)',
+    )
+    .option('--json', 'print the runs as one JSON object')
+    .action(async (options: TrainOptions & { readonly json?: boolean }) => {
+      const opened = await open()
+      try {
+        const ids = await startTraining(options, opened.services)
+        await opened.ensureWorkers()
+        const runs = await followRuns(opened.services, ids, 'training')
+        if (options.json) printJson({ runs: runs.map(toJson) })
+        else printLine(describeTraining(runs))
+        process.exitCode = exitCodeOf(runs)
+      } finally {
+        await opened.close()
+      }
+    })
+}
