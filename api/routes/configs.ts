@@ -1,6 +1,7 @@
 /** Configs: the ad accounts vigia watches. */
 import { z } from 'zod'
 import { ConfigId } from '../../shared/core/entity.ts'
+import { AppError } from '../../shared/core/errors.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
 import { AdsConfig, ConfigDraft, ConfigPatch } from '../../shared/entities/configs.ts'
 import { route } from '../route.ts'
@@ -32,7 +33,9 @@ const createConfig = route({
   tag: TAG,
   body: ConfigDraft,
   reply: { 201: AdsConfig },
-  handle: async ({ body }, { configs }) => {
+  handle: async ({ body, principal }, { configs }) => {
+    // It could not see what it made.
+    if (principal.configIds) throw new AppError('FORBIDDEN', `${principal.actor} is limited to some configs`)
     const config = await configs.create(body)
     return {
       status: 201,

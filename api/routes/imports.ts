@@ -6,7 +6,6 @@ import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Transform } from 'node:stream'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import busboy from 'busboy'
@@ -22,6 +21,8 @@ const TAG = 'imports'
 /** Larger files are for the command line. */
 const MOST_BYTES = 10 * 1024 * 1024
 const LONGEST_FIELD = 100
+/** What a form may add to its file. */
+const FORM_BYTES = 64 * 1024
 
 type Body = RouteInput<unknown, unknown, unknown>['stream']
 
@@ -34,19 +35,21 @@ const tooLarge = (): AppError =>
     `A file may have ${MOST_BYTES} bytes; import larger ones with "vigia import"`,
   )
 
-const limited = (): Transform => {
+/**
+ * The bytes of `body`, up to a limit. A body given up on is not destroyed, since the answer leaves by the
+ * same socket.
+ */
+const bounded = async function* (body: Readable, mostBytes: number): AsyncGenerator<Buffer> {
   let bytes = 0
-  return new Transform({
-    transform: (chunk: Buffer, _encoding, done) => {
-      bytes += chunk.length
-      if (bytes > MOST_BYTES) done(tooLarge())
-      else done(null, chunk)
-    },
-  })
+  for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > mostBytes) throw tooLarge()
+    yield chunk
+  }
 }
 
 const save = (source: Readable, file: string): Promise<void> =>
-  pipeline(source, limited(), createWriteStream(file, { mode: 0o600 }))
+  pipeline(bounded(source, MOST_BYTES), createWriteStream(file, { mode: 0o600 }))
 
 const openForm = (body: Body): busboy.Busboy => {
   try {
@@ -74,9 +77,10 @@ const saveForm = async (body: Body, file: string): Promise<string | undefined> =
     saving.catch((error: unknown) => form.destroy(error as Error))
   })
   try {
-    await pipeline(body, form)
+    await pipeline(bounded(body, MOST_BYTES + FORM_BYTES), form)
   } catch (error) {
-    if (error instanceof AppError) throw error
+    // Errors of files and sockets have a code, those of the form have none.
+    if (error instanceof AppError || (error instanceof Error && 'code' in error)) throw error
     throw invalid('body', `is no complete multipart form: ${messageOf(error)}`)
   }
   if (!saving) throw invalid('file', 'is missing: send the CSV file as a part of the form')
@@ -97,6 +101,19 @@ const saveBody = async (body: Body, file: string): Promise<string | undefined> =
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the file as multipart/form-data or as text/csv')
   await save(body, file)
   return undefined
+}
+
+const receive = async (body: Body, file: string): Promise<string | undefined> => {
+  // Told in advance, a body that is too large need not be sent at all.
+  if (Number(body.headers['content-length'] ?? 0) > MOST_BYTES + FORM_BYTES) throw tooLarge()
+  try {
+    return await saveBody(body, file)
+  } catch (error) {
+    if (body.errored) throw invalid('body', 'did not arrive whole')
+    // Whoever still sends reads our answer only afterwards.
+    body.resume()
+    throw error
+  }
 }
 
 const listImports = route({
@@ -127,7 +144,7 @@ const createImport = route({
     const folder = await mkdtemp(join(tmpdir(), 'vigia-import-'))
     try {
       const file = join(folder, 'body')
-      const inForm = await saveBody(stream, file)
+      const inForm = await receive(stream, file)
       const configId = ConfigId.safeParse(inForm ?? query.config_id)
       if (!configId.success) throw invalid('config_id', 'must be the id of a config')
       seesConfig(configId.data)

@@ -9,8 +9,8 @@ import { invalidCsv } from './invalid-csv.ts'
 export const DELIMITERS = [',', ';', '\t'] as const
 export type Delimiter = (typeof DELIMITERS)[number]
 
-/** A stray quote must not swallow the file: longer records are refused. */
-const LONGEST_RECORD = 1_000_000
+/** A stray quote must not swallow the file: a record may go on over this many slices of the text. */
+const LONGEST_RECORD_SLICES = 16
 
 /** The records that ended within one slice. */
 export interface RecordBlock {
@@ -45,27 +45,35 @@ export const delimiterOf = (text: string): Delimiter => {
   return DELIMITERS[counts.indexOf(most)] ?? ','
 }
 
-const refusal = (error: CsvError, line: number): Error => {
-  const at = `line ${line}`
-  if (error.code === 'CSV_QUOTE_NOT_CLOSED')
-    return invalidCsv(`The quote opened on ${at} is never closed; correct that line and import again`)
-  if (error.code === 'CSV_MAX_RECORD_SIZE')
-    return invalidCsv(
-      `The record that starts on ${at} is longer than ${LONGEST_RECORD} characters; probably a quote there is never closed`,
-    )
-  return invalidCsv(`The file cannot be split into cells at ${at}: ${error.message}`)
-}
+const neverClosed = (line: number): Error =>
+  invalidCsv(`The quote opened on line ${line}, or behind it, is never closed; correct it and import again`)
+
+const refusal = (error: CsvError, line: number): Error =>
+  error.code === 'CSV_QUOTE_NOT_CLOSED'
+    ? neverClosed(line)
+    : invalidCsv(`The file cannot be split into cells at line ${line}: ${error.message}`)
+
+const LINE_BREAK = /\r\n|\n|\r/g
+const breaksIn = (record: readonly string[]): number =>
+  record.reduce((sum, cell) => sum + (cell.match(LINE_BREAK)?.length ?? 0), 0)
 
 /**
- * One block per slice of `text`, blank lines included as records of one empty cell.
+ * One block per slice of `text`; empty lines give no record.
  * @throws AppError INVALID_CSV when quotes are not closed
  */
 export const readRecords = async function* (text: AsyncIterable<string>): AsyncGenerator<RecordBlock> {
   let records: string[][] = []
   let lines: number[] = []
+  /** Where the parser stands: the last line of the last record, and its own counts up to there. */
   let lastLine = 0
+  let counted = { lines: 0, empty: 0 }
+  let slicesWithoutRecord = 0
+  let emptyBefore = 0
   let parser: ReturnType<typeof parse> | undefined
   let failure: Error | undefined
+
+  /** The line on which the record begins that is not complete yet. */
+  const nextLine = (): number => lastLine + 1 + (parser?.info.empty_lines ?? 0) - counted.empty
 
   const open = (delimiter: Delimiter): ReturnType<typeof parse> => {
     const opened = parse({
@@ -75,17 +83,23 @@ export const readRecords = async function* (text: AsyncIterable<string>): AsyncG
       relax_column_count: true,
       // Names like 15" screen come unquoted.
       relax_quotes: true,
-      max_record_size: LONGEST_RECORD,
+      // Ten times cheaper than a record each: 10 MB of line ends must not keep a process busy.
+      skip_empty_lines: true,
       // Keeps the records out of the object stream: one call per record instead of one event.
-      on_record: (record: string[], { lines: line }) => {
+      on_record: (record: string[], { lines: seen, empty_lines: empty }) => {
+        const skipped = empty - counted.empty
+        const line = lastLine + skipped + 1
+        // The parser counts \r\n in quotes twice, so breaks are counted here where there are any.
+        const isLong = seen - counted.lines > skipped + 1
+        lastLine = line + (isLong ? breaksIn(record) : 0)
+        counted = { lines: seen, empty }
         records.push(record)
-        lines.push(lastLine + 1)
-        lastLine = line
+        lines.push(line)
         return null
       },
     })
     opened.on('error', (error) => {
-      failure ??= refusal(error as CsvError, lastLine + 1)
+      failure ??= refusal(error as CsvError, nextLine())
     })
     // Nothing comes out of it, but a stream that nobody reads never ends.
     opened.resume()
@@ -93,6 +107,10 @@ export const readRecords = async function* (text: AsyncIterable<string>): AsyncG
   }
   const take = (): RecordBlock => {
     if (failure) throw failure
+    const empty = parser?.info.empty_lines ?? 0
+    slicesWithoutRecord = records.length > 0 || empty > emptyBefore ? 0 : slicesWithoutRecord + 1
+    emptyBefore = empty
+    if (slicesWithoutRecord > LONGEST_RECORD_SLICES) throw neverClosed(nextLine())
     const block = { records, lines }
     records = []
     lines = []

@@ -245,7 +245,7 @@ describe('rows of a report', () => {
     })
 
     it('a quote that is never closed, with its line', async () => {
-      expect(await refused(own(ROW, '2026-06-02,c1,"Camp,s1,Set,a1,Ad,1,1,,,', ROW))).to.contain('line 3')
+      expect(await refused(own(ROW, '', '2026-06-02,c1,"Camp,s1,Set,a1,Ad,1,1,,,', ROW))).to.contain('line 4')
     })
 
     it('a quote that swallows the file, before memory does', async () => {
@@ -412,6 +412,30 @@ describe('rows of a report', () => {
     const { tally } = await read(text)
     expect(tally).to.include({ rowsRead: 3, rowsRejected: 2 })
     expect(tally.errors.map(({ line }) => line)).to.deep.equal([6, 8])
+  })
+
+  it('numbers lines by the same rule whatever ends them, in quotes too', async () => {
+    const text = own(
+      '2026-06-01,c1,"a\nb\n\nc",s1,Set,a1,Ad,x,1,,,',
+      '',
+      ROW.replace('12.50', 'y'),
+      '  ',
+      ROW.replace('12.50', 'z'),
+    )
+    for (const end of ['\n', '\r\n', '\r']) {
+      const { tally } = await read(text.replaceAll('\n', end))
+      expect(
+        tally.errors.map(({ line }) => line),
+        JSON.stringify(end),
+      ).to.deep.equal([2, 7, 9])
+    }
+  })
+
+  it('gets over 10 MiB of line ends, or of next to nothing', async () => {
+    const nothing = await read(own(ROW), Buffer.alloc(10 * 1024 * 1024, '\n'))
+    expect(nothing.tally).to.include({ rowsRead: 1, rowsIgnored: 0 })
+    const little = await read(`${own(ROW)}\n`, Buffer.from('x\n'.repeat(40_000)))
+    expect(little.tally).to.include({ rowsRead: 40_001, rowsIgnored: 40_000 })
   })
 
   it('keeps the first 100 errors and counts all', async () => {
