@@ -28,7 +28,7 @@ const fromRow = (row: ConfigRow): AdsConfig => ({
 
 const GREATEST_ID = 2_147_483_647
 
-export const configStore = (db: Knex): ConfigStore => {
+export const configs = (db: Knex): ConfigStore => {
   const table = () => db<ConfigRow>('ads_configs')
   const filtered = ({ ids, isActive }: ConfigFilter) => {
     const query = table()

@@ -125,7 +125,7 @@ const fromFacts = (row: FactsRow): EntityFacts => ({
   updatedAt: row.updated_at,
 })
 
-export const entityStore = (db: Knex): EntityStore => ({
+export const entities = (db: Knex): EntityStore => ({
   ofLevel: async (configId: number, level: Level, { from, to }: DayRange) => {
     const { rows }: { rows: NodeRow[] } = await db.raw(levelSql(level), { configId, from, to, day: to })
     return rows.map(fromNode)

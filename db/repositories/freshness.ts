@@ -11,7 +11,7 @@ cross join lateral (
 ) w
 where w.updated_at is not null`
 
-export const freshnessStore = (db: Knex): FreshnessStore => ({
+export const freshness = (db: Knex): FreshnessStore => ({
   activeZones: async () =>
     db('ads_configs')
       .where({ is_active: true })

@@ -305,7 +305,7 @@ const sessionOf = (trx: Knex.Transaction, configId: number): ImportSession => {
   }
 }
 
-export const importStore = (db: Knex): ImportStore => ({
+export const imports = (db: Knex): ImportStore => ({
   within: (configId, work) => db.transaction((trx) => work(sessionOf(trx, configId))),
 
   page: async (configId, { page, pageSize, afterId }) => {

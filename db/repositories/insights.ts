@@ -60,7 +60,7 @@ select count(*) as total from (
   where ${filterSql(level, entityId)}
 ) d`
 
-export const insightStore = (db: Knex): InsightStore => ({
+export const insights = (db: Knex): InsightStore => ({
   daily: async ({ configId, level, entityId }, range, { limit, offset, after }) => {
     const { rows }: { rows: SumsRow[] } = await db.raw(dailySql(level, entityId, after !== null), {
       configId,
