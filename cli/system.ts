@@ -35,9 +35,9 @@ export interface System extends OpenServices {
   readonly record: OpenRecord
   readonly compute: ThreadPool
   /** The config of that id or name; without one, the only config there is. @throws CONFIG_NOT_FOUND */
-  configOf(idOrName: string | undefined): Promise<AdsConfig>
+  readonly configOf: (idOrName: string | undefined) => Promise<AdsConfig>
   /** Notes a write of this command in the audit log. */
-  audited(action: string, target: string, after: unknown): Promise<void>
+  readonly audited: (action: string, target: string, after: unknown) => Promise<void>
   /** Sees to it that somebody does the work: when no worker runs anywhere, one is started for this command. */
   ensureWorkers(): Promise<void>
   close(): Promise<void>
