@@ -134,7 +134,11 @@ export const exitCodeOf = ({ rows_upserted, rows_rejected, duplicate }: ImportRe
 /** Adds `import` to the program; `open` gives the services for the time of the command. */
 export const registerImport = (
   program: Command,
-  open: () => Promise<{ readonly services: Needed; close(): Promise<void> }>,
+  open: () => Promise<{
+    readonly services: Needed
+    audited(action: string, target: string, after: unknown): Promise<void>
+    close(): Promise<void>
+  }>,
 ): void => {
   program
     .command('import')
@@ -152,6 +156,9 @@ export const registerImport = (
           progress.update(fraction, `${rows} rows`),
         )
         progress.stop()
+        const { import_id, duplicate, rows_upserted, rows_rejected } = result.report
+        const after = { config_id: result.config.id, duplicate, rows_upserted, rows_rejected }
+        await opened.audited('import', `/api/v1/imports/${import_id}`, after)
         if (options.json)
           printJson({ config_id: result.config.id, config_created: result.created, ...result.report })
         else printLine(describeImport(result))
