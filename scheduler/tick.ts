@@ -4,23 +4,18 @@
  */
 import { draftRun } from '../shared/jobs/enqueuer.ts'
 import type { Logger } from '../shared/platform/logger.ts'
+import type { Metrics } from '../shared/platform/metrics.ts'
 import type { Carrier } from '../shared/runs/carrier.ts'
 import { dueInstants } from '../shared/schedules/due.ts'
 import type { Decision, Schedule, SchedulesRepository } from '../shared/schedules/schedule.ts'
 import type { TimetableEntry } from '../shared/schedules/timetable.ts'
-
-/** What a scheduler counts. */
-export interface ScheduleMetrics {
-  /** @param state `claimed` or `missed` */
-  readonly instantMet: (schedule: string, state: 'claimed' | 'missed') => void
-}
 
 export interface TickParts {
   readonly schedules: SchedulesRepository
   readonly carrier: Carrier
   readonly entries: readonly TimetableEntry[]
   readonly logger: Logger
-  readonly metrics?: ScheduleMetrics | undefined
+  readonly metrics?: Pick<Metrics, 'instantMet'> | undefined
 }
 
 /** What of one schedule is due now, with the runs to start. */

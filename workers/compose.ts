@@ -32,7 +32,7 @@ export const composeWorkers = async (parts: ProcessParts): Promise<void> => {
     metrics,
     telemetry: traced ? await loadTelemetry() : undefined,
   })
-  await open.queues.check()
+  await open.queues.ready()
   // The first job of a fresh worker finds its threads running.
   await compute.warm()
   const workers = startWorkers({

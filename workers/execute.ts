@@ -14,6 +14,7 @@ import type { JobRegistry } from '../shared/jobs/all.ts'
 import type { AnyJob, JobContext, Retry } from '../shared/jobs/define-job.ts'
 import type { Enqueuer } from '../shared/jobs/enqueuer.ts'
 import type { Logger } from '../shared/platform/logger.ts'
+import type { Metrics } from '../shared/platform/metrics.ts'
 import type { Delivery, Verdict } from '../shared/queue/queues.ts'
 import type { Carrier } from '../shared/runs/carrier.ts'
 import type { ClaimedRun, Conclusion, RunsRepository } from '../shared/runs/run.ts'
@@ -45,12 +46,6 @@ export class RunAborted extends Error {
   }
 }
 
-/** What executing counts. */
-export interface ExecutionMetrics {
-  /** @param outcome how the execution ended: a status of the run, or `retried`, `handed back`, `lost` */
-  readonly jobEnded: (queue: string, job: string, outcome: string, seconds: number) => void
-}
-
 export interface Executor {
   process(delivery: Delivery): Promise<Verdict>
   /** Runs under way in this process. */
@@ -71,7 +66,8 @@ export interface ExecutorParts {
   readonly jobs: JobRegistry
   readonly services: Services
   readonly logger: Logger
-  readonly metrics?: ExecutionMetrics | undefined
+  /** Counts how executions end: as a status of the run, or `retried`, `handed back`, `lost`, `waiting for children`. */
+  readonly metrics?: Pick<Metrics, 'jobEnded'> | undefined
 }
 
 interface Execution {

@@ -2,13 +2,14 @@
 import type { JobRegistry } from '../shared/jobs/all.ts'
 import type { Enqueuer } from '../shared/jobs/enqueuer.ts'
 import type { Logger } from '../shared/platform/logger.ts'
+import type { Metrics } from '../shared/platform/metrics.ts'
 import type { Queues } from '../shared/queue/queues.ts'
+import { watchQueues } from '../shared/queue/watch-queues.ts'
 import type { Carrier } from '../shared/runs/carrier.ts'
 import { createReconciler } from '../shared/runs/reconciler.ts'
 import type { RunsRepository } from '../shared/runs/run.ts'
 import type { Services } from '../shared/services.ts'
 import { createExecutor } from './execute.ts'
-import type { ExecutionMetrics } from './execute.ts'
 
 /** With what follows (3 s to notice, 4 s to leave the queue) well within the 25 s a worker has to end. */
 const GRACE_MS = 12_000
@@ -21,7 +22,7 @@ export interface WorkersOptions {
   readonly services: Services
   readonly jobs: JobRegistry
   readonly logger: Logger
-  readonly metrics?: ExecutionMetrics | undefined
+  readonly metrics?: Pick<Metrics, 'jobEnded' | 'queueSeen'> | undefined
   /** Runs at once per queue. */
   readonly concurrency: number
   /** How long runs may go on after `close`. Default 12 s. */
@@ -42,8 +43,10 @@ export const startWorkers = (options: WorkersOptions): Workers => {
     queues.startWorker(queue, options.concurrency, (delivery) => executor.process(delivery)),
   )
   reconciler.start()
+  const watch = options.metrics && watchQueues({ queues, metrics: options.metrics, logger })
   return {
     close: async () => {
+      watch?.close()
       await Promise.all(workers.map((worker) => worker.pause()))
       await executor.drain(options.graceMs ?? GRACE_MS)
       await Promise.all([...workers.map((worker) => worker.close()), reconciler.close()])

@@ -13,7 +13,7 @@ import type { Opener, System } from '../system.ts'
 /** Starts everything on `system`. @returns the URL of the API */
 export const startAll = async (system: System): Promise<string> => {
   const { config, logger, lifecycle, metrics, record } = system
-  await system.queues.check()
+  await system.queues.ready()
   const redis =
     config.REDIS_URL === undefined ? null : await openRedis({ redisUrl: config.REDIS_URL, logger })
   if (redis) lifecycle.onClose('redis', () => redis.close())

@@ -71,7 +71,7 @@ export interface QueuesOptions {
   readonly prefix?: string
   /** The same in one PostgreSQL. */
   readonly schema?: string
-  /** How long to wait for PostgreSQL, if the queues live there. Default 30 s */
+  /** How long to wait for a server that does not answer yet. Default 30 s */
   readonly patienceMs?: number
 }
 
@@ -156,15 +156,20 @@ export const openQueues = async (options: QueuesOptions): Promise<Queues> => {
     board: [...queues.values()],
     startWorker,
 
-    check: async () => {
-      try {
-        await within(CHECK_MS, backend.server, async () => {
-          await backend.inspect()
-          await queueOf('control').getJobCounts('waiting')
-        })
-      } catch (error) {
-        if (error instanceof AppError) throw error
-        throw noAnswer(backend, error)
+    check: () => check(backend, queueOf('control')),
+
+    ready: async () => {
+      const deadline = performance.now() + (options.patienceMs ?? PATIENCE_MS)
+      for (;;) {
+        try {
+          await check(backend, queueOf('control'))
+          return
+        } catch (error) {
+          const unfit = error instanceof AppError && !(error.cause instanceof Error)
+          if (unfit || performance.now() > deadline) throw error
+          logger.warn(`${messageOf(error)}; trying again`)
+          await delay(RESTART_MS)
+        }
       }
     },
 
@@ -201,6 +206,17 @@ export const openQueues = async (options: QueuesOptions): Promise<Queues> => {
       await closeAll([...queues.values()])
       await backend.close()
     },
+  }
+}
+
+const check = async (backend: Backend, queue: Queue): Promise<void> => {
+  try {
+    await within(CHECK_MS, backend.server, async () => {
+      await backend.inspect()
+      await queue.getJobCounts('waiting')
+    })
+  } catch (error) {
+    throw error instanceof AppError ? error : noAnswer(backend, error)
   }
 }
 

@@ -68,5 +68,10 @@ export interface Queues {
   workersAlive(queue: QueueName): Promise<number>
   /** @throws AppError STORAGE_UNAVAILABLE with what to do when the queues cannot be relied on */
   check(): Promise<void>
+  /**
+   * Waits for a server that does not answer yet, as long as `openQueues` was told to be patient.
+   * @throws AppError STORAGE_UNAVAILABLE, at once when the server answers but must not be relied on
+   */
+  ready(): Promise<void>
   close(): Promise<void>
 }
