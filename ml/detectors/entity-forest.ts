@@ -32,6 +32,8 @@ const FOLD_TREES = 20
 const TAIL_QUANTILE = 0.9
 const TAIL_SHARE = 0.1
 const LEAST_RARITY = 1e-6
+/** Scores nearer to each other are the same sum of path lengths, added in another order. */
+const SAME_SCORE = 1e-9
 
 export interface EntityForestParams {
   readonly trees: number
@@ -221,10 +223,10 @@ const firstAtLeast = (sorted: Float64Array, value: number): number => {
 export const rarityOf = (oofScores: Float64Array, score: number): number => {
   const n = oofScores.length
   const q = quantileSorted(oofScores, TAIL_QUANTILE)
-  if (score <= q) return (1 + n - firstAtLeast(oofScores, score)) / (n + 1)
+  if (score <= q + SAME_SCORE) return (1 + n - firstAtLeast(oofScores, score - SAME_SCORE)) / (n + 1)
   let excess = 0
   let beyond = 0
-  for (let i = n - 1; i >= 0 && (oofScores[i] as number) > q; i -= 1) {
+  for (let i = n - 1; i >= 0 && (oofScores[i] as number) > q + SAME_SCORE; i -= 1) {
     excess += (oofScores[i] as number) - q
     beyond += 1
   }
@@ -330,6 +332,8 @@ export const encodeEntityForest = (
 ): Uint8Array => {
   const { forest } = model
   const tensors = new Map<string, Tensor>([
+    // The checksum covers tensors: what judges a day is among them, the metadata only says it again.
+    ['judgement', Float64Array.of(model.threshold, model.cplRef ?? Number.NaN)],
     ['oof_scores', model.oofScores],
     ['medians', model.medians],
     ['q05', model.q05],
@@ -431,6 +435,9 @@ export const decodeEntityForest = (file: Uint8Array, sha256: Sha256): EntityJudg
   const threshold = requiredNumber(required(metadata, 'threshold'), 'threshold')
   const maxSamples = requiredNumber(params?.max_samples, 'params.max_samples')
   const cplRef = params?.cpl_ref === null ? null : requiredNumber(params?.cpl_ref, 'params.cpl_ref')
+  const judgement = take('judgement', Float64Array, 2)
+  if (judgement[0] !== threshold || !Object.is(judgement[1], cplRef ?? Number.NaN))
+    throw new ArtifactFormatError('threshold or cpl_ref is not what the tensors say')
   if (features.includes('cpl') !== (cplRef !== null))
     throw new ArtifactFormatError('cpl_ref and features contradict each other')
   const width = features.length
