@@ -45,7 +45,7 @@ const tree = (roots: readonly number[]): ProcessStat[] => {
   }
   const all = names.map((name) => readStat(Number(name))).filter((stat) => stat !== null)
   const chosen = new Map(all.filter((stat) => roots.includes(stat.pid)).map((stat) => [stat.pid, stat]))
-  for (let grown = true; grown; ) {
+  for (let grown = true; grown;) {
     grown = false
     for (const stat of all) {
       if (chosen.has(stat.parent) && !chosen.has(stat.pid)) {

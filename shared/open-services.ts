@@ -2,7 +2,6 @@
  * From a store to services: opens the queues and puts every service together. All processes do this the same
  * way; what differs is handed in (threads or none, traces or none).
  */
-import type { Telemetry } from 'bullmq'
 import { createKeys } from './access/keys.ts'
 import type { ComputePool } from './compute.ts'
 import type { Config } from './config.ts'
@@ -23,6 +22,7 @@ import type { Logger } from './platform/logger.ts'
 import type { Metrics } from './platform/metrics.ts'
 import { openQueues } from './queue/open-queues.ts'
 import type { Queues } from './queue/queues.ts'
+import type { Telemetry } from './queue/telemetry.ts'
 import { createModelLoader } from './registry/model-loader.ts'
 import { createModelRegistry } from './registry/model-registry.ts'
 import type { Announcements } from './registry/model-registry.ts'
@@ -87,7 +87,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     clock,
     maxBytes: config.MODEL_CACHE_MB * MEBIBYTE,
     maxEntries: config.MODEL_CACHE_ENTRIES,
-    onRequest: metrics.artifactCache,
+    onRequest: (result) => metrics.artifactCache(result),
   })
   lifecycle.onClose('models in memory', () => models.close())
 

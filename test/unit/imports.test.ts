@@ -106,7 +106,7 @@ const violated = async (
       await writeFile(join(scratch, name), `${text}\n`)
     }
     const bin = join(ROOT, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs')
-    const present = [...new Set(Object.keys(files).map((name) => name.split('/')[0] ?? ''))]
+    const present = new Set(Object.keys(files).map((name) => name.split('/')[0] ?? ''))
     const stdout = await new Promise<string>((resolve) => {
       execFile(
         process.execPath,
@@ -116,7 +116,7 @@ const violated = async (
           config,
           '--output-type',
           'json',
-          ...folders.filter((folder) => present.includes(folder)),
+          ...folders.filter((folder) => present.has(folder)),
         ],
         { cwd: scratch, maxBuffer: 64 << 20 },
         (_error, out) => resolve(out),
