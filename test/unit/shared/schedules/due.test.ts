@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { dueInstants, nextInstant } from '../../../../shared/schedules/due.ts'
 
 const HOUR_MS = 3_600_000
