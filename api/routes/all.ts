@@ -6,6 +6,7 @@ import { configRoutes } from './configs.ts'
 import { entityRoutes } from './entities.ts'
 import { importRoutes } from './imports.ts'
 import { insightRoutes } from './insights.ts'
+import { modelRoutes } from './models.ts'
 import { runRoutes } from './runs.ts'
 import { scheduleRoutes } from './schedules.ts'
 
@@ -15,6 +16,7 @@ export const allRoutes: readonly Route[] = [
   ...entityRoutes,
   ...insightRoutes,
   ...anomalyRoutes,
+  ...modelRoutes,
   ...runRoutes,
   ...scheduleRoutes,
   ...accessRoutes,

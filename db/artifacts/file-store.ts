@@ -38,7 +38,7 @@ const VERSIONS = '.versions'
 const ANOMALY_DETECTOR = 'anomaly_detector'
 const MODEL = /^[A-Za-z0-9_-]{1,200}(\/[A-Za-z0-9_-]{1,200}){1,4}$/
 const WRITER = /^[A-Za-z0-9_-]{1,100}$/
-const URI = /^[A-Za-z0-9_-]+(\/\.?[A-Za-z0-9_-]+)*\/[A-Za-z0-9_-]+\.safetensors$/
+const URI = /^[A-Za-z0-9_-]{1,200}(\/\.?[A-Za-z0-9_-]{1,200}){1,6}\.safetensors$/
 const TEMPORARY = /^\..+\.tmp$/
 /** File systems without hard links, and shares that refuse them, get a copy. */
 const NO_LINK = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EMLINK', 'EACCES'])
