@@ -45,7 +45,7 @@ const ordinaryDay = (i: number): DayRow => ({
 })
 const ordinaryDays = (days: number): DayRow[] => Array.from({ length: days }, (_, i) => ordinaryDay(i))
 const typicalDay: DayRow = { spend: 61, impressions: 4450, clicks: 58, leads: 4, reach: 3200 }
-const oddDay: DayRow = { spend: 400, impressions: 4100, clicks: 55, leads: 0, reach: 3100 }
+const oddDay: DayRow = { spend: 400, impressions: 9000, clicks: 15, leads: 0, reach: 3100 }
 
 const matrixOf = (days: number) =>
   buildEntityMatrix(buildFrame(FIRST, ordinaryDays(days)), null, NOTHING_EXCLUDED)
