@@ -91,9 +91,9 @@ export const ConfigSchema = z.object({
   ANOMALY_BASELINE_DAYS: whole(56, 7, 365).describe('Days the weekday baseline looks back'),
   FREQUENCY_IDEAL: real(2.5, 0.1, 100).describe('Frequency an alert is measured against'),
   FREQUENCY_LOW: real(3, 0.1, 100).describe('7-day frequency above which an alert is LOW'),
-  FREQUENCY_MEDIUM: real(5, 0.1, 100).describe('... MEDIUM'),
-  FREQUENCY_HIGH: real(7, 0.1, 100).describe('... HIGH'),
-  FREQUENCY_CRITICAL: real(10, 0.1, 100).describe('... CRITICAL'),
+  FREQUENCY_MEDIUM: real(5, 0.1, 100).describe('7-day frequency above which an alert is MEDIUM'),
+  FREQUENCY_HIGH: real(7, 0.1, 100).describe('7-day frequency above which an alert is HIGH'),
+  FREQUENCY_CRITICAL: real(10, 0.1, 100).describe('7-day frequency above which an alert is CRITICAL'),
   CHANGE_POINT_PCT: real(0.3, 0.01, 10).describe('Smallest lasting change that counts, as a fraction'),
   DETECT_AD_EVERY_HOURS: whole(2, 1, 2).describe('Ads are checked every hour (1) or every second hour (2)'),
 })
@@ -103,7 +103,7 @@ export type Config = Readonly<z.infer<typeof ConfigSchema>>
 const SCHEMAS: Readonly<Record<string, z.ZodType>> = ConfigSchema.shape
 const NAMES = Object.keys(SCHEMAS)
 
-/** Names this near to one of ours are taken for a slip of the finger. */
+/** Names this near to one of ours are taken for a slip of the finger; two letters changed places count as 2. */
 const NEAR_MISS = 2
 
 /** Levenshtein distance, at most `limit` + 1. */
@@ -114,7 +114,6 @@ const distance = (a: string, b: string, limit: number): number => {
     const row = [i]
     for (let j = 1; j <= b.length; j += 1) {
       const substituted = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      // Two letters changed places: one slip, not two.
       row[j] = Math.min(substituted, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1)
     }
     previous = row
@@ -122,13 +121,18 @@ const distance = (a: string, b: string, limit: number): number => {
   return previous[b.length] ?? limit + 1
 }
 
+const isBlank = (text: string | undefined): boolean => text === undefined || text.trim() === ''
+
 const nearMisses = (environment: Readonly<Record<string, string | undefined>>): string[] =>
   Object.keys(environment)
     // Short names are near to everything; longer ones of the environment are near to ours by accident only.
     .filter((name) => name.length >= 5 && !NAMES.includes(name))
     .flatMap((name) => {
       const meant = NAMES.find((known) => known.length >= 5 && distance(name, known, NEAR_MISS) <= NEAR_MISS)
-      return meant === undefined ? [] : [`${name}: is not a setting; did you mean ${meant}?`]
+      // Where the setting itself is set, its neighbour belongs to another program.
+      return meant === undefined || !isBlank(environment[meant])
+        ? []
+        : [`${name}: is not a setting; did you mean ${meant}?`]
     })
 
 /** Every problem of the environment at once, one per line. */
@@ -143,12 +147,12 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the settings out of an environment; an empty text counts as not set.
+ * Reads the settings out of an environment; an empty or blank text counts as not set.
  * @throws ConfigError naming every problem
  */
 export const loadConfig = (environment: Readonly<Record<string, string | undefined>>): Config => {
   const given = Object.fromEntries(
-    NAMES.map((name) => [name, environment[name] === '' ? undefined : environment[name]]),
+    NAMES.map((name) => [name, isBlank(environment[name]) ? undefined : environment[name]]),
   )
   const parsed = ConfigSchema.safeParse(given)
   const problems = nearMisses(environment)
@@ -159,23 +163,31 @@ export const loadConfig = (environment: Readonly<Record<string, string | undefin
   return Object.freeze(parsed.data)
 }
 
+const MASK = '***'
+
 const isSecret = (name: string): boolean => SCHEMAS[name]?.meta()?.['secret'] === true
 
+/** PostgreSQL also takes the password as a parameter. */
+const SECRET_PARAMETER = /pass|secret|token/i
+
 const maskUrl = (text: string): string => {
-  if (!URL.canParse(text)) return '***'
   const url = new URL(text)
-  if (url.password) url.password = '***'
+  if (url.password) url.password = MASK
+  for (const name of url.searchParams.keys())
+    if (SECRET_PARAMETER.test(name)) url.searchParams.set(name, MASK)
   return url.toString()
+}
+
+const printable = (name: string, value: unknown): unknown => {
+  if (typeof value !== 'string') return value
+  // By its name: a secret with a colon in it parses as a URL too.
+  if (name.endsWith('_URL') || name.endsWith('_ENDPOINT')) return maskUrl(value)
+  return isSecret(name) ? MASK : value
 }
 
 /** The configuration for printing: secrets masked, also passwords within URLs. */
 export const redactedConfig = (config: Config): Readonly<Record<string, unknown>> =>
-  Object.fromEntries(
-    Object.entries(config).map(([name, value]) => [
-      name,
-      typeof value === 'string' && isSecret(name) ? maskUrl(value) : value,
-    ]),
-  )
+  Object.fromEntries(Object.entries(config).map(([name, value]) => [name, printable(name, value)]))
 
 /** The text of `.env.example`: every setting with what it means and its default. */
 export const renderEnvExample = (): string => {
