@@ -300,16 +300,13 @@ const growTree = (
       r ^= r << 5
       cut = ((hi - lo) * (r & INT31_MAX)) / INT31_MAX + lo
       if (cut === hi) cut = lo
+      // Which side a row takes is a coin toss: swapping always costs less than a branch guessed wrong.
       let low = start
-      let high = end
-      while (low < high) {
-        const row = rows[low]!
-        if (data[column + row]! <= cut) low += 1
-        else {
-          high -= 1
-          rows[low] = rows[high]!
-          rows[high] = row
-        }
+      for (let i = start; i < end; i += 1) {
+        const row = rows[i]!
+        rows[i] = rows[low]!
+        rows[low] = row
+        low += Number(data[column + row]! <= cut)
       }
       if (low > start && low < end) {
         split = columnOf[candidate]!
@@ -462,8 +459,9 @@ const checkLengths = (state: ForestState): void => {
 }
 
 /**
- * A forest laid out for scoring: all nodes in one table, leaves pointing at themselves, so that a walk is a
- * fixed number of steps without a branch. Built from a `ForestState` in about 0.1 ms for 100 trees of 90 rows.
+ * A forest laid out for scoring: four words a node in one table (column, threshold, left and right child),
+ * leaves pointing at themselves, so that a walk is a fixed number of steps without a branch. Built from a
+ * `ForestState` in about 0.1 ms for 100 trees of 90 rows.
  */
 export interface ForestScorer {
   readonly columns: number
@@ -478,9 +476,9 @@ export const createScorer = (state: ForestState): ForestScorer => {
   const limit = depthLimit(state.maxSamples)
   const trees = state.internals.length
   const total = state.feature.length * 2 + trees
-  const child = new Int32Array(total * 2)
-  const feature = new Int32Array(total)
-  const threshold = new Float32Array(total)
+  // A node is known by where its four words begin; the second of them is read as a float32.
+  const words = new Int32Array(total * 4)
+  const floats = new Float32Array(words.buffer)
   const term = new Float64Array(total)
   const roots = new Int32Array(trees)
   const pathLengths = new Map<number, number>()
@@ -509,20 +507,20 @@ export const createScorer = (state: ForestState): ForestScorer => {
       const inner = stack[top * 3]!
       const depth = stack[top * 3 + 1]!
       const rightOf = stack[top * 3 + 2]!
-      if (rightOf >= 0) child[rightOf * 2 + 1] = node
+      if (rightOf >= 0) words[rightOf + 3] = node
       if (inner === 0) {
-        child[node * 2] = node
-        child[node * 2 + 1] = node
-        term[node] = depth + 1 + pathLength(state.leafCount[leaf]! + 1) - 1
+        words[node + 2] = node
+        words[node + 3] = node
+        term[node >> 2] = depth + 1 + pathLength(state.leafCount[leaf]! + 1) - 1
         if (depth > steps) steps = depth
         leaf += 1
       } else {
         const left = state.leftInternals[internal]!
         if (left >= inner) throw new ForestShapeError('a left subtree is larger than its tree')
         if (depth >= limit) throw new ForestShapeError(`a tree is deeper than ${limit}`)
-        feature[node] = state.feature[internal]!
-        threshold[node] = state.threshold[internal]!
-        child[node * 2] = node + 1
+        words[node] = state.feature[internal]!
+        floats[node + 1] = state.threshold[internal]!
+        words[node + 2] = node + 4
         internal += 1
         const at = top * 3
         stack[at] = inner - 1 - left
@@ -533,7 +531,7 @@ export const createScorer = (state: ForestState): ForestScorer => {
         stack[at + 5] = -1
         top += 2
       }
-      node += 1
+      node += 4
     }
   }
   const denominator = trees * averagePathLength(state.maxSamples)
@@ -541,29 +539,30 @@ export const createScorer = (state: ForestState): ForestScorer => {
 
   const scoreRow = (row: Float32Array, at = 0): number => {
     let sum = 0
-    // Four walks at once keep the processor busy while each waits for its node.
+    // Four walks at once keep the processor busy while each waits for its node. `Number` of a comparison is
+    // compiled to a flag, `? 0 : 1` to a jump that is mispredicted half of the time.
     for (let t = 0; t < even; t += 4) {
       let a = roots[t]!
       let b = roots[t + 1]!
       let c = roots[t + 2]!
       let d = roots[t + 3]!
       for (let step = 0; step < steps; step += 1) {
-        a = child[a * 2 + (row[at + feature[a]!]! <= threshold[a]! ? 0 : 1)]!
-        b = child[b * 2 + (row[at + feature[b]!]! <= threshold[b]! ? 0 : 1)]!
-        c = child[c * 2 + (row[at + feature[c]!]! <= threshold[c]! ? 0 : 1)]!
-        d = child[d * 2 + (row[at + feature[d]!]! <= threshold[d]! ? 0 : 1)]!
+        a = words[a + 2 + Number(row[at + words[a]!]! > floats[a + 1]!)]!
+        b = words[b + 2 + Number(row[at + words[b]!]! > floats[b + 1]!)]!
+        c = words[c + 2 + Number(row[at + words[c]!]! > floats[c + 1]!)]!
+        d = words[d + 2 + Number(row[at + words[d]!]! > floats[d + 1]!)]!
       }
-      sum += term[a]!
-      sum += term[b]!
-      sum += term[c]!
-      sum += term[d]!
+      sum += term[a >> 2]!
+      sum += term[b >> 2]!
+      sum += term[c >> 2]!
+      sum += term[d >> 2]!
     }
     for (let t = even; t < trees; t += 1) {
       let a = roots[t]!
       for (let step = 0; step < steps; step += 1) {
-        a = child[a * 2 + (row[at + feature[a]!]! <= threshold[a]! ? 0 : 1)]!
+        a = words[a + 2 + Number(row[at + words[a]!]! > floats[a + 1]!)]!
       }
-      sum += term[a]!
+      sum += term[a >> 2]!
     }
     return denominator === 0 ? -0.5 : -(2 ** -(sum / denominator))
   }
