@@ -149,7 +149,7 @@ export const describeScores = ({ table, scores }: ScoredFile): string => {
   ]
   const total = scores.rows.length
   const unusual = scores.rows.filter((row) => row.predict < 0).length
-  const share = `${unusual} of ${total} ${total === 1 ? 'row is' : 'rows are'} unusual`
+  const share = `${unusual} of ${total} ${total === 1 ? 'row' : 'rows'} ${unusual === 1 ? 'is' : 'are'} unusual`
   const head = `${share}: a score above ${(-scores.offset).toFixed(4)} (0 normal, 1 anomalous).`
   const rest = total > shown.length ? ` The ${shown.length} most unusual:` : ''
   return [`${head}${rest}`, '', renderTable(columns, shown)].join('\n')

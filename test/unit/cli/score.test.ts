@@ -130,7 +130,7 @@ describe('cli/commands/score', () => {
     const ordinary = Array.from({ length: 60 }, (_, i) => `${i % 7},${10 + ((i * 3) % 11)},n${i}`)
     const path = await file('odd.csv', ['a,b,name', ...ordinary, '1e3,-5.50,odd'].join('\n'))
     const lines = describeScores(await scoreFile(path, { contamination: '0.01' })).split('\n')
-    expect(lines[0]).to.match(/^1 of 61 rows are unusual: a score above 0\.\d{4} .* The 10 most unusual:$/)
+    expect(lines[0]).to.match(/^1 of 61 rows is unusual: a score above 0\.\d{4} .* The 10 most unusual:$/)
     expect(lines[2]).to.match(/^line +score +unusual +a +b$/)
     expect(lines[3]).to.match(/^ +62 +0\.\d{4} +yes +1e3 +-5\.50$/)
     expect(lines[4]).to.match(/ no /)
@@ -140,7 +140,7 @@ describe('cli/commands/score', () => {
   it('shows all rows of a short file', async () => {
     const path = await file('short.csv', 'a\n1\n')
     expect(describeScores(await scoreFile(path, {})).split('\n')).to.deep.equal([
-      '0 of 1 row is unusual: a score above 0.5000 (0 normal, 1 anomalous).',
+      '0 of 1 row are unusual: a score above 0.5000 (0 normal, 1 anomalous).',
       '',
       'line   score  unusual  a',
       '   2  0.5000  no       1',
