@@ -6,6 +6,7 @@ import { createKeys } from './access/keys.ts'
 import type { ComputePool } from './compute.ts'
 import type { Config } from './config.ts'
 import type { Clock } from './core/clock.ts'
+import type { WorkOutcome } from './core/work.ts'
 import { createAnomalies } from './detection/anomalies.ts'
 import { createDetection } from './detection/detection.ts'
 import { createConfigs } from './entities/configs.ts'
@@ -17,6 +18,7 @@ import { allJobs, jobRegistry } from './jobs/all.ts'
 import type { JobRegistry } from './jobs/all.ts'
 import { createEnqueuer } from './jobs/enqueuer.ts'
 import type { Enqueuer } from './jobs/enqueuer.ts'
+import type { TrainingWork } from './jobs/training.ts'
 import type { Lifecycle } from './platform/lifecycle.ts'
 import type { Logger } from './platform/logger.ts'
 import type { Metrics } from './platform/metrics.ts'
@@ -36,6 +38,23 @@ import type { Store } from './store.ts'
 import { createTraining } from './training/training.ts'
 
 const MEBIBYTE = 1024 * 1024
+
+/** Training whose outcomes are counted by entity. */
+const counted = (training: TrainingWork, metrics: Metrics): TrainingWork => {
+  const count = (outcome: WorkOutcome): WorkOutcome => {
+    const { trained, reused } = outcome.result ?? {}
+    metrics.modelsTrained('trained', typeof trained === 'number' ? trained : 0)
+    metrics.modelsTrained('reused', typeof reused === 'number' ? reused : 0)
+    metrics.modelsTrained('skipped', outcome.counts.skipped)
+    metrics.modelsTrained('failed', outcome.counts.failed)
+    return outcome
+  }
+  return {
+    ...training,
+    trainConfig: async (payload, context) => count(await training.trainConfig(payload, context)),
+    trainChunk: async (payload, context) => count(await training.trainChunk(payload, context)),
+  }
+}
 
 export interface ServicesOptions {
   readonly config: Config
@@ -109,25 +128,28 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     runs: createRunsService({ runs: store.runs, carrier, logger }),
     schedules: createSchedulesService({ schedules: store.schedules, clock }),
     models: registry,
-    training: createTraining({
-      clock,
-      entities: store.trainable,
-      frames: store.frames,
-      labels: store.detection,
-      registry,
-      artifacts: store.artifacts,
-      compute,
-      settings: {
-        useForests: config.USE_ISOLATION_FOREST,
-        historyDays: config.ISOLATION_FOREST_HISTORY_DAYS,
-        minSamples: config.ISOLATION_FOREST_MIN_SAMPLES,
-        forest: {
-          trees: config.ISOLATION_FOREST_TREES,
-          contamination: config.ISOLATION_FOREST_CONTAMINATION,
-          randomState: config.ISOLATION_FOREST_SEED,
+    training: counted(
+      createTraining({
+        clock,
+        entities: store.trainable,
+        frames: store.frames,
+        labels: store.detection,
+        registry,
+        artifacts: store.artifacts,
+        compute,
+        settings: {
+          useForests: config.USE_ISOLATION_FOREST,
+          historyDays: config.ISOLATION_FOREST_HISTORY_DAYS,
+          minSamples: config.ISOLATION_FOREST_MIN_SAMPLES,
+          forest: {
+            trees: config.ISOLATION_FOREST_TREES,
+            contamination: config.ISOLATION_FOREST_CONTAMINATION,
+            randomState: config.ISOLATION_FOREST_SEED,
+          },
         },
-      },
-    }),
+      }),
+      metrics,
+    ),
     detection: createDetection({
       clock,
       store: store.detection,
@@ -138,6 +160,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       models,
       compute,
       useForests: config.USE_ISOLATION_FOREST,
+      onDetected: (level, counts) => metrics.detected(level, counts),
       params: {
         baselineDays: config.ANOMALY_BASELINE_DAYS,
         minHistoryDays: config.ANOMALY_MIN_HISTORY_DAYS,

@@ -7,6 +7,7 @@ import type { ProcessParts } from '../shared/platform/run-process.ts'
 import { serveMetrics } from '../shared/platform/serve-metrics.ts'
 import { startTracing } from '../shared/platform/tracing.ts'
 import { loadTelemetry } from '../shared/queue/telemetry.ts'
+import { watchDepths } from '../shared/queue/watch-depths.ts'
 import { createComputePool } from './compute/pool.ts'
 import { startWorkers } from './start.ts'
 
@@ -35,6 +36,7 @@ export const composeWorkers = async (parts: ProcessParts): Promise<void> => {
   await open.queues.ready()
   // The first job of a fresh worker finds its threads running.
   await compute.warm()
+  watchDepths(open.queues, metrics, logger, lifecycle)
   const workers = startWorkers({
     queues: open.queues,
     runs: record.store.runs,

@@ -5,6 +5,7 @@ import { isUnreachable } from '../../db/open.ts'
 import { openRedis } from '../../db/redis/open.ts'
 import { startScheduler } from '../../scheduler/start.ts'
 import { askedToEnd, packageVersion } from '../../shared/platform/run-process.ts'
+import { watchDepths } from '../../shared/queue/watch-depths.ts'
 import { timetable } from '../../shared/schedules/timetable.ts'
 import { printJson, printLine, remark } from '../output.ts'
 import { startSystemWorkers } from '../system.ts'
@@ -29,6 +30,7 @@ export const startAll = async (system: System): Promise<string> => {
     metrics,
     version: packageVersion(),
   })
+  watchDepths(system.queues, metrics, logger, lifecycle)
   startSystemWorkers(system)
   const scheduler = await startScheduler({
     schedules: record.store.schedules,

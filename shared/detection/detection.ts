@@ -64,6 +64,11 @@ export interface DetectionParts {
   readonly compute: ComputePool
   readonly params: DetectionParams
   readonly useForests: boolean
+  /** Counts for the metrics. */
+  readonly onDetected?: (
+    level: Level,
+    counts: { readonly entities: number; readonly anomalies: number },
+  ) => void
 }
 
 interface Judged {
@@ -269,6 +274,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         ? await store.expire(context.fence, configId, level, new Date(seenAt.getTime() - EXPIRE_AFTER_MS))
         : 0
 
+      parts.onDetected?.(level, { entities: counts.done, anomalies })
       const asked = request.entityIds?.length ?? 0
       const unknown = Math.max(0, asked - counts.done - counts.failed)
       counts.skipped = unknown
