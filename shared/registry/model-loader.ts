@@ -67,6 +67,7 @@ export const createModelLoader = (parts: ModelLoaderParts): ModelLoader => {
     maxSize: parts.maxBytes,
     sizeCalculation: ({ bytes }) => Math.max(1, bytes.byteLength),
     ttl: TTL_MS,
+    ttlResolution: 0,
     perf: { now: () => parts.clock.now().getTime() },
   })
   const reading = new Map<string, Promise<LoadedModel>>()
