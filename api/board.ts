@@ -6,7 +6,7 @@ import { createBullBoard } from '@bull-board/api'
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import { ExpressAdapter } from '@bull-board/express'
 import type { Queue } from 'bullmq'
-import type { RequestHandler, Response } from 'express'
+import type { Express, RequestHandler, Response } from 'express'
 import { mayAct } from '../shared/access/principal.ts'
 import type { Principal } from '../shared/access/principal.ts'
 import { AppError } from '../shared/core/errors.ts'
@@ -14,6 +14,20 @@ import { AppError } from '../shared/core/errors.ts'
 export const BOARD_PATH = '/admin/queues'
 
 const READS = new Set(['GET', 'HEAD'])
+
+/** The page asks a font server of others; without it the fonts of the system are used. */
+const FOREIGN_LINK = /<link [^>]*href="https?:[^>]*>/g
+
+type Render = (path: string, options: object, done: (error: Error | null, html?: string) => void) => void
+
+const keepPageToItself = (app: Express): void => {
+  const { engines } = app as Express & { readonly engines: Readonly<Record<string, Render>> }
+  const render = engines['.ejs']
+  if (!render) throw new Error('the board renders its page in another way')
+  app.engine('ejs', (path, options, done: Parameters<Render>[2]) =>
+    render(path, options, (error, html) => done(error, html?.replace(FOREIGN_LINK, ''))),
+  )
+}
 
 const buildBoard = (queues: readonly Queue[], readOnly: boolean): RequestHandler => {
   const adapter = new ExpressAdapter()
@@ -23,7 +37,10 @@ const buildBoard = (queues: readonly Queue[], readOnly: boolean): RequestHandler
     serverAdapter: adapter,
     options: { uiConfig: { boardTitle: readOnly ? 'vigia (read only)' : 'vigia' } },
   })
-  return adapter.getRouter() as RequestHandler
+  const app = adapter.getRouter() as Express
+  app.disable('x-powered-by')
+  keepPageToItself(app)
+  return app
 }
 
 /** @param principalOf what the middleware before found out about the caller */

@@ -37,23 +37,30 @@ const withDeadline = async (check: Check): Promise<void> => {
 
 export const createReadiness = (checks: Readonly<Record<string, Check>>): Readiness => {
   let draining = false
+  let asking: Promise<readonly CheckResult[]> | undefined
+  const askAll = (): Promise<readonly CheckResult[]> =>
+    Promise.all(
+      Object.entries(checks).map(async ([name, check]): Promise<CheckResult> => {
+        const start = performance.now()
+        const ms = (): number => Math.round(performance.now() - start)
+        try {
+          await withDeadline(check)
+          return { name, ok: true, ms: ms() }
+        } catch (error) {
+          return { name, ok: false, ms: ms(), error: messageOf(error) }
+        }
+      }),
+    )
   return {
     drain: () => {
       draining = true
     },
     check: async () => {
-      const results = await Promise.all(
-        Object.entries(checks).map(async ([name, check]): Promise<CheckResult> => {
-          const start = performance.now()
-          const ms = (): number => Math.round(performance.now() - start)
-          try {
-            await withDeadline(check)
-            return { name, ok: true, ms: ms() }
-          } catch (error) {
-            return { name, ok: false, ms: ms(), error: messageOf(error) }
-          }
-        }),
-      )
+      // Anybody may ask: however many do at once, the dependencies are asked once.
+      asking ??= askAll().finally(() => {
+        asking = undefined
+      })
+      const results = await asking
       return { ready: !draining && results.every((result) => result.ok), draining, checks: results }
     },
   }

@@ -35,6 +35,8 @@ export interface Route {
   /** Express path, e.g. `/api/v1/runs/:id`. */
   readonly path: string
   readonly role: Role
+  /** What it shows or changes is of all configs: closed to a principal that may see some only. */
+  readonly allConfigs?: true
   readonly summary: string
   readonly tag: string
   readonly params?: z.ZodType

@@ -18,6 +18,8 @@ export type AccessSettings = Pick<Config, 'JWT_SECRET' | 'JWT_JWKS_URL' | 'JWT_I
 
 const LOCAL: Principal = { actor: 'local', role: 'admin', configIds: null }
 const LOOPBACK_NAMES = new Set(['localhost', '127.0.0.1', '[::1]'])
+/** A proxy on this machine calls from loopback too; these tell that somebody else asked. */
+const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip']
 
 export const isLoopbackAddress = (address: string | undefined): boolean =>
   address !== undefined && (address === '::1' || /^(::ffff:)?127\./.test(address))
@@ -79,7 +81,7 @@ const credentialOf = (request: Request): string | null => {
 }
 
 export interface Authenticator {
-  /** @throws UNAUTHORIZED; FORBIDDEN for a loopback caller under a foreign name */
+  /** @throws UNAUTHORIZED; FORBIDDEN for a loopback caller under a foreign name or behind a proxy */
   authenticate(request: Request): Promise<Principal>
   /** Whether callers without credentials on this machine are let in. */
   isOpen(): Promise<boolean>
@@ -105,6 +107,13 @@ export const createAuthenticator = (settings: AccessSettings, keys: Keys): Authe
       throw new AppError(
         'FORBIDDEN',
         `without API keys vigia answers to localhost only, not to ${hostName(host).slice(0, 100)}`,
+      )
+    }
+    if (FORWARDED.some((name) => request.headers[name] !== undefined)) {
+      throw new AppError(
+        'FORBIDDEN',
+        'without API keys vigia answers this machine only, not callers behind a proxy; make a key with ' +
+          '"vigia keys create NAME --role admin"',
       )
     }
     return LOCAL

@@ -2,6 +2,7 @@
  * Serves one row of the route table: role, body, validation, kept replies, handler, audit. The order
  * matters: nothing of a body is read before the caller is known and may act.
  */
+import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import express from 'express'
 import type { Request, RequestHandler, Response } from 'express'
@@ -17,8 +18,12 @@ import type { Services } from '../../shared/services.ts'
 import type { Route, RouteReply } from '../route.ts'
 
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/
-/** As it stands in JSON text: PostgreSQL can store no NUL in a text. */
-const NUL_ESCAPE = '\\u0000'
+/** NUL and halves of surrogate pairs, as they stand in JSON text: PostgreSQL stores neither. */
+const MAYBE_UNSTORABLE = /\\u(?:0000|d[89a-f])/i
+/** The same in text written by JSON.stringify, which escapes no whole pair; an escaped backslash is none. */
+const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/
+/** Deeper than anything we read; far from where recursion over a body would end a request with an error. */
+const DEEPEST = 100
 
 export interface Caller {
   readonly principal: Principal
@@ -53,19 +58,43 @@ const createBodyReader = (limit: number): ((request: Request, response: Response
     })
 }
 
+/** How deep valid JSON is nested. */
+const depthOf = (text: string): number => {
+  let depth = 0
+  let deepest = 0
+  let inText = false
+  for (let i = 0; i < text.length; i += 1) {
+    const char = text[i]
+    if (inText) {
+      if (char === '\\') i += 1
+      else if (char === '"') inText = false
+    } else if (char === '"') inText = true
+    else if (char === '[' || char === '{') deepest = Math.max(deepest, (depth += 1))
+    else if (char === ']' || char === '}') depth -= 1
+  }
+  return deepest
+}
+
 const parseJson = (request: Request, raw: Buffer): unknown => {
   if (raw.length === 0) return undefined
   if (!request.is('application/json')) {
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'send the body as application/json')
   }
+  if (!isUtf8(raw)) throw new AppError('INVALID_REQUEST', 'the body is not UTF-8')
   const text = raw.toString('utf8')
-  if (text.includes(NUL_ESCAPE))
-    throw new AppError('INVALID_REQUEST', 'the body holds a NUL character; remove it')
+  let value: unknown
   try {
-    return JSON.parse(text)
+    value = JSON.parse(text)
   } catch {
     throw new AppError('INVALID_REQUEST', 'the body is not valid JSON')
   }
+  if (depthOf(text) > DEEPEST) {
+    throw new AppError('INVALID_REQUEST', `the body is nested more than ${DEEPEST} levels deep`)
+  }
+  if (MAYBE_UNSTORABLE.test(text) && UNSTORABLE.test(JSON.stringify(value))) {
+    throw new AppError('INVALID_REQUEST', 'the body holds a NUL or half a surrogate pair; remove it')
+  }
+  return value
 }
 
 const hasNul = (values: Readonly<Record<string, unknown>>): boolean =>
@@ -153,17 +182,30 @@ export const serveRoute = (route: Route, options: ServeOptions): RequestHandler 
       case 'fresh':
         break
     }
-    try {
-      const reply = await work()
-      const kept: KeptReply = { status: reply.status, headers: reply.headers ?? {}, body: reply.body ?? null }
-      await idempotency.keep(name, kept)
-      return reply
-    } catch (error) {
-      await idempotency.release(name).catch((failure: unknown) => {
+    const giveBack = (): Promise<void> =>
+      idempotency.release(name).catch((failure: unknown) => {
         logger.warn('an Idempotency-Key could not be given back', { error: failure })
       })
+    let reply: RouteReply
+    try {
+      reply = await work()
+    } catch (error) {
+      await giveBack()
       throw error
     }
+    // A secret is shown once and kept nowhere, here neither; asking for it again meets the name it took.
+    if (reply.headers?.['Cache-Control'] === 'no-store') {
+      await giveBack()
+      return reply
+    }
+    const kept: KeptReply = { status: reply.status, headers: reply.headers ?? {}, body: reply.body ?? null }
+    try {
+      await idempotency.keep(name, kept)
+    } catch (error) {
+      // The work is done and says so; a repetition is told to wait instead of doing it again at once.
+      logger.warn('a reply could not be kept under its Idempotency-Key', { error })
+    }
+    return reply
   }
 
   const keyOf = (request: Request): string | null => {
@@ -183,6 +225,9 @@ export const serveRoute = (route: Route, options: ServeOptions): RequestHandler 
         'FORBIDDEN',
         `this needs the role ${route.role}; ${principal.actor} has ${principal.role}`,
       )
+    }
+    if (route.allConfigs && principal.configIds) {
+      throw new AppError('FORBIDDEN', `this concerns all configs; ${principal.actor} may see some only`)
     }
     const key = keyOf(request)
     const raw = route.stream || route.method === 'get' ? Buffer.alloc(0) : await readBody(request, response)

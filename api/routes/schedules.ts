@@ -58,6 +58,7 @@ const change = route({
   method: 'patch',
   path: '/api/v1/schedules/:id',
   role: 'admin',
+  allConfigs: true,
   tag: TAG,
   summary: 'Pauses, resumes, or sets another cron (null: back to the timetable)',
   params: z.object({ id: z.string().max(100) }),
