@@ -26,6 +26,8 @@ export type TrainConfigPayload = z.output<typeof TrainConfigPayload>
 export const TrainChunkPayload = z.object({
   ...TrainConfigPayload.shape,
   entityType: Level,
+  /** What its training was asked for; null: all levels. */
+  askedType: Level.nullable(),
   /** At most 1,000. */
   entityIds: z.array(EntityId).min(1).max(1000),
   /** Position among the chunks of its training. */
@@ -61,7 +63,13 @@ export const trainChunk = defineJob<TrainChunkPayload>({
   payload: TrainChunkPayload,
   retry: { attempts: 3, delayMs: 30_000 },
   timeoutMs: 40 * MINUTE_MS,
-  key: (payload) => [...trainingKey(payload), payload.chunk, askedFor(payload.entityType, payload.entityIds)],
+  // A chunk belongs to one training: it sums up the chunks it started, not those of another.
+  key: (payload) => [
+    ...trainingKey(payload),
+    askedFor(payload.askedType, null),
+    payload.chunk,
+    askedFor(payload.entityType, payload.entityIds),
+  ],
   configId: ({ configId }) => configId,
   run: (context, { training }) => training.trainChunk(context.payload, context),
 })

@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { DelayedError, SchemaMigrationRequiredError, UnrecoverableError, WaitingError } from 'bullmq'
-import type { Job, JobsOptions, Queue, QueueOptions, Telemetry, Worker, WorkerOptions } from 'bullmq'
+import type { Job, JobType, JobsOptions, Queue, QueueOptions, Telemetry, Worker, WorkerOptions } from 'bullmq'
 import { AppError, messageOf } from '../core/errors.ts'
 import { QUEUES } from '../jobs/define-job.ts'
 import type { QueueName } from '../jobs/define-job.ts'
@@ -93,13 +93,19 @@ export const migrateQueues = async (
  */
 export const openQueues = async (options: QueuesOptions): Promise<Queues> => {
   const logger = quietly(options.logger)
-  const backend: Backend =
-    options.redisUrl === undefined
-      ? postgresBackend({ url: options.databaseUrl, schema: options.schema ?? SCHEMA })
-      : redisBackend({ url: options.redisUrl, prefix: options.prefix ?? PREFIX, logger })
   const complain = (error: Error): void => logger.warn('queue trouble', { error: messageOf(error) })
+  const { redisUrl, databaseUrl, prefix = PREFIX, schema = SCHEMA, patienceMs = PATIENCE_MS } = options
+  const connect = (): Backend =>
+    redisUrl === undefined
+      ? postgresBackend({ url: databaseUrl, schema, onError: complain })
+      : redisBackend({ url: redisUrl, prefix, logger })
   const traced = options.telemetry ? { telemetry: options.telemetry } : {}
-  const queues = await openAll(backend, { defaultJobOptions: KEPT, ...traced }, complain, options.patienceMs)
+  const { backend, queues } = await openAll(
+    connect,
+    { defaultJobOptions: KEPT, ...traced },
+    complain,
+    patienceMs,
+  )
 
   const queueOf = (name: QueueName): Queue => {
     const queue = queues.get(name)
@@ -159,7 +165,7 @@ export const openQueues = async (options: QueuesOptions): Promise<Queues> => {
     check: () => check(backend, queueOf('control')),
 
     ready: async () => {
-      const deadline = performance.now() + (options.patienceMs ?? PATIENCE_MS)
+      const deadline = performance.now() + patienceMs
       for (;;) {
         try {
           await check(backend, queueOf('control'))
@@ -235,22 +241,24 @@ const closeAll = async (queues: readonly Queue[]): Promise<void> => {
 
 /** Opens all queues; again and again while their server may still come. */
 const openAll = async (
-  backend: Backend,
+  connect: () => Backend,
   options: WithoutConnection<QueueOptions>,
   complain: (error: Error) => void,
-  patienceMs = PATIENCE_MS,
-): Promise<ReadonlyMap<QueueName, Queue>> => {
+  patienceMs: number,
+): Promise<{ backend: Backend; queues: ReadonlyMap<QueueName, Queue> }> => {
   const deadline = performance.now() + patienceMs
   for (;;) {
+    const backend = connect()
     const queues = new Map(QUEUES.map((name) => [name, backend.queue(name, options)]))
     const all = [...queues.values()]
     for (const queue of all) queue.on('error', complain)
-    if (!backend.startsOnlyWithServer) return queues
+    if (!backend.startsOnlyWithServer) return { backend, queues }
     try {
       await Promise.all(all.map((queue) => queue.waitUntilReady()))
-      return queues
+      return { backend, queues }
     } catch (error) {
       await closeAll(all)
+      await backend.close()
       const hopeless = error instanceof SchemaMigrationRequiredError
       if (hopeless || performance.now() > deadline) throw noAnswer(backend, error)
       await delay(RESTART_MS)
@@ -303,12 +311,14 @@ const byQueue = (jobs: readonly QueueJob[]): ReadonlyMap<QueueName, QueueJob[]> 
   return groups
 }
 
+/** A paused queue's jobs count as `paused` on PostgreSQL, a state BullMQ's types do not know. */
+const STATES = ['waiting', 'paused', 'prioritized', 'delayed', 'active', 'failed'] as JobType[]
+
 const depthOf = async (name: QueueName, queue: Queue): Promise<QueueDepth> => {
   const [counts, [next]] = await Promise.all([queue.getJobCounts(), queue.getJobs(['waiting'], 0, 0, true)])
   const count = (state: string): number => counts[state] ?? 0
   return {
     queue: name,
-    // A paused queue's jobs count as waiting on Redis and as paused on PostgreSQL.
     waiting: count('waiting') + count('paused') + count('prioritized'),
     delayed: count('delayed'),
     active: count('active'),

@@ -1,23 +1,24 @@
 /**
- * BullMQ on PostgreSQL, in a schema of its own. Queues and workers have small pools of their own: one shared
- * pool would deadlock, since every worker holds a connection to LISTEN.
+ * BullMQ on PostgreSQL, in a schema of its own. The queues of a process share a small pool; every worker has
+ * one of its own and a connection to LISTEN (workers that share a pool smaller than their number deadlock).
  */
 import { Queue, Worker, createPostgresBackend } from 'bullmq'
-import type { PostgresConnectionOptions } from 'bullmq'
+import type { PostgresConnectionOptions, PostgresQueueBackend } from 'bullmq'
 import type { Backend } from './backend.ts'
 
-/** Connections of a queue object, and of a worker besides its LISTEN; they close when idle. */
-const POOL_MAX = 2
+/** Most connections of all queues, and of each worker besides its LISTEN; they close when idle. */
+const POOL_MAX = { queues: 4, worker: 2 }
 
 export interface PostgresOptions {
   readonly url: string
   readonly schema: string
 }
 
+type Complain = (error: Error) => void
+
 const connectionOf = ({ url, schema }: PostgresOptions): Exclude<PostgresConnectionOptions, string> => ({
   connectionString: url,
   schema,
-  max: POOL_MAX,
   connectionTimeoutMillis: 5000,
   idleTimeoutMillis: 10_000,
   keepAlive: true,
@@ -39,20 +40,29 @@ export const migratePostgres = async (options: PostgresOptions): Promise<void> =
   }
 }
 
-export const postgresBackend = (options: PostgresOptions): Backend => {
+export const postgresBackend = (options: PostgresOptions & { readonly onError: Complain }): Backend => {
   const connection = connectionOf(options)
   const { hostname, port } = new URL(options.url)
+  const shared = createPostgresBackend('vigia-queues', {
+    connection: { ...connection, max: POOL_MAX.queues },
+  })
+  shared.on('error', options.onError)
+  const ofShared = (name: string): PostgresQueueBackend => shared.forQueue(name) as PostgresQueueBackend
   return {
     kind: 'postgres',
     server: `${hostname}:${port || '5432'}`,
     startsOnlyWithServer: true,
     // The two backends' classes differ in type parameters that nothing here touches.
-    queue: (name, opts) =>
-      new Queue(name, { ...opts, connection }, createPostgresBackend) as unknown as Queue,
+    queue: (name, opts) => new Queue(name, { ...opts, connection }, ofShared) as unknown as Queue,
     worker: (name, process, opts) =>
-      new Worker(name, process, { ...opts, connection }, createPostgresBackend) as unknown as Worker,
+      new Worker(
+        name,
+        process,
+        { ...opts, connection: { ...connection, max: POOL_MAX.worker } },
+        createPostgresBackend,
+      ) as unknown as Worker,
     reachable: () => true,
     inspect: () => Promise.resolve(),
-    close: () => Promise.resolve(),
+    close: () => shared.close(),
   }
 }

@@ -4,7 +4,7 @@ import type { Logger } from '../platform/logger.ts'
 import type { Metrics } from '../platform/metrics.ts'
 import type { Queues } from './queues.ts'
 
-const EVERY_MS = 15_000
+const EVERY_MS = 30_000
 
 export const watchQueues = (parts: {
   readonly queues: Pick<Queues, 'depths'>

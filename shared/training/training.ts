@@ -350,7 +350,13 @@ export const createTraining = (parts: TrainingParts): TrainingWork => {
       for (const level of levels) {
         for (let i = 0; i < ids[level].length; i += CHUNK_ENTITIES) {
           const entityIds = ids[level].slice(i, i + CHUNK_ENTITIES)
-          chunks.push({ ...payload, entityType: level, entityIds, chunk: chunks.length })
+          chunks.push({
+            ...payload,
+            entityType: level,
+            askedType: payload.entityType,
+            entityIds,
+            chunk: chunks.length,
+          })
         }
       }
       return chunks

@@ -130,8 +130,58 @@ export const describeQueueBackend = ({ name, redisUrl }: BackendUnderTest): void
       })
     })
 
+    describe('without a worker, prepared for one', () => {
+      it('counts the jobs of a paused queue as waiting', async () => {
+        const sync = system.queues.board.find((queue) => queue.name === 'sync')
+        await sync?.pause()
+        const job = { id: 'a|b|1', queue: 'sync', name: 'a', runId: 'b', attempts: 1, delayMs: 0 } as const
+        await system.queues.add([job, { ...job, id: 'a|c|1', delayMs: 60_000 }])
+        const depth = (await system.queues.depths()).find(({ queue }) => queue === 'sync')
+        expect(depth).to.include({ waiting: 1, delayed: 1 })
+        expect([...(await system.queues.states('sync', [job.id])).values()]).to.deep.equal(['live'])
+        await sync?.resume()
+      })
+
+      it('takes note of a run that killed three workers', async () => {
+        const { id } = await system.enqueue(jobs.testEffect, { key: 'deadly' })
+        await database.knex.raw(
+          `update runs set status = 'running', deaths = 3, lease_until = now() - interval '1 second' where id = ?`,
+          [id],
+        )
+      })
+    })
+
     describe('with workers in this process', () => {
       before(() => void system.work())
+
+      it('gives up on a run that kills its workers', async () => {
+        const { data } = await system.runs.list(
+          { job: 'test.effect', configIds: null },
+          { page: 1, pageSize: 100, afterId: null },
+        )
+        const deadly = data.find(({ key }) => key === 'deadly')
+        expect(await over(deadly?.id ?? '')).to.include({
+          status: 'failed',
+          error: '4 workers in a row died while they ran this',
+        })
+      })
+
+      it('lets a late finisher change nothing', async () => {
+        const { id } = await system.enqueue(jobs.testDeaf, { key: 'late finisher' })
+        await entered(id)
+        // Another execution has taken over, and died since.
+        await database.knex.raw(
+          `update runs set attempt = 2, lease_until = now() - interval '1 minute', updated_at = now() - interval '1 minute' where id = ?`,
+          [id],
+        )
+        await openGate(database.knex, 'late finisher')
+        await eventually('a pass', async () => {
+          await system.reconciler.pass()
+          return (await run(id)).status === 'succeeded'
+        })
+        expect((await run(id)).attempt).to.equal(3)
+        expect(await effectsOf(database.knex, id)).to.deep.equal(['done'])
+      })
 
       it('runs what was waiting, each with one effect', async () => {
         const { id } = await system.enqueue(jobs.testEffect, { key: 'idle' })
@@ -171,7 +221,7 @@ export const describeQueueBackend = ({ name, redisUrl }: BackendUnderTest): void
           'the failed set',
           async () => (await system.queues.states('ml', [jobId])).get(jobId) === 'ended',
         )
-        expect((await system.queues.depths()).find(({ queue }) => queue === 'ml')?.failed).to.equal(1)
+        expect((await system.queues.depths()).find(({ queue }) => queue === 'ml')?.failed).to.be.at.least(1)
         const again = await system.enqueue(jobs.testPoison, { key: 'poison' })
         expect(again.created).to.equal(true)
         expect(await over(again.id)).to.include({ status: 'failed', attempt: 6 })
