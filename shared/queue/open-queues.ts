@@ -315,7 +315,10 @@ const byQueue = (jobs: readonly QueueJob[]): ReadonlyMap<QueueName, QueueJob[]> 
 const STATES = ['waiting', 'paused', 'prioritized', 'delayed', 'active', 'failed'] as JobType[]
 
 const depthOf = async (name: QueueName, queue: Queue): Promise<QueueDepth> => {
-  const [counts, [next]] = await Promise.all([queue.getJobCounts(), queue.getJobs(['waiting'], 0, 0, true)])
+  const [counts, [next]] = await Promise.all([
+    queue.getJobCounts(...STATES),
+    queue.getJobs(['waiting'], 0, 0, true),
+  ])
   const count = (state: string): number => counts[state] ?? 0
   return {
     queue: name,

@@ -62,7 +62,7 @@ describe('PostgreSQL that is killed under jobs', () => {
     process.kill((await postgres.serverPid()) ?? 0, 'SIGKILL')
     // Refused while it is away, taken as soon as it is back.
     const patiently = <T>(what: string, ask: () => Promise<T | null>): Promise<NonNullable<T>> =>
-      eventually(what, () => ask().catch(() => null), 60_000) as Promise<NonNullable<T>>
+      eventually(what, () => ask().catch(() => null), 60_000)
     const later = await patiently('an enqueue', () => system.enqueue(testEffect, { key: 'later' }))
     await openGate(database.knex, 'running')
     const all = [running, later, ...waiting].map(({ id }) => id)

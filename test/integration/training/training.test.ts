@@ -458,7 +458,8 @@ describe('training', () => {
       const outcomes = []
       for (const [chunk, entityIds] of [['a1', 'a3'], ['a2']].entries()) {
         system.setNow(`2026-03-11T07:00:0${chunk}.000Z`)
-        const payload = { ...payloadOf(configId, DAY), entityType: 'ad' as const, entityIds, chunk }
+        const chunkOf = { entityType: 'ad', askedType: null, entityIds, chunk } as const
+        const payload = { ...payloadOf(configId, DAY), ...chunkOf }
         outcomes.push(await training.trainChunk(payload, await system.startRun(configId)))
       }
       expect(await readdir(folder())).to.not.include('metadata.json')
