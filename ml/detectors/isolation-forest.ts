@@ -111,7 +111,8 @@ const roundColumns = (rows: ArrayLike<number>, n: number, columns: number): Floa
 const draw = (generator: Mt19937, n: number, k: number): Int32Array => {
   const ratio = k / n
   if (ratio > 0.01 && ratio < 0.99) {
-    const all = Int32Array.from({ length: n }, (_, i) => i)
+    const all = new Int32Array(n)
+    for (let i = 0; i < n; i += 1) all[i] = i
     for (let j = n - 1; j >= 1; j -= 1) {
       const other = generator.below(j + 1)
       const held = all[j]!

@@ -25,8 +25,11 @@ export class Mt19937 {
   private twist(): void {
     const { state } = this
     for (let i = 0; i < N; i += 1) {
-      const y = (state[i]! & 0x80000000) | (state[(i + 1) % N]! & 0x7fffffff)
-      state[i] = state[(i + M) % N]! ^ (y >>> 1) ^ (y & 1 ? 0x9908b0df : 0)
+      const next = i + 1 < N ? i + 1 : 0
+      const far = i + M < N ? i + M : i + M - N
+      const y = (state[i]! & 0x80000000) | (state[next]! & 0x7fffffff)
+      // -(y & 1) is a mask of 32 ones or none: the bit is random, a branch on it would be mispredicted.
+      state[i] = state[far]! ^ (y >>> 1) ^ (0x9908b0df & -(y & 1))
     }
     this.index = 0
   }
@@ -53,7 +56,7 @@ export class Mt19937 {
   below(n: number): number {
     const max = n - 1
     if (max === 0) return 0
-    const mask = max >= 0x80000000 ? 0xffffffff : 2 ** (32 - Math.clz32(max)) - 1
+    const mask = 0xffffffff >>> Math.clz32(max)
     for (;;) {
       const value = (this.u32() & mask) >>> 0
       if (value <= max) return value
