@@ -10,6 +10,7 @@ import { registerKeys } from './commands/keys.ts'
 import { registerMigrate } from './commands/migrate.ts'
 import { registerRuns } from './commands/runs.ts'
 import { registerSchedules } from './commands/schedules.ts'
+import { registerScore } from './commands/score.ts'
 import { registerUp } from './commands/up.ts'
 import { printJson } from './output.ts'
 import { openSystem } from './system.ts'
@@ -33,6 +34,7 @@ export const buildProgram = (environment: Environment, opener: Opener): Command 
   registerMigrate(program, environment)
   registerImport(program, opener)
   registerDetect(program, opener)
+  registerScore(program)
   registerRuns(program, opener)
   registerSchedules(program, opener)
   registerKeys(program, opener)
