@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: trains and checks seeded accounts through queue, database and files, and prints and
  * writes what it took. Options: --sizes 44,185,387,10000  --large (adds 100000)  --backends postgres,redis
- * --runs 5  --out FILE  --csv FOLDER (writes the accounts as CSV and ends)
+ * --runs 5  --out FILE  --csv FOLDER (writes the accounts as CSV and ends)  --idle (memory after the demo)
  */
 import { createWriteStream } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -16,6 +16,7 @@ import { ownRedisAvailable, startOwnRedis } from '../test/support/redis.ts'
 import { ACCOUNT_SHAPES, accountToCsv } from './accounts.ts'
 import type { AccountSize } from './accounts.ts'
 import { benchForest } from './forest.ts'
+import { benchIdle } from './idle.ts'
 import { MeasuredSystem } from './system.ts'
 import type { BenchBackend, Measured } from './system.ts'
 
@@ -31,6 +32,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '5' },
     out: { type: 'string', default: 'bench/results/latest.json' },
     csv: { type: 'string' },
+    idle: { type: 'boolean', default: false },
   },
 })
 
@@ -145,4 +147,5 @@ const bench = async (): Promise<void> => {
   }
 }
 
-await (values.csv === undefined ? bench() : writeCsv(values.csv))
+if (values.idle) console.log(JSON.stringify({ idle: await benchIdle() }))
+else await (values.csv === undefined ? bench() : writeCsv(values.csv))
