@@ -8,9 +8,11 @@ import { registerDetect } from './commands/detect.ts'
 import { registerImport } from './commands/import.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerMigrate } from './commands/migrate.ts'
+import { registerModels } from './commands/models.ts'
 import { registerRuns } from './commands/runs.ts'
 import { registerSchedules } from './commands/schedules.ts'
 import { registerScore } from './commands/score.ts'
+import { registerTrain } from './commands/train.ts'
 import { registerUp } from './commands/up.ts'
 import { printJson } from './output.ts'
 import { openSystem } from './system.ts'
@@ -33,8 +35,10 @@ export const buildProgram = (environment: Environment, opener: Opener): Command 
   registerDemo(program, opener)
   registerMigrate(program, environment)
   registerImport(program, opener)
+  registerTrain(program, opener)
   registerDetect(program, opener)
   registerScore(program)
+  registerModels(program, opener)
   registerRuns(program, opener)
   registerSchedules(program, opener)
   registerKeys(program, opener)

@@ -5,6 +5,8 @@ import type { HousekeepingStore } from '../../shared/retention/retention.ts'
 export const housekeeping = (db: Knex): HousekeepingStore => ({
   dropAudit: (before) => db('audit_log').where('at', '<', before).delete(),
   dropExpiredReplies: (now) => db('idempotency_keys').where('expires_at', '<', now).delete(),
+  dropRuns: (before) =>
+    db('runs').where('finished_at', '<', before).whereNotIn('status', ['queued', 'running']).delete(),
   // The newest claim of each schedule stays: it says where catching up begins.
   dropClaims: (before) =>
     db('schedule_claims as c')

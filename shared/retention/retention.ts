@@ -8,6 +8,8 @@ export interface HousekeepingStore {
   dropAudit(before: Date): Promise<number>
   /** @returns how many kept replies had expired */
   dropExpiredReplies(now: Date): Promise<number>
+  /** @returns how many runs had ended before `before` and were dropped */
+  dropRuns(before: Date): Promise<number>
   /** @returns how many schedule claims were older than `before` */
   dropClaims(before: Date): Promise<number>
 }
@@ -20,8 +22,8 @@ export interface RetentionParts {
 }
 
 const DAY_MS = 86_400_000
-/** Claims only matter for catching up within hours; a quarter is kept to look at. */
-const CLAIM_DAYS = 90
+/** Runs and claims only matter for hours or days; a quarter is kept to look at. */
+const HISTORY_DAYS = 90
 
 export const createRetention = ({ housekeeping, registry, auditDays }: RetentionParts): RetentionWork => ({
   nightly: async (asOf, { signal }): Promise<WorkOutcome> => {
@@ -29,7 +31,8 @@ export const createRetention = ({ housekeeping, registry, auditDays }: Retention
     signal.throwIfAborted()
     const audit = await housekeeping.dropAudit(new Date(asOf.getTime() - auditDays * DAY_MS))
     const replies = await housekeeping.dropExpiredReplies(asOf)
-    const claims = await housekeeping.dropClaims(new Date(asOf.getTime() - CLAIM_DAYS * DAY_MS))
+    const runs = await housekeeping.dropRuns(new Date(asOf.getTime() - HISTORY_DAYS * DAY_MS))
+    const claims = await housekeeping.dropClaims(new Date(asOf.getTime() - HISTORY_DAYS * DAY_MS))
     return {
       status: 'succeeded',
       counts: { done: 1, skipped: 0, failed: 0 },
@@ -40,6 +43,7 @@ export const createRetention = ({ housekeeping, registry, auditDays }: Retention
         orphans_removed: models.orphans,
         audit_rows_dropped: audit,
         replies_dropped: replies,
+        runs_dropped: runs,
         claims_dropped: claims,
       },
     }
