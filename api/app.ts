@@ -18,6 +18,7 @@ import type { Authenticator } from './middleware/authenticate.ts'
 import { sendProblem } from './middleware/problem.ts'
 import type { RateLimit } from './middleware/rate-limit.ts'
 import { serveRoute } from './middleware/serve-route.ts'
+import type { Caller } from './middleware/serve-route.ts'
 import { traceIdOf } from './middleware/trace.ts'
 import { buildOpenApi } from './openapi.ts'
 import type { Readiness } from './probes.ts'
@@ -34,7 +35,7 @@ export interface AppParts {
   readonly authenticator: Authenticator
   /** null: RATE_LIMITS is off. */
   readonly rateLimit: RateLimit | null
-  readonly board: (principalOf: (response: Response) => Principal) => express.RequestHandler
+  readonly board: (callerOf: (response: Response) => Caller) => express.RequestHandler
   readonly readiness: Readiness
   readonly metrics: Metrics
   readonly logger: Logger
@@ -58,6 +59,11 @@ const principalOf = (response: Response): Principal => {
   return principal
 }
 
+const callerOf = (response: Response): Caller => ({
+  principal: principalOf(response),
+  traceId: localsOf(response).traceId,
+})
+
 export const createApp = (parts: AppParts): Express => {
   const { authenticator, logger, metrics } = parts
   const app = express()
@@ -66,6 +72,8 @@ export const createApp = (parts: AppParts): Express => {
   app.set('query parser', 'simple')
 
   app.use((request, response, next) => {
+    // A connection that is kept would hold the close up.
+    if (parts.readiness.draining()) response.setHeader('Connection', 'close')
     const locals = localsOf(response)
     locals.traceId = traceIdOf(request.headers)
     response.setHeader('X-Trace-Id', locals.traceId)
@@ -128,6 +136,7 @@ export const createApp = (parts: AppParts): Express => {
       localsOf(response).principal = await authenticator.authenticate(request)
     } catch (error) {
       if (error instanceof AppError && error.code === 'UNAUTHORIZED') {
+        if (parts.rateLimit) await parts.rateLimit(request, response, null)
         const page = PAGES.some((path) => request.path === path || request.path.startsWith(`${path}/`))
         response.setHeader(
           'WWW-Authenticate',
@@ -147,7 +156,7 @@ export const createApp = (parts: AppParts): Express => {
   const openApi = buildOpenApi(parts.routes, parts.version)
   app.get('/openapi.json', named('/openapi.json'), (_request, response) => void response.json(openApi))
   app.use('/docs', named('/docs'), createDocs())
-  app.use(BOARD_PATH, named(BOARD_PATH), parts.board(principalOf))
+  app.use(BOARD_PATH, named(BOARD_PATH), parts.board(callerOf))
 
   const serving = {
     services: parts.services,
@@ -155,10 +164,7 @@ export const createApp = (parts: AppParts): Express => {
     audit: parts.services.audit,
     logger,
     bodyLimitBytes: parts.bodyLimitBytes,
-    callerOf: (response: Response) => ({
-      principal: principalOf(response),
-      traceId: localsOf(response).traceId,
-    }),
+    callerOf,
   }
   for (const route of parts.routes)
     app[route.method](route.path, named(route.path), serveRoute(route, serving))

@@ -7,9 +7,10 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import { ExpressAdapter } from '@bull-board/express'
 import type { Queue } from 'bullmq'
 import type { Express, RequestHandler, Response } from 'express'
+import type { AuditLog } from '../shared/access/audit.ts'
 import { mayAct } from '../shared/access/principal.ts'
-import type { Principal } from '../shared/access/principal.ts'
 import { AppError } from '../shared/core/errors.ts'
+import type { Caller } from './middleware/serve-route.ts'
 
 export const BOARD_PATH = '/admin/queues'
 
@@ -43,15 +44,16 @@ const buildBoard = (queues: readonly Queue[], readOnly: boolean): RequestHandler
   return app
 }
 
-/** @param principalOf what the middleware before found out about the caller */
+/** @param callerOf what the middleware before found out about the request */
 export const createBoard = (
   queues: readonly Queue[],
-  principalOf: (response: Response) => Principal,
+  audit: AuditLog,
+  callerOf: (response: Response) => Caller,
 ): RequestHandler => {
   const full = buildBoard(queues, false)
   const readOnly = buildBoard(queues, true)
-  return (request, response, next) => {
-    const principal = principalOf(response)
+  return async (request, response, next) => {
+    const { principal, traceId } = callerOf(response)
     // Jobs of all configs are on the board; who may see some configs only may not see it.
     if (principal.configIds)
       throw new AppError('FORBIDDEN', 'the board shows all configs; this key may see some only')
@@ -61,6 +63,15 @@ export const createBoard = (
         'FORBIDDEN',
         `acting on the board needs the role admin; ${principal.actor} has ${principal.role}`,
       )
+    }
+    // Noted before it is done: the board answers by itself.
+    if (!READS.has(request.method)) {
+      await audit.append({
+        actor: principal.actor,
+        action: `${request.method} ${BOARD_PATH}`,
+        target: request.originalUrl,
+        traceId,
+      })
     }
     const board = admin ? full : readOnly
     board(request, response, next)

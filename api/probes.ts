@@ -14,6 +14,7 @@ export interface CheckResult {
 export interface Readiness {
   /** From now on not ready: the process is closing. */
   drain(): void
+  draining(): boolean
   check(): Promise<{
     readonly ready: boolean
     readonly draining: boolean
@@ -55,6 +56,7 @@ export const createReadiness = (checks: Readonly<Record<string, Check>>): Readin
     drain: () => {
       draining = true
     },
+    draining: () => draining,
     check: async () => {
       // Anybody may ask: however many do at once, the dependencies are asked once.
       asking ??= askAll().finally(() => {

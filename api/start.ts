@@ -1,7 +1,7 @@
 /** Puts the app behind a port, and takes it away again without cutting anybody off. */
 import { createServer } from 'node:http'
 import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Express } from 'express'
 import { AppError, messageOf } from '../shared/core/errors.ts'
 import type { Logger } from '../shared/platform/logger.ts'
@@ -9,6 +9,7 @@ import type { Authenticator } from './middleware/authenticate.ts'
 import type { Readiness } from './probes.ts'
 
 const DRAIN_MS = 20_000
+const SWEEP_MS = 50
 /** Slow clients are let go: headers within 10 s, a whole request within 2 minutes. */
 const HEADERS_MS = 10_000
 const REQUEST_MS = 120_000
@@ -56,6 +57,13 @@ export const listen = async (options: ListenOptions): Promise<Listening> => {
     )
   }
   const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS }, options.app)
+  // Node counts connections that have not asked anything yet as busy; browsers open such ahead of need.
+  const silent = new Set<Socket>()
+  server.on('connection', (socket) => {
+    silent.add(socket)
+    socket.once('close', () => silent.delete(socket))
+  })
+  server.on('request', (request) => silent.delete(request.socket))
   await bind(server, host, options.port)
   const { port } = server.address() as AddressInfo
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
@@ -65,9 +73,12 @@ export const listen = async (options: ListenOptions): Promise<Listening> => {
     close: async () => {
       readiness.drain()
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      server.closeIdleConnections()
+      for (const socket of silent) socket.destroy()
+      // A kept connection falls idle when its answer has ended.
+      const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS)
       const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS)
       await closed
+      clearInterval(sweep)
       clearTimeout(cut)
     },
   }

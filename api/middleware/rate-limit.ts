@@ -16,7 +16,8 @@ const REQUESTS = 600
 const WRITES = 60
 const READS = new Set(['GET', 'HEAD', 'OPTIONS'])
 
-export type RateLimit = (request: Request, response: Response, principal: Principal) => Promise<void>
+/** @param principal null: whoever it is has failed to prove it */
+export type RateLimit = (request: Request, response: Response, principal: Principal | null) => Promise<void>
 
 const limiter = (redis: Redis | null, keyPrefix: string, points: number): RateLimiterAbstract => {
   const memory = new RateLimiterMemory({ keyPrefix, points, duration: WINDOW_S })
@@ -36,8 +37,8 @@ export const createRateLimit = (redis: Redis | null): RateLimit => {
   const writes = limiter(redis, 'writes', WRITES)
   return async (request, response, principal) => {
     const address = request.socket.remoteAddress
-    if (principal.actor === 'local' && isLoopbackAddress(address)) return
-    const caller = principal.actor === 'local' ? `ip:${address}` : principal.actor
+    if (principal?.actor === 'local' && isLoopbackAddress(address)) return
+    const caller = principal?.actor ?? `ip:${address}`
     const isWrite = !READS.has(request.method)
     try {
       const spent = await requests.consume(caller)

@@ -1,10 +1,17 @@
 /** Lists over HTTP: page or cursor, newest first (ads-domain section 9). */
 import { z } from 'zod'
 
+const CURSOR = /^[A-Za-z0-9_-]{1,120}$/
+const decode = (cursor: string): string => Buffer.from(cursor, 'base64url').toString('utf8')
+
 export const PageQuery = z.object({
   page: z.coerce.number().int().min(1).max(100_000).default(1),
   page_size: z.coerce.number().int().min(1).max(200).default(50),
-  cursor: z.string().max(200).optional(),
+  cursor: z
+    .string()
+    .max(200)
+    .refine((text) => CURSOR.test(decode(text)), 'is not one of ours; take next_cursor of the page before')
+    .optional(),
 })
 export type PageQuery = z.infer<typeof PageQuery>
 
@@ -24,12 +31,10 @@ export interface Page<T> {
   readonly next_cursor: string | null
 }
 
-const CURSOR = /^[A-Za-z0-9_-]{1,120}$/
-
 export const toPageRequest = (query: PageQuery): PageRequest => {
   let afterId: string | null = null
   if (query.cursor !== undefined) {
-    const decoded = Buffer.from(query.cursor, 'base64url').toString('utf8')
+    const decoded = decode(query.cursor)
     afterId = CURSOR.test(decoded) ? decoded : ''
   }
   return { page: query.page, pageSize: query.page_size, afterId }
