@@ -59,7 +59,7 @@ export const ConfigSchema = z.object({
     .default('default')
     .describe('Timetable: default or compact'),
   COMPUTE_THREADS: whole(0, 0, 256).describe('Threads for training and detection. 0: cores - 1, at least 1'),
-  WORKER_CONCURRENCY: whole(2, 1, 64).describe('Jobs a worker runs at once per queue'),
+  WORKER_CONCURRENCY: whole(4, 1, 64).describe('Jobs a worker runs at once per queue'),
   PG_POOL_MAX: whole(8, 2, 200).describe(
     'PostgreSQL connections per process for data; queues have their own',
   ),

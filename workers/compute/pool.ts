@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
 import type { ComputePool } from '../../shared/compute.ts'
-import { warmUpTask } from './warm-up.ts'
+import { warmUpDetect, warmUpFit } from './warm-up.ts'
 
 const IDLE_MS = 60_000
 
@@ -15,7 +15,7 @@ export interface ComputePoolOptions {
 }
 
 export interface ThreadPool extends ComputePool {
-  /** Starts all threads and has them compile what training runs. */
+  /** Starts all threads and has them compile what training and detection run. */
   warm(): Promise<void>
 }
 
@@ -38,7 +38,8 @@ export const createComputePool = (options: ComputePoolOptions): ThreadPool => {
     threads,
     run,
     warm: async () => {
-      await Promise.all(Array.from({ length: threads }, () => run('fit', warmUpTask())))
+      const fits = await Promise.all(Array.from({ length: threads }, () => run('fit', warmUpFit())))
+      await Promise.all(fits.map((fit) => run('detect', warmUpDetect(fit))))
     },
     close: () => piscina.destroy(),
   }

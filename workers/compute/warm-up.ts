@@ -1,6 +1,11 @@
-/** Work of the usual shape and no meaning, so that the code of a fit is compiled before the first real one. */
+/**
+ * Work of the usual shape and no meaning, so that the code of fits and detections is compiled before the
+ * first real one.
+ */
+import { defaultDetectionParams } from '../../ml/detectors/params.ts'
 import type { FrameBatch } from '../../ml/frame.ts'
-import type { FitTask } from '../../shared/training/fit-batch.ts'
+import type { BatchModel, DetectTask } from '../../shared/detection/detect-batch.ts'
+import type { FitResult, FitTask } from '../../shared/training/fit-batch.ts'
 
 const ENTITIES = 24
 const DAYS = 90
@@ -14,7 +19,7 @@ const warmUpBatch = (): FrameBatch => ({
     id: String(i),
     parentId: null,
     campaignId: String(i),
-    activeRanges: [],
+    activeRanges: [[0, DAYS - 1]],
     ancestorCpl: null,
     budgetChanges: [],
   })),
@@ -30,7 +35,7 @@ const warmUpBatch = (): FrameBatch => ({
   },
 })
 
-export const warmUpTask = (): FitTask => ({
+export const warmUpFit = (): FitTask => ({
   batch: warmUpBatch(),
   configId: 0,
   level: 'ad',
@@ -42,3 +47,23 @@ export const warmUpTask = (): FitTask => ({
   params: { trees: 100, contamination: 0.1, randomState: 42 },
   trainedAt: '1970-01-01T00:00:00.000Z',
 })
+
+/** Judges the last days with the models of `fits`. */
+export const warmUpDetect = (fits: FitResult): DetectTask => {
+  const models = fits.map((fit): BatchModel => {
+    if (fit.status !== 'trained') return { version: 1, broken: true }
+    const bytes = new SharedArrayBuffer(fit.bytes.length)
+    new Uint8Array(bytes).set(fit.bytes)
+    return { version: 1, bytes }
+  })
+  return {
+    batch: warmUpBatch(),
+    days: [DAYS - 2, DAYS - 1],
+    params: defaultDetectionParams,
+    models,
+    modelOf: Int32Array.from({ length: ENTITIES * 2 }, (_, i) => i >> 1),
+    forestsDisabled: false,
+    excludedDays: new Map(),
+    frequencyAlertDays: new Map(),
+  }
+}
