@@ -90,12 +90,14 @@ export const encodeSafetensors = (
   data: Uint8Array = tensorBytes(tensors),
 ): Uint8Array => {
   let offset = 0
-  const header = Object.fromEntries<unknown>([[METADATA, Object.fromEntries(metadata)]])
+  // Entries, not assignments: a tensor may be called `__proto__`.
+  const header: [string, unknown][] = [[METADATA, Object.fromEntries(metadata)]]
   for (const { name, type, tensor } of layOut(tensors)) {
-    header[name] = { dtype: type, shape: [tensor.length], data_offsets: [offset, offset + tensor.byteLength] }
-    offset += tensor.byteLength
+    const end = offset + tensor.byteLength
+    header.push([name, { dtype: type, shape: [tensor.length], data_offsets: [offset, end] }])
+    offset = end
   }
-  const text = new TextEncoder().encode(JSON.stringify(header))
+  const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)))
   const padded = Math.ceil(text.length / ALIGNMENT) * ALIGNMENT
   const file = new Uint8Array(LENGTH_BYTES + padded + data.length)
   new DataView(file.buffer).setBigUint64(0, BigInt(padded), true)
@@ -194,6 +196,8 @@ export const decodeSafetensors = (file: Uint8Array): Container => {
   const entries = Object.entries(named).map(([name, value]) => readEntry(name, value, dataLength))
   if (entries.length > MAX_TENSORS)
     throw new ArtifactFormatError(`${entries.length} tensors are over the limit of ${MAX_TENSORS}`)
+  // Every byte belongs to one tensor. A name given twice cannot hide bytes either: JSON keeps the last of
+  // the two, and what only the first one spans is then nobody's.
   let covered = 0
   for (const { name, begin, end } of entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (begin !== covered)

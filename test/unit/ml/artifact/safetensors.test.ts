@@ -26,8 +26,11 @@ const entry = (dtype: string, length: number, begin: number, end: number) => ({
 })
 
 const name = fc
-  .string({ unit: 'grapheme', maxLength: 12 })
-  .filter((text) => text !== '__metadata__' && text !== '__proto__')
+  .oneof(
+    fc.string({ unit: 'grapheme', maxLength: 12 }),
+    fc.constantFrom('__proto__', 'constructor', 'toString', 'hasOwnProperty'),
+  )
+  .filter((text) => text !== '__metadata__')
 const tensor: fc.Arbitrary<Tensor> = fc.oneof(
   fc.float64Array({ maxLength: 9 }),
   fc.bigInt64Array({ maxLength: 9 }),
@@ -117,6 +120,13 @@ describe('ml/artifact/safetensors', () => {
     ],
     ['a gap between tensors', fileOf({ a: entry('U8', 1, 0, 1), b: entry('U8', 6, 2, 8) }), /expected 1/],
     ['tensors that overlap', fileOf({ a: entry('U8', 5, 0, 5), b: entry('U8', 4, 4, 8) }), /expected 5/],
+    [
+      'a name given twice for different bytes',
+      fileOf(
+        '{"x":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"x":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}',
+      ),
+      /expected 0/,
+    ],
     ['bytes of no tensor', fileOf({ x: entry('U8', 7, 0, 7) }), /1 bytes belong to no tensor/],
     [
       'more than 4,096 tensors',
