@@ -41,7 +41,7 @@ export interface StoredCase extends SklearnAnswers {
 
 export interface GeneratedCase {
   readonly name: string
-  readonly rows: 'uniform' | 'tens' | 'constant'
+  readonly rows: 'constant' | keyof typeof VALUES
   readonly n: number
   readonly d: number
   readonly lcg_seed: number
@@ -54,6 +54,14 @@ export interface GeneratedCase {
   readonly last_scores: readonly number[]
   readonly score_sum: number
   readonly anomalies: number
+}
+
+/** What make_fixtures.py makes of a state of its generator. */
+const VALUES = {
+  uniform: (state: number) => (state >>> 8) / 2 ** 24,
+  tens: (state: number) => (state >>> 8) % 10,
+  tiny: (state: number) => (state >>> 8) / 2 ** 46,
+  sevenths: (state: number) => state / 7,
 }
 
 const FOLDER = 'test/fixtures/iforest'
@@ -84,6 +92,6 @@ export const generateRows = ({ rows: kind, n, d, lcg_seed: seed }: GeneratedCase
   return Float64Array.from({ length: n * d }, () => {
     if (kind === 'constant') return 7.25
     state = (Math.imul(1_664_525, state) + 1_013_904_223) >>> 0
-    return kind === 'uniform' ? (state >>> 8) / 2 ** 24 : (state >>> 8) % 10
+    return VALUES[kind](state)
   })
 }
