@@ -100,6 +100,7 @@ export const createApp = (parts: AppParts): Express => {
           scriptSrc: ["'self'"],
           // Bull Board and Swagger UI set styles on elements.
           styleSrc: ["'self'", "'unsafe-inline'"],
+          fontSrc: ["'self'", 'data:'],
           imgSrc: ["'self'", 'data:'],
           connectSrc: ["'self'"],
           upgradeInsecureRequests: null,

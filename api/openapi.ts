@@ -1,6 +1,7 @@
 /** OpenAPI 3.1 from the route table: the schemas that validate are the schemas that document. */
 import { z } from 'zod'
 import { ERRORS } from '../shared/core/errors.ts'
+import type { ErrorCode } from '../shared/core/errors.ts'
 import { COMMON_CODES } from './middleware/serve-route.ts'
 import { Problem, PROBLEM_TYPE } from './middleware/problem.ts'
 import type { Route } from './route.ts'
@@ -53,6 +54,26 @@ const contentOf = (route: Route): Json => {
   return { 'application/json': { schema: schemaOf(route.body ?? z.unknown(), 'input') } }
 }
 
+/** What a route can answer besides its replies: what all can, what comes with a body, what with a repetition. */
+const codesOf = (route: Route): ErrorCode[] => [
+  ...COMMON_CODES,
+  ...(route.method === 'get'
+    ? []
+    : (['CONFLICT', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] satisfies ErrorCode[])),
+  ...(route.method === 'post' ? ([route.stream ? 'INVALID_CSV' : 'IDEMPOTENCY_MISMATCH'] as const) : []),
+]
+
+const statusesOf = (codes: readonly ErrorCode[]): number[] => [
+  ...new Set(codes.map((code) => ERRORS[code].status)),
+]
+
+/** The codes behind a status, for the reader to branch on. */
+const codesBehind = (status: number): string =>
+  Object.entries(ERRORS)
+    .filter(([, row]) => row.status === status)
+    .map(([code, { title }]) => `\`${code}\`: ${title}`)
+    .join('; ')
+
 const operationOf = (route: Route): Json => {
   const idempotencyKey = {
     name: 'Idempotency-Key',
@@ -68,7 +89,7 @@ const operationOf = (route: Route): Json => {
       ...(schema ? { content: { 'application/json': { schema: schemaOf(schema, 'output') } } } : {}),
     },
   ])
-  const problems = [...new Set(COMMON_CODES.map((code) => ERRORS[code].status))].map((status) => [
+  const problems = statusesOf(codesOf(route)).map((status) => [
     String(status),
     { $ref: `#/components/responses/Problem${status}` },
   ])
@@ -90,7 +111,7 @@ const operationOf = (route: Route): Json => {
 export const buildOpenApi = (routes: readonly Route[], version: string): Json => {
   const paths: Record<string, Json> = {}
   for (const route of routes) (paths[pathOf(route)] ??= {})[route.method] = operationOf(route)
-  const statuses = [...new Set(COMMON_CODES.map((code) => ERRORS[code].status))]
+  const statuses = statusesOf(routes.flatMap(codesOf))
   return {
     openapi: '3.1.0',
     info: {
@@ -101,20 +122,21 @@ export const buildOpenApi = (routes: readonly Route[], version: string): Json =>
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
-    security: [{ apiKey: [] }, { bearer: [] }],
+    security: [{ apiKey: [] }, { bearer: [] }, { basic: [] }],
     tags: [...new Set(routes.map((route) => route.tag))].map((name) => ({ name })),
     paths,
     components: {
       securitySchemes: {
         apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        basic: { type: 'http', scheme: 'basic', description: 'Any user; an API key as password' },
       },
       schemas: { Problem: schemaOf(Problem, 'output') },
       responses: Object.fromEntries(
         statuses.map((status) => [
           `Problem${status}`,
           {
-            description: Object.values(ERRORS).find((row) => row.status === status)?.title ?? 'Problem',
+            description: codesBehind(status),
             content: { [PROBLEM_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
           },
         ]),

@@ -3,7 +3,7 @@
  * machine get in, as `local` admin, and only under a loopback name (a web page elsewhere could otherwise
  * reach us through the reader's browser).
  */
-import { createRemoteJWKSet, jwtVerify } from 'jose'
+import { createRemoteJWKSet, errors, jwtVerify } from 'jose'
 import type { JWTPayload, JWTVerifyGetKey } from 'jose'
 import type { Request } from 'express'
 import { z } from 'zod'
@@ -35,6 +35,27 @@ const Claims = z.object({
 
 type VerifyToken = (token: string) => Promise<JWTPayload>
 
+/** What is the token's fault when its key is looked up; anything else is the fault of the key set. */
+const TOKEN_FAULTS = [errors.JWKSNoMatchingKey, errors.JWKSMultipleMatchingKeys, errors.JOSENotSupported]
+
+/** The keys behind JWT_JWKS_URL. A good token is not called a bad one while they cannot be read. */
+const remoteKeys = (url: string): JWTVerifyGetKey => {
+  const keys = createRemoteJWKSet(new URL(url), { timeoutDuration: 5000 })
+  return async (header, token) => {
+    try {
+      return await keys(header, token)
+    } catch (error) {
+      if (TOKEN_FAULTS.some((fault) => error instanceof fault)) throw error
+      throw new AppError(
+        'STORAGE_UNAVAILABLE',
+        'the key set that tokens are checked with cannot be read; try again shortly',
+        { retryAfterS: 5 },
+        { cause: error },
+      )
+    }
+  }
+}
+
 const tokenVerifier = (settings: AccessSettings): VerifyToken | null => {
   const expected = {
     ...(settings.JWT_ISSUER ? { issuer: settings.JWT_ISSUER } : {}),
@@ -44,9 +65,7 @@ const tokenVerifier = (settings: AccessSettings): VerifyToken | null => {
   }
   // The algorithms are fixed by what is configured, never by the token: a public key cannot pass for a secret.
   const secret = settings.JWT_SECRET ? new TextEncoder().encode(settings.JWT_SECRET) : null
-  const remote: JWTVerifyGetKey | null = settings.JWT_JWKS_URL
-    ? createRemoteJWKSet(new URL(settings.JWT_JWKS_URL), { timeoutDuration: 5000 })
-    : null
+  const remote = settings.JWT_JWKS_URL ? remoteKeys(settings.JWT_JWKS_URL) : null
   if (!secret && !remote) return null
   return async (token) => {
     if (secret) {
@@ -81,7 +100,10 @@ const credentialOf = (request: Request): string | null => {
 }
 
 export interface Authenticator {
-  /** @throws UNAUTHORIZED; FORBIDDEN for a loopback caller under a foreign name or behind a proxy */
+  /**
+   * @throws UNAUTHORIZED; FORBIDDEN for a loopback caller under a foreign name or behind a proxy;
+   * STORAGE_UNAVAILABLE when the key set of tokens cannot be read
+   */
   authenticate(request: Request): Promise<Principal>
   /** Whether callers without credentials on this machine are let in. */
   isOpen(): Promise<boolean>
@@ -134,7 +156,8 @@ export const createAuthenticator = (settings: AccessSettings, keys: Keys): Authe
       let payload: JWTPayload
       try {
         payload = await verifyToken(credential)
-      } catch {
+      } catch (error) {
+        if (error instanceof AppError) throw error
         throw unauthorized('the token is not valid here: check its signature, expiry, issuer and audience')
       }
       const claims = Claims.safeParse(payload)

@@ -61,7 +61,11 @@ export const asAppError = (
   error: unknown,
   { logger, traceId, instance, isUnreachable }: ProblemContext,
 ): AppError => {
-  if (error instanceof AppError) return error
+  if (error instanceof AppError) {
+    // Refusals are the caller's to read; a broken dependency is the operator's too.
+    if (error.status >= 500) logger.error(error.message, { trace_id: traceId, instance, error })
+    return error
+  }
   const parsed = typeof error === 'object' && error !== null ? fromParser(error) : null
   if (parsed) return parsed
   if (isUnreachable(error)) {

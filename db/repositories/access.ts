@@ -51,7 +51,8 @@ export const keyStore = (db: Knex): KeyStore => ({
       return fromKeyRow(row as KeyRow)
     } catch (error) {
       if ((error as { code?: unknown }).code !== UNIQUE_VIOLATION) throw error
-      throw new AppError('CONFLICT', `a key named ${name} exists already; revoke it or choose another name`)
+      // The audit log tells callers apart by these names, so a revoked key keeps its own.
+      throw new AppError('CONFLICT', `there is or was a key named ${name}; choose another name`)
     }
   },
   list: async (page) => {

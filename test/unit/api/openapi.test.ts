@@ -1,0 +1,40 @@
+import { expect } from 'chai'
+import { buildOpenApi } from '../../../api/openapi.ts'
+import { allRoutes } from '../../../api/routes/all.ts'
+import { ERRORS } from '../../../shared/core/errors.ts'
+
+interface Operation {
+  readonly responses: Readonly<Record<string, unknown>>
+}
+
+interface Document {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
+  readonly components: { readonly responses: Readonly<Record<string, { readonly description: string }>> }
+}
+
+describe('the OpenAPI page', () => {
+  const document = buildOpenApi(allRoutes, '0') as unknown as Document
+  const operations = allRoutes.map((route) => {
+    const path = route.path.replace(/:(\w+)/g, '{$1}')
+    return { route, statuses: Object.keys(document.paths[path]?.[route.method]?.responses ?? {}) }
+  })
+
+  it('names every declared reply of every route', () => {
+    for (const { route, statuses } of operations)
+      expect(statuses, route.path).to.include.members(Object.keys(route.reply))
+  })
+
+  it('names what a write can be refused with, and does not for reads', () => {
+    const ofWrites = ['409', '413', '415']
+    for (const { route, statuses } of operations) {
+      if (route.method === 'get') expect(statuses, route.path).not.to.include.oneOf([...ofWrites, '422'])
+      else expect(statuses, route.path).to.include.members(ofWrites)
+      expect(statuses.includes('422'), `${route.method} ${route.path}`).to.equal(route.method === 'post')
+    }
+  })
+
+  it('explains each status by all codes a client can branch on', () => {
+    for (const [code, { status }] of Object.entries(ERRORS))
+      expect(document.components.responses[`Problem${status}`]?.description).to.include(`\`${code}\``)
+  })
+})
