@@ -7,7 +7,7 @@ import { AdsConfig, ConfigDraft, ConfigPatch } from '../../shared/entities/confi
 import { route } from '../route.ts'
 import type { Route } from '../route.ts'
 
-const TAG = 'configs'
+const TAG = 'Configs'
 const Params = z.object({ id: ConfigId })
 const Flag = z.enum(['true', 'false']).transform((text) => text === 'true')
 

@@ -5,7 +5,7 @@ import { EntityDetail, EntityStatus, EntityTree } from '../../shared/entities/en
 import { route } from '../route.ts'
 import type { Route } from '../route.ts'
 
-const TAG = 'entities'
+const TAG = 'Entities'
 
 const entityTree = route({
   method: 'get',

@@ -17,7 +17,7 @@ import { ImportRecord, ImportReport } from '../../shared/entities/imports.ts'
 import { route } from '../route.ts'
 import type { Route, RouteInput } from '../route.ts'
 
-const TAG = 'imports'
+const TAG = 'Imports'
 /** Larger files are for the command line. */
 const MOST_BYTES = 10 * 1024 * 1024
 const LONGEST_FIELD = 100

@@ -11,7 +11,7 @@ const dailyInsights = route({
   path: '/api/v1/insights/daily',
   role: 'viewer',
   summary: 'Figures per entity and day, newest first; by default of the last 30 days',
-  tag: 'insights',
+  tag: 'Insights',
   query: PageQuery.extend({
     config_id: ConfigId,
     entity_type: Level.default('campaign'),
