@@ -61,6 +61,7 @@ const VALUES = {
   uniform: (state: number) => (state >>> 8) / 2 ** 24,
   tens: (state: number) => (state >>> 8) % 10,
   tiny: (state: number) => (state >>> 8) / 2 ** 46,
+  steps: (state: number) => 1 + ((state >>> 8) % 4) / 2 ** 23,
   sevenths: (state: number) => state / 7,
 }
 
