@@ -5,9 +5,10 @@ import { LocalDate, lastCompleteDay, toDayNumber, toLocalDate } from '../../shar
 import { ConfigId, EntityId, Level, LEVELS } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
-import { wireNumber } from '../../shared/core/wire.ts'
 import { ANOMALY_STATUSES } from '../../shared/detection/anomalies.ts'
 import type { AnomalyFilter, AnomalyRow } from '../../shared/detection/anomalies.ts'
+import { requireCompleteDay } from '../../shared/detection/detection.ts'
+import { toSignalRow } from '../../shared/detection/signal-row.ts'
 import { zoneOf } from '../../shared/entities/configs.ts'
 import { detectLevel } from '../../shared/jobs/detection.ts'
 import type { Services } from '../../shared/services.ts'
@@ -224,11 +225,14 @@ const detect = route({
   reply: { 202: Ticket, 200: DryRun },
   handle: async ({ body, principal, seesConfig, traceId }, services) => {
     seesConfig(body.config_id)
-    await services.configs.get(body.config_id)
+    const zone = zoneOf(await services.configs.get(body.config_id))
+    const asOf = services.clock.now()
+    // Refused here, not by the run, so that the caller hears of it.
+    if (body.date !== undefined) requireCompleteDay(body.date, asOf, zone)
     const level = body.entity_type
     const payload = {
       configId: body.config_id,
-      asOf: services.clock.now().toISOString(),
+      asOf: asOf.toISOString(),
       day: body.date ?? null,
       days: body.days,
       entityIds: body.entity_ids ?? null,
@@ -252,27 +256,7 @@ const detect = route({
       status: 200,
       body: {
         dry_run: true,
-        signals: signals.map((signal) => ({
-          entity_type: level,
-          entity_id: signal.entityId,
-          date: signal.day,
-          detector: signal.detector,
-          type: signal.type,
-          metric: signal.metric,
-          severity: signal.severity,
-          polarity: signal.polarity,
-          direction: signal.direction,
-          score: wireNumber(signal.score),
-          rarity: wireNumber(signal.rarity),
-          observed: wireNumber(signal.observed),
-          expected: wireNumber(signal.expected),
-          lower: wireNumber(signal.lower),
-          upper: wireNumber(signal.upper),
-          deviation: wireNumber(signal.deviation),
-          contributions: signal.contributions,
-          model_source: signal.modelSource,
-          model_version: signal.modelVersion,
-        })),
+        signals: signals.map((signal) => toSignalRow(level, signal)),
       },
     }
   },

@@ -4,6 +4,8 @@ import { LocalDate, lastCompleteDay, toDayNumber, toLocalDate } from '../../shar
 import { EntityId, Level, LEVELS } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import type { AnomalyRow } from '../../shared/detection/anomalies.ts'
+import { requireCompleteDay } from '../../shared/detection/detection.ts'
+import { toSignalRow } from '../../shared/detection/signal-row.ts'
 import { zoneOf } from '../../shared/entities/configs.ts'
 import type { AdsConfig } from '../../shared/entities/configs.ts'
 import { detectLevel } from '../../shared/jobs/detection.ts'
@@ -26,9 +28,15 @@ export interface DetectWish {
   readonly days: number
 }
 
-/** Enqueues one run per level. @returns their ids */
+/**
+ * Enqueues one run per level.
+ * @returns their ids
+ * @throws AppError INVALID_REQUEST for a day that is not over
+ */
 export const startDetection = async (services: Services, wish: DetectWish): Promise<readonly string[]> => {
-  const asOf = services.clock.now().toISOString()
+  const now = services.clock.now()
+  if (wish.day !== null) requireCompleteDay(wish.day, now, zoneOf(wish.config))
+  const asOf = now.toISOString()
   const ids: string[] = []
   for (const level of wish.levels) {
     const payload = {
@@ -44,14 +52,16 @@ export const startDetection = async (services: Services, wish: DetectWish): Prom
   return ids
 }
 
-/** The findings that are not resolved, of the days that were checked. */
+/** The findings that are not resolved, of the days and entities that were checked; null: all entities. */
 export const findingsOf = async (
-  services: Services,
-  config: AdsConfig,
+  services: Pick<Services, 'anomalies'>,
+  config: Pick<AdsConfig, 'id'>,
   dateFrom: string,
   dateTo: string,
   levels: readonly Level[],
+  entityIds: readonly string[] | null = null,
 ): Promise<readonly AnomalyRow[]> => {
+  const wanted = entityIds && new Set(entityIds)
   const rows: AnomalyRow[] = []
   for (const entityType of levels) {
     for (let page = 1; ; page += 1) {
@@ -59,7 +69,11 @@ export const findingsOf = async (
         { configId: config.id, entityType, dateFrom, dateTo },
         { page, pageSize: PAGE_SIZE, afterId: null },
       )
-      rows.push(...found.data.filter((row) => row.status !== 'resolved'))
+      rows.push(
+        ...found.data.filter(
+          (row) => row.status !== 'resolved' && (wanted === null || wanted.has(row.entity_id)),
+        ),
+      )
       if (page * PAGE_SIZE >= found.total) break
     }
   }
@@ -138,7 +152,7 @@ export const registerDetect = (program: Command, open: Opener): void => {
           },
           AbortSignal.timeout(DRY_RUN_MS),
         )
-        if (options.json) printJson({ signals })
+        if (options.json) printJson({ signals: signals.map((one) => toSignalRow(level, one)) })
         else
           for (const one of signals)
             printLine(`${one.day}  ${one.entityId}  ${one.severity}  ${one.type}  ${one.detector}`)
@@ -153,7 +167,7 @@ export const registerDetect = (program: Command, open: Opener): void => {
           ? result['day']
           : (wish.day ?? toLocalDate(lastCompleteDay(services.clock.now(), zoneOf(config))))
       const oldest = toLocalDate(toDayNumber(newest) - wish.days + 1)
-      const findings = await findingsOf(services, config, oldest, newest, wish.levels)
+      const findings = await findingsOf(services, config, oldest, newest, wish.levels, wish.entityIds)
       process.exitCode = exitCodeOf(runs)
       if (options.json) {
         printJson({
@@ -165,7 +179,9 @@ export const registerDetect = (program: Command, open: Opener): void => {
         })
         return
       }
-      for (const run of runs) if (run.status !== 'succeeded') remark(describeRun(run))
+      // An id nobody knows is no finding, but not all is well either.
+      for (const run of runs)
+        if (run.status !== 'succeeded' || run.counts.skipped > 0) remark(describeRun(run))
       const days = wish.days === 1 ? newest : `${oldest} to ${newest}`
       printLine(`${config.name}, ${days}: ${findings.length} findings`)
       printLine()

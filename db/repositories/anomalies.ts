@@ -1,9 +1,10 @@
 /** Anomalies in PostgreSQL: what detection writes, what people read and decide. */
 import type { Knex } from 'knex'
 import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
+import type { Level } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { toPage } from '../../shared/core/page.ts'
-import { wireNumber } from '../../shared/core/wire.ts'
+import { wireNumber, wireNumbers } from '../../shared/core/wire.ts'
 import type { AnomalyFilter, AnomalyRow, AnomalyStore } from '../../shared/detection/anomalies.ts'
 import type { DetectionStore, ScoredAnomaly } from '../../shared/detection/detection-store.ts'
 import { assertFence } from '../fence.ts'
@@ -73,8 +74,7 @@ const VALUE_COLUMNS = [
 
 /**
  * A finding of the same day met again refreshes its figures. What people acknowledged or resolved keeps that
- * status; only what vigia itself took back (`restated`) opens again. Rows are written in one order by all,
- * so that two runs at once wait for each other instead of deadlocking.
+ * status; only what vigia itself took back (`restated`) opens again.
  */
 const RAISE = `
 insert into ml_anomalies (
@@ -88,7 +88,6 @@ from jsonb_to_recordset(?::jsonb) as r(
   model_source text, baseline_reason text, model_version int, score float8, rarity float8, observed float8,
   expected float8, lower float8, upper float8, deviation float8, direction text, polarity text, contributions jsonb
 )
-order by r.entity_id, r.type, r.metric, r.anomaly_date
 on conflict (config_id, entity_type, entity_id, type, metric, anomaly_date) do update set
   ${VALUE_COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')},
   parent_id = excluded.parent_id,
@@ -103,6 +102,48 @@ on conflict (config_id, entity_type, entity_id, type, metric, anomaly_date) do u
 returning (xmax = 0) as created
 `
 
+/**
+ * Rows carry the instant at which their import began to write, and are seen only when it commits: a run in
+ * between misses them, so everything a little older than it counts as new. No import writes for so long.
+ */
+const UNSEEN_MINUTES = 10
+
+const RESTATED_DAYS = `
+with looks as materialized (
+  select started_at as at, cast(result->>'day' as date) as day from runs
+  where job = :job and config_id = :configId and id <> :runId and status in ('succeeded', 'partial')
+    and coalesce(payload->'entityIds', 'null'::jsonb) = 'null'::jsonb and result->>'day' is not null
+)
+select cast(d.day as date) as date
+from generate_series(cast(:from as timestamp), cast(:to as timestamp), interval '1 day') as d(day)
+cross join lateral (
+  select coalesce(
+    (select max(at) from looks where looks.day between d.day and d.day + interval '6 days'),
+    (select max(at) from looks where looks.day < d.day)
+  ) as at
+) as look
+where exists (
+  select 1 from ads_insights_daily i
+  where i.config_id = :configId and i.date = cast(d.day as date)
+    and i.updated_at > look.at - interval '${UNSEEN_MINUTES} minutes'
+)
+order by 1`
+
+/** First key of the advisory locks of detection, by level; the second is the config. */
+const LOCK_SPACE: Readonly<Record<Level, number>> = {
+  campaign: 7_164_444,
+  adset: 7_164_445,
+  ad: 7_164_446,
+}
+
+/**
+ * Writers of one config's level take turns: one raises rows the other takes back, in another order, and
+ * two at once would deadlock.
+ */
+const takeTurn = async (trx: Knex.Transaction, configId: number, level: Level): Promise<void> => {
+  await trx.raw('select pg_advisory_xact_lock(?, ?)', [LOCK_SPACE[level], configId])
+}
+
 const daysByEntity = (rows: readonly { entity_id: string; day: string }[]): Map<string, number[]> => {
   const days = new Map<string, number[]>()
   for (const { entity_id: id, day } of rows) {
@@ -114,24 +155,14 @@ const daysByEntity = (rows: readonly { entity_id: string; day: string }[]): Map<
 }
 
 export const detectionStore = (db: Knex): DetectionStore => ({
-  previousLook: async (job, configId, runId) => {
-    const row = (await db('runs')
-      .where({ job, config_id: configId })
-      .whereIn('status', ['succeeded', 'partial'])
-      .whereNot({ id: runId })
-      .whereRaw(`coalesce(payload->'entityIds', 'null'::jsonb) = 'null'::jsonb`)
-      .max('started_at as at')
-      .first()) as { at: Date | null } | undefined
-    return row?.at ?? null
-  },
-
-  restatedDays: async (configId, since, from, to) => {
-    const rows = (await db('ads_insights_daily')
-      .where({ config_id: configId })
-      .whereBetween('date', [toLocalDate(from), toLocalDate(to)])
-      .where('updated_at', '>', since)
-      .distinct('date')
-      .orderBy('date')) as { date: string }[]
+  restatedDays: async ({ job, configId, runId }, from, to) => {
+    const { rows } = (await db.raw(RESTATED_DAYS, {
+      job,
+      configId,
+      runId,
+      from: toLocalDate(from),
+      to: toLocalDate(to),
+    })) as { rows: { date: string }[] }
     return rows.map((row) => toDayNumber(row.date))
   },
 
@@ -160,6 +191,7 @@ export const detectionStore = (db: Knex): DetectionStore => ({
   write: (fence, { configId, level, entityIds, days, anomalies, seenAt }) =>
     db.transaction(async (trx) => {
       await assertFence(trx, fence)
+      await takeTurn(trx, configId, level)
       let created = 0
       for (let i = 0; i < anomalies.length; i += INSERT_SIZE) {
         const records = anomalies.slice(i, i + INSERT_SIZE).map(toRecord)
@@ -186,6 +218,7 @@ export const detectionStore = (db: Knex): DetectionStore => ({
   expire: (fence, configId, level, openedBefore) =>
     db.transaction(async (trx) => {
       await assertFence(trx, fence)
+      await takeTurn(trx, configId, level)
       const expired: number = await trx('ml_anomalies')
         .where({ config_id: configId, entity_type: level, status: 'open' })
         .where('first_seen', '<=', openedBefore)
@@ -245,6 +278,19 @@ const filtered = (query: Knex.QueryBuilder, filter: AnomalyFilter): Knex.QueryBu
   return query
 }
 
+/** Of a stored signal, whose fields have the names of the wire already. */
+const wireSignal = (signal: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(signal).map(([name, value]) => [
+      name,
+      typeof value === 'number'
+        ? wireNumber(value)
+        : name === 'contributions'
+          ? wireNumbers(value as Readonly<Record<string, number>> | null)
+          : value,
+    ]),
+  )
+
 const fromRow = (row: StoredAnomaly): AnomalyRow => ({
   id: row.id,
   config_id: row.config_id,
@@ -267,8 +313,8 @@ const fromRow = (row: StoredAnomaly): AnomalyRow => ({
   lower: wireNumber(row.lower),
   upper: wireNumber(row.upper),
   deviation: wireNumber(row.deviation),
-  contributions: row.contributions,
-  signals: row.signals,
+  contributions: wireNumbers(row.contributions),
+  signals: row.signals.map(wireSignal),
   model_source: row.model_source,
   model_version: row.model_version,
   baseline_reason: row.baseline_reason,

@@ -6,3 +6,10 @@ export const wireNumber = (value: number | null | undefined): number | null => {
   const rounded = Math.floor(scaled + 0.5) / 1e6
   return value < 0 ? -rounded || 0 : rounded
 }
+
+/** Each value of a record of finite numbers, e.g. the shares of features. */
+export const wireNumbers = (
+  numbers: Readonly<Record<string, number>> | null,
+): Readonly<Record<string, number>> | null =>
+  numbers &&
+  Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, wireNumber(value) ?? 0]))

@@ -30,11 +30,20 @@ export interface WriteCounts {
   readonly restated: number
 }
 
+/** The run that asks; earlier ones of its job and config tell what was looked at. */
+export interface Look {
+  readonly job: string
+  readonly configId: number
+  readonly runId: string
+}
+
 export interface DetectionStore {
-  /** When the newest whole run of `job` for the config, other than `runId`, started looking. */
-  previousLook(job: string, configId: number, runId: string): Promise<Date | null>
-  /** Days in [from, to] with a row written after `since`, ascending. */
-  restatedDays(configId: number, since: Date, from: DayNumber, to: DayNumber): Promise<readonly DayNumber[]>
+  /**
+   * Days in [from, to] with a row written since they were last looked at, ascending. A run over all entities
+   * looks at its day and, for late rows, at the rest of that week; so a run of an older day says nothing of
+   * newer ones. Nothing is late before the first run.
+   */
+  restatedDays(look: Look, from: DayNumber, to: DayNumber): Promise<readonly DayNumber[]>
   /** Days labelled true_positive since `from`, by entity id. */
   labelledDays(
     configId: number,

@@ -11,13 +11,17 @@ import type { Clock } from '../core/clock.ts'
 import { lastCompleteDay, toDayNumber, toLocalDate } from '../core/days.ts'
 import type { LocalDate } from '../core/days.ts'
 import type { Level } from '../core/entity.ts'
+import { AppError, messageOf } from '../core/errors.ts'
 import type { WorkContext, WorkOutcome } from '../core/work.ts'
 import { zoneOf } from '../entities/configs.ts'
 import type { Configs } from '../entities/configs.ts'
 import type { DataFreshness } from '../entities/freshness.ts'
+import { frameBuffers } from '../entities/frames.ts'
 import type { FrameSource } from '../entities/frames.ts'
+import type { Logger } from '../platform/logger.ts'
 import type { ModelLoader } from '../registry/model-loader.ts'
 import type { ModelRegistry } from '../registry/model-registry.ts'
+import type { ArtifactRef } from '../registry/model-version.ts'
 import type { BatchModel, DetectResult, DetectTask } from './detect-batch.ts'
 import type { DetectionStore, ScoredAnomaly } from './detection-store.ts'
 
@@ -71,9 +75,33 @@ export interface DetectionParts {
   ) => void
 }
 
+/**
+ * A day that still runs has only part of its figures, which would look like a collapse.
+ * @throws AppError INVALID_REQUEST
+ */
+export const requireCompleteDay = (date: LocalDate, asOf: Date, timeZone: string): void => {
+  const newest = lastCompleteDay(asOf, timeZone)
+  if (toDayNumber(date) <= newest) return
+  const message = `${date} is not over in ${timeZone}; the newest complete day is ${toLocalDate(newest)}`
+  throw new AppError('INVALID_REQUEST', `date: ${message}`)
+}
+
+/** The part of a level's map that a batch needs: tasks are copied to threads. */
+const entriesOf = <V>(map: ReadonlyMap<string, V>, ids: readonly string[]): ReadonlyMap<string, V> => {
+  const part = new Map<string, V>()
+  if (map.size === 0) return part
+  for (const id of ids) {
+    const value = map.get(id)
+    if (value !== undefined) part.set(id, value)
+  }
+  return part
+}
+
 interface Judged {
   readonly batch: { readonly ids: readonly string[]; readonly parents: readonly (string | null)[] }
   readonly result: DetectResult
+  /** Files that are as they were written, but no model of a format known here. */
+  readonly unreadable: readonly ArtifactRef[]
 }
 
 export const createDetection = (parts: DetectionParts): DetectionService => {
@@ -85,14 +113,14 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
     request: DetectRequest,
     ids: readonly string[],
     days: readonly DayNumber[],
-  ): Promise<{ models: BatchModel[]; modelOf: Int32Array }> => {
+  ): Promise<{ refs: ArtifactRef[]; models: BatchModel[]; modelOf: Int32Array }> => {
     const modelOf = new Int32Array(ids.length * days.length).fill(-1)
-    if (!parts.useForests) return { models: [], modelOf }
+    const refs: ArtifactRef[] = []
+    if (!parts.useForests) return { refs, models: [], modelOf }
     const perDay = await Promise.all(
       days.map((day) => parts.registry.versionsFor(request.configId, level, day, ids)),
     )
     const indexOf = new Map<string, number>()
-    const refs = []
     for (let d = 0; d < days.length; d += 1) {
       for (let e = 0; e < ids.length; e += 1) {
         const ref = perDay[d]?.get(ids[e] ?? '')
@@ -112,7 +140,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         ? { version: model.ref.version, bytes: model.bytes }
         : { version: model.ref.version, broken: true },
     )
-    return { models, modelOf }
+    return { refs, models, modelOf }
   }
 
   /** Judges all entities of the request on `days`, batch by batch, with a few batches under way at once. */
@@ -131,7 +159,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
     const judgeBatch = async (batch: FrameBatch): Promise<Judged> => {
       const ids = batch.heads.map((head) => head.id)
       const parents = batch.heads.map((head) => head.parentId)
-      const { models, modelOf } = await loadModels(level, request, ids, days)
+      const { refs, models, modelOf } = await loadModels(level, request, ids, days)
       const task: DetectTask = {
         batch,
         days,
@@ -139,18 +167,12 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         models,
         modelOf,
         forestsDisabled: !parts.useForests,
-        excludedDays,
-        frequencyAlertDays,
+        excludedDays: entriesOf(excludedDays, ids),
+        frequencyAlertDays: entriesOf(frequencyAlertDays, ids),
       }
-      const { columns } = batch
-      const transfer = [batch.offsets, ...Object.values(columns)].map(
-        (array: Int32Array | Float64Array) => array.buffer,
-      )
-      const result = await parts.compute.run('detect', task, {
-        signal,
-        transfer: [...new Set(transfer)].filter((buffer) => buffer instanceof ArrayBuffer),
-      })
-      return { batch: { ids, parents }, result }
+      const result = await parts.compute.run('detect', task, { signal, transfer: frameBuffers(batch) })
+      const unreadable = result.unreadable.flatMap((index) => refs[index] ?? [])
+      return { batch: { ids, parents }, result, unreadable }
     }
     const underWay: Promise<Judged>[] = []
     try {
@@ -164,7 +186,10 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       })
       for await (const batch of batches) {
         signal.throwIfAborted()
-        underWay.push(judgeBatch(batch))
+        const judged = judgeBatch(batch)
+        // It may fail while an earlier one is being written; whoever takes it sees the failure then.
+        judged.catch(() => {})
+        underWay.push(judged)
         if (underWay.length > parts.compute.threads) yield await underWay.shift()!
       }
       while (underWay.length > 0) yield await underWay.shift()!
@@ -175,16 +200,40 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
   }
 
   const chosenDay = async ({ configId, asOf, day }: DetectRequest): Promise<DayNumber> => {
-    if (day !== null) return toDayNumber(day)
     const instant = new Date(asOf)
+    const zone = zoneOf(await parts.configs.get(configId))
+    if (day !== null) {
+      requireCompleteDay(day, instant, zone)
+      return toDayNumber(day)
+    }
     const newest = await parts.freshness.newestCompleteDayWithRows(configId, instant)
-    return newest === null
-      ? lastCompleteDay(instant, zoneOf(await parts.configs.get(configId)))
-      : toDayNumber(newest)
+    return newest === null ? lastCompleteDay(instant, zone) : toDayNumber(newest)
   }
 
   const lastDays = (day: DayNumber, count: number): DayNumber[] =>
     Array.from({ length: count }, (_, i) => day - count + 1 + i)
+
+  /** Those of `days` whose figures are in; on any other, all that is active would look stopped. */
+  const freshOf = async (configId: number, days: readonly DayNumber[]): Promise<DayNumber[]> => {
+    const states = await Promise.all(days.map((day) => parts.freshness.freshness(configId, toLocalDate(day))))
+    return days.filter((_, i) => states[i] === 'fresh')
+  }
+
+  /** Takes them out of service. Where that fails the next run finds them again. */
+  const quarantine = async (refs: readonly ArtifactRef[], logger: Logger): Promise<void> => {
+    for (const ref of refs) {
+      try {
+        await parts.registry.markBroken(ref, 'the file is no model of a known format')
+      } catch (error) {
+        const { model, version } = ref
+        logger.error('an unreadable artifact could not be quarantined', {
+          model,
+          version,
+          error: messageOf(error),
+        })
+      }
+    }
+  }
 
   const skipped = (reason: string, day: DayNumber): WorkOutcome => ({
     status: 'skipped',
@@ -197,18 +246,16 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
     detectLevel: async (level, request, context) => {
       const { configId } = request
       const day = await chosenDay(request)
-      if ((await parts.freshness.freshness(configId, toLocalDate(day))) === 'stale')
-        return skipped('stale_data', day)
+      const asked = lastDays(day, request.days)
+      const fresh = await freshOf(configId, asked)
+      if (fresh.at(-1) !== day) return skipped('stale_data', day)
 
       const seenAt = parts.clock.now()
       const whole = request.entityIds === null
-      const days = new Set(lastDays(day, request.days))
-      const previous = whole
-        ? await store.previousLook(`detect.${level}`, configId, context.fence.runId)
-        : null
-      if (previous) {
-        for (const late of await store.restatedDays(configId, previous, day - RESTATED_DAYS + 1, day))
-          days.add(late)
+      const days = new Set(fresh)
+      if (whole) {
+        const look = { job: `detect.${level}`, configId, runId: context.fence.runId }
+        for (const late of await store.restatedDays(look, day - RESTATED_DAYS + 1, day)) days.add(late)
       }
       const ordered = [...days].sort((a, b) => a - b)
 
@@ -239,7 +286,8 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         pendingIds = []
         pending = []
       }
-      for await (const { batch, result } of judge(level, request, ordered, context.signal)) {
+      for await (const { batch, result, unreadable } of judge(level, request, ordered, context.signal)) {
+        await quarantine(unreadable, context.logger)
         const failed = new Set(result.failed.map(({ entity }) => entity))
         for (const { entity, message } of result.failed) {
           context.logger.error('an entity could not be judged', {
@@ -275,8 +323,8 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         : 0
 
       parts.onDetected?.(level, { entities: counts.done, anomalies })
-      const asked = request.entityIds?.length ?? 0
-      const unknown = Math.max(0, asked - counts.done - counts.failed)
+      const wanted = new Set(request.entityIds).size
+      const unknown = Math.max(0, wanted - counts.done - counts.failed)
       counts.skipped = unknown
       return {
         status: counts.failed === 0 ? 'succeeded' : counts.done > 0 ? 'partial' : 'failed',
@@ -288,6 +336,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         result: {
           day: toLocalDate(day),
           days: ordered.map(toLocalDate),
+          stale_days: asked.filter((one) => !days.has(one)).map(toLocalDate),
           hypotheses,
           signals,
           anomalies,
@@ -301,8 +350,9 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
     },
 
     dryRun: async (level, request, signal) => {
-      const days = lastDays(await chosenDay(request), request.days)
+      const days = await freshOf(request.configId, lastDays(await chosenDay(request), request.days))
       const found: DryRunSignal[] = []
+      if (days.length === 0) return found
       for await (const { batch, result } of judge(level, request, days, signal)) {
         for (const { entity, day, anomaly } of result.findings) {
           for (const one of anomaly.signals) {
