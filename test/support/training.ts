@@ -7,9 +7,8 @@ import { detectionStore } from '../../db/repositories/anomalies.ts'
 import { frameSource } from '../../db/repositories/frames.ts'
 import { modelVersions } from '../../db/repositories/model-versions.ts'
 import { trainableEntities } from '../../db/repositories/trainable-entities.ts'
-import type { ComputePool } from '../../shared/compute.ts'
+import { computeInPlace } from '../../shared/compute-in-place.ts'
 import type { WorkContext, WorkOutcome } from '../../shared/core/work.ts'
-import { detectBatch } from '../../shared/detection/detect-batch.ts'
 import type { TrainConfigPayload } from '../../shared/jobs/training.ts'
 import { silentLogger } from '../../shared/platform/logger.ts'
 import type { ArtifactStore } from '../../shared/registry/artifact-store.ts'
@@ -17,22 +16,10 @@ import { createModelLoader } from '../../shared/registry/model-loader.ts'
 import type { ModelLoader } from '../../shared/registry/model-loader.ts'
 import { createModelRegistry } from '../../shared/registry/model-registry.ts'
 import type { Announcements, ModelRegistry } from '../../shared/registry/model-registry.ts'
-import { fitBatch } from '../../shared/training/fit-batch.ts'
 import { createTraining } from '../../shared/training/training.ts'
 import type { TrainingParts } from '../../shared/training/training.ts'
 import { newRunId } from '../../shared/runs/run-id.ts'
 import { temporaryFolder } from './folders.ts'
-
-/** Does the work at once, in this thread. */
-export const inPlacePool: ComputePool = {
-  threads: 2,
-  run: (task, input) => {
-    const tasks = { fit: fitBatch, detect: detectBatch }
-    const work = tasks[task] as (given: typeof input) => never
-    return Promise.resolve(work(input))
-  },
-  close: () => Promise.resolve(),
-}
 
 /** Delivers within this process. */
 export const localAnnouncements = (): Announcements => {
@@ -111,7 +98,7 @@ export const openTrainingSystem = async (knex: Knex): Promise<TrainingSystem> =>
     labels: detectionStore(knex),
     registry,
     artifacts,
-    compute: inPlacePool,
+    compute: computeInPlace,
     settings: {
       useForests: true,
       historyDays: 90,

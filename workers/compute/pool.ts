@@ -1,6 +1,9 @@
 /**
  * Threads for CPU work (piscina). They start when there is work and end after a minute without, so that an
  * idle system does not pay for them; `warm` starts and compiles them ahead of a first job.
+ *
+ * Tasks wait here and not in piscina's queue: with no least number of threads piscina starts none for a
+ * waiting task when the thread before it was ended by an abort or died, and the task would wait for ever.
  */
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
@@ -12,15 +15,69 @@ const IDLE_MS = 60_000
 export interface ComputePoolOptions {
   /** 0: one per core but one, and two on two cores, where the main thread mostly waits. */
   readonly threads: number
+  /** How long a thread without work is kept. */
+  readonly idleMs?: number
 }
 
 export interface ThreadPool extends ComputePool {
   /** Starts all threads and has them compile what training and detection run. */
   warm(): Promise<void>
+  /** Threads that are alive. */
+  alive(): number
 }
 
 export const threadsFor = (configured: number, cores: number): number =>
   configured > 0 ? configured : cores <= 2 ? cores : cores - 1
+
+interface Turnstile {
+  /** Rejects with the signal's reason when it aborts first. */
+  enter(signal: AbortSignal | undefined): Promise<void>
+  leave(): void
+  /** Everybody who waits, and comes, is refused with `reason`. */
+  shut(reason: Error): void
+}
+
+/** Lets `places` in at a time, first come first served. */
+const turnstile = (places: number): Turnstile => {
+  const waiting = new Map<() => void, (reason: unknown) => void>()
+  let inside = 0
+  let shut: Error | undefined
+  return {
+    enter: (signal) =>
+      new Promise((resolve, reject) => {
+        if (shut) return reject(shut)
+        if (signal?.aborted) return reject(signal.reason as Error)
+        if (inside < places) {
+          inside += 1
+          return resolve()
+        }
+        const giveUp = (): void => {
+          waiting.delete(admit)
+          reject(signal?.reason as Error)
+        }
+        const admit = (): void => {
+          signal?.removeEventListener('abort', giveUp)
+          resolve()
+        }
+        waiting.set(admit, reject)
+        return signal?.addEventListener('abort', giveUp, { once: true })
+      }),
+    leave: () => {
+      const [next] = waiting.keys()
+      if (!next) {
+        inside -= 1
+        return
+      }
+      waiting.delete(next)
+      next()
+    },
+    shut: (reason) => {
+      shut = reason
+      for (const refuse of waiting.values()) refuse(reason)
+      waiting.clear()
+    },
+  }
+}
 
 export const createComputePool = (options: ComputePoolOptions): ThreadPool => {
   const threads = threadsFor(options.threads, availableParallelism())
@@ -28,12 +85,29 @@ export const createComputePool = (options: ComputePoolOptions): ThreadPool => {
     filename: new URL('./thread.js', import.meta.url).href,
     minThreads: 0,
     maxThreads: threads,
-    idleTimeout: IDLE_MS,
-    // A thread asleep in Atomics.wait keeps `close` and signals waiting; events cost microseconds per batch.
+    idleTimeout: options.idleMs ?? IDLE_MS,
+    // A thread asleep in Atomics.wait hears nothing else; messages cost microseconds per batch.
     atomics: 'disabled',
   })
-  const run: ComputePool['run'] = (task, input, { transfer = [], signal } = {}) =>
-    piscina.run(input, { name: task, transferList: [...transfer], ...(signal ? { signal } : {}) })
+  // A thread that dies at work fails its task; one that dies idle is missed by nobody, and replaced when needed.
+  piscina.on('error', () => {})
+  const gate = turnstile(threads)
+
+  const run: ComputePool['run'] = async (task, input, { transfer = [], signal } = {}) => {
+    await gate.enter(signal)
+    try {
+      return await piscina.run(input, {
+        name: task,
+        transferList: [...transfer],
+        ...(signal ? { signal } : {}),
+      })
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw error
+    } finally {
+      gate.leave()
+    }
+  }
   return {
     threads,
     run,
@@ -41,6 +115,10 @@ export const createComputePool = (options: ComputePoolOptions): ThreadPool => {
       const fits = await Promise.all(Array.from({ length: threads }, () => run('fit', warmUpFit())))
       await Promise.all(fits.map((fit) => run('detect', warmUpDetect(fit))))
     },
-    close: () => piscina.destroy(),
+    alive: () => piscina.threads.length,
+    close: async () => {
+      gate.shut(new Error('the compute pool is closed'))
+      await piscina.destroy()
+    },
   }
 }

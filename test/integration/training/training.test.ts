@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decodeSafetensors } from '../../../ml/artifact/safetensors.ts'
+import { computeInPlace } from '../../../shared/compute-in-place.ts'
 import { toDayNumber, toLocalDate } from '../../../shared/core/days.ts'
 import { FenceLost } from '../../../shared/core/work.ts'
 import type { WorkContext } from '../../../shared/core/work.ts'
@@ -11,7 +12,7 @@ import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
 import { rejectionOf } from '../../support/entities.ts'
-import { inPlacePool, openTrainingSystem, payloadOf } from '../../support/training.ts'
+import { openTrainingSystem, payloadOf } from '../../support/training.ts'
 import type { TrainingSystem } from '../../support/training.ts'
 
 const DAY = '2026-03-10'
@@ -237,12 +238,12 @@ describe('training', () => {
     const controller = new AbortController()
     const context = await system.startRun(configId, controller.signal)
     const compute = {
-      ...inPlacePool,
-      run: (...[task, input]: Parameters<typeof inPlacePool.run>) => {
+      ...computeInPlace,
+      run: (...[task, input]: Parameters<typeof computeInPlace.run>) => {
         controller.abort(new Error('cancelled'))
-        return inPlacePool.run(task, input)
+        return computeInPlace.run(task, input)
       },
-    } as typeof inPlacePool
+    } as typeof computeInPlace
     const error = await rejectionOf(system.with({ compute }).trainConfig(payloadOf(configId, DAY), context))
     expect(error.message).to.equal('cancelled')
     expect(await rows()).to.deep.equal([])
@@ -250,9 +251,9 @@ describe('training', () => {
   })
 
   describe('when something fails', () => {
-    const failingFor = (ids: readonly string[]): typeof inPlacePool =>
+    const failingFor = (ids: readonly string[]): typeof computeInPlace =>
       ({
-        ...inPlacePool,
+        ...computeInPlace,
         run: (_task: string, input: Parameters<typeof fitBatch>[0]): Promise<FitResult> =>
           Promise.resolve(
             fitBatch(input).map((outcome) =>
@@ -261,7 +262,7 @@ describe('training', () => {
                 : outcome,
             ),
           ),
-      }) as typeof inPlacePool
+      }) as typeof computeInPlace
 
     it('counts the entity whose fit failed, and trains its siblings', async () => {
       await account(60, 'a1', 'a2', 'a3')
@@ -280,7 +281,7 @@ describe('training', () => {
 
     it('counts the entities of a thread that died', async () => {
       await account(60, 'a1')
-      const compute = { ...inPlacePool, run: () => Promise.reject(new Error('out of memory')) }
+      const compute = { ...computeInPlace, run: () => Promise.reject(new Error('out of memory')) }
       const outcome = await system
         .with({ compute })
         .trainConfig(payloadOf(configId, DAY), await system.startRun(configId))
