@@ -5,10 +5,10 @@ import { decodeSafetensors } from '../../../../ml/artifact/safetensors.ts'
 import type { DailyFrame } from '../../../../ml/frame.ts'
 import { buffersOf, fitBatch } from '../../../../shared/training/fit-batch.ts'
 import type { FitOutcome, FitTask, TrainedForest } from '../../../../shared/training/fit-batch.ts'
-import { warmUpTask } from '../../../../workers/compute/warm-up.ts'
+import { warmUpFit } from '../../../../workers/compute/warm-up.ts'
 
 const task = (more: Partial<FitTask> = {}): FitTask => ({
-  ...warmUpTask(),
+  ...warmUpFit(),
   params: { trees: 10, contamination: 0.1, randomState: 42 },
   ...more,
 })

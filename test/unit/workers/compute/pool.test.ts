@@ -3,7 +3,7 @@ import { frameBuffers } from '../../../../shared/entities/frames.ts'
 import { fitBatch } from '../../../../shared/training/fit-batch.ts'
 import { createComputePool, threadsFor } from '../../../../workers/compute/pool.ts'
 import type { ThreadPool } from '../../../../workers/compute/pool.ts'
-import { warmUpTask } from '../../../../workers/compute/warm-up.ts'
+import { warmUpFit } from '../../../../workers/compute/warm-up.ts'
 import { rejectionOf } from '../../../support/entities.ts'
 import { eventually } from '../../../support/eventually.ts'
 
@@ -21,13 +21,13 @@ describe('compute pool', () => {
 
   it('gives in its threads what the same work gives here', async () => {
     await pool.warm()
-    const results = await Promise.all([1, 2, 3].map(() => pool.run('fit', warmUpTask())))
-    const expected = fitBatch(warmUpTask())
+    const results = await Promise.all([1, 2, 3].map(() => pool.run('fit', warmUpFit())))
+    const expected = fitBatch(warmUpFit())
     for (const result of results) expect(result).to.deep.equal(expected)
   })
 
   it('takes buffers over instead of copying them', async () => {
-    const task = warmUpTask()
+    const task = warmUpFit()
     await pool.run('fit', task, { transfer: frameBuffers(task.batch) })
     expect(task.batch.columns.spend.length).to.equal(0)
     expect(task.batch.offsets.length).to.equal(0)
@@ -36,31 +36,31 @@ describe('compute pool', () => {
   it('ends work that is aborted, under way or waiting, and goes on with the rest', async () => {
     const controller = new AbortController()
     const aborted = Array.from({ length: 6 }, () =>
-      rejectionOf(pool.run('fit', warmUpTask(), { signal: controller.signal })),
+      rejectionOf(pool.run('fit', warmUpFit(), { signal: controller.signal })),
     )
-    const kept = pool.run('fit', warmUpTask())
+    const kept = pool.run('fit', warmUpFit())
     controller.abort(new Error('cancelled'))
     for (const error of await Promise.all(aborted)) expect(error.message).to.equal('cancelled')
-    expect(await kept).to.have.length(warmUpTask().batch.heads.length)
+    expect(await kept).to.have.length(warmUpFit().batch.heads.length)
   })
 
   it('refuses work that was aborted before', async () => {
     const signal = AbortSignal.abort(new Error('too late'))
-    expect((await rejectionOf(pool.run('fit', warmUpTask(), { signal }))).message).to.equal('too late')
+    expect((await rejectionOf(pool.run('fit', warmUpFit(), { signal }))).message).to.equal('too late')
   })
 
   it('reports a task that cannot be done, and lives on', async () => {
-    const { batch: _, ...broken } = warmUpTask()
-    const error = await rejectionOf(pool.run('fit', broken as ReturnType<typeof warmUpTask>))
+    const { batch: _, ...broken } = warmUpFit()
+    const error = await rejectionOf(pool.run('fit', broken as ReturnType<typeof warmUpFit>))
     expect(error).to.be.instanceOf(TypeError)
-    expect(await pool.run('fit', warmUpTask())).to.not.be.empty
+    expect(await pool.run('fit', warmUpFit())).to.not.be.empty
   })
 
   it('lets idle threads go, and starts new ones for new work', async () => {
     const idle = createComputePool({ threads: 1, idleMs: 1 })
     try {
       for (let repeat = 0; repeat < 2; repeat++) {
-        await idle.run('fit', warmUpTask())
+        await idle.run('fit', warmUpFit())
         await eventually('threads to end', () => idle.alive() === 0)
       }
     } finally {
@@ -70,9 +70,9 @@ describe('compute pool', () => {
 
   it('refuses what waits, and what comes, once it is closed', async () => {
     const closing = createComputePool({ threads: 1 })
-    const tasks = [1, 2, 3].map(() => rejectionOf(closing.run('fit', warmUpTask())))
+    const tasks = [1, 2, 3].map(() => rejectionOf(closing.run('fit', warmUpFit())))
     await closing.close()
     expect(await Promise.all(tasks)).to.have.length(3)
-    expect((await rejectionOf(closing.run('fit', warmUpTask()))).message).to.include('closed')
+    expect((await rejectionOf(closing.run('fit', warmUpFit()))).message).to.include('closed')
   })
 })
