@@ -8,6 +8,7 @@ import { defaultDetectionParams } from '../../ml/detectors/params.ts'
 import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import type { WorkContext, WorkOutcome } from '../../shared/core/work.ts'
+import { computeInPlace } from '../../shared/compute-in-place.ts'
 import { createAnomalies } from '../../shared/detection/anomalies.ts'
 import type { AnomaliesService } from '../../shared/detection/anomalies.ts'
 import { createDetection } from '../../shared/detection/detection.ts'
@@ -17,7 +18,7 @@ import { createDataFreshness } from '../../shared/entities/freshness.ts'
 import { silentLogger } from '../../shared/platform/logger.ts'
 import { newRunId } from '../../shared/runs/run-id.ts'
 import type { AdDay } from './accounts.ts'
-import { inPlacePool, openTrainingSystem } from './training.ts'
+import { openTrainingSystem } from './training.ts'
 import type { TrainingSystem } from './training.ts'
 
 export interface StoredAnomaly {
@@ -76,7 +77,7 @@ export const openDetectionSystem = async (knex: Knex): Promise<DetectionSystem> 
     frames: frameSource(knex),
     registry: training.registry,
     models: training.loader,
-    compute: inPlacePool,
+    compute: computeInPlace,
     params: defaultDetectionParams,
     useForests: true,
   }
