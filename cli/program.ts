@@ -68,12 +68,12 @@ export const reportFailure = (error: unknown, json: boolean): number => {
 export const runCommand = async (argv: readonly string[], environment: Environment): Promise<number> => {
   const closers: (() => Promise<void>)[] = []
   const opener: Opener = async () => {
-    const staysUp = argv.includes('up') || (argv.includes('demo') && !argv.includes('--once'))
-    // A command speaks for itself; only what stays up has a log worth following.
+    // A command speaks for itself; only `up` has a log worth following.
+    const isUp = argv[2] === 'up'
     const system = await openSystem({
       environment,
-      service: 'cli',
-      ...(staysUp ? {} : { logLevel: 'warn' as const }),
+      service: isUp ? 'up' : 'cli',
+      ...(isUp ? {} : { logLevel: 'warn' as const }),
     })
     closers.push(() => system.close())
     return system

@@ -19,7 +19,9 @@ import type { Lifecycle } from '../shared/platform/lifecycle.ts'
 import type { Logger } from '../shared/platform/logger.ts'
 import { createMetrics } from '../shared/platform/metrics.ts'
 import type { Metrics } from '../shared/platform/metrics.ts'
+import { startTracing } from '../shared/platform/tracing.ts'
 import { migrateQueues } from '../shared/queue/open-queues.ts'
+import { loadTelemetry } from '../shared/queue/telemetry.ts'
 import { createComputePool } from '../workers/compute/pool.ts'
 import type { ThreadPool } from '../workers/compute/pool.ts'
 import { startWorkers } from '../workers/start.ts'
@@ -87,6 +89,8 @@ export const openSystem = async (options: SystemOptions): Promise<System> => {
   const lifecycle = createLifecycle(logger)
   const metrics = createMetrics(options.service)
   try {
+    // What stays up is worth following through the queues; a command is over before a trace is sent.
+    const traced = options.service === 'up' && (await startTracing(options.service, config, lifecycle))
     const record = await openRecord({
       config,
       logger,
@@ -109,6 +113,7 @@ export const openSystem = async (options: SystemOptions): Promise<System> => {
       logger,
       lifecycle,
       metrics,
+      telemetry: traced ? await loadTelemetry() : undefined,
     })
     const { services, queues } = open
     let working = false

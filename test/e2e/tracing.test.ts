@@ -1,0 +1,65 @@
+/** Traces of a job from the process that enqueues it to the worker, over real OTLP. */
+import { createServer } from 'node:http'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+import { eventually } from '../support/eventually.ts'
+import { temporaryFolder } from '../support/folders.ts'
+import { startProcess } from '../support/processes.ts'
+
+const CLI = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
+
+interface Span {
+  readonly traceId: string
+  readonly name: string
+}
+
+/** A collector that keeps the spans it is sent. */
+const startCollector = async (): Promise<{ server: Server; url: string; spans: Span[] }> => {
+  const spans: Span[] = []
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      const sent = JSON.parse(Buffer.concat(chunks).toString()) as {
+        resourceSpans?: { scopeSpans: { spans: Span[] }[] }[]
+      }
+      for (const resource of sent.resourceSpans ?? []) {
+        for (const scope of resource.scopeSpans) spans.push(...scope.spans)
+      }
+      response.setHeader('content-type', 'application/json').end('{}')
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, spans }
+}
+
+describe('traces', () => {
+  it('join what enqueues a run and what executes it', async () => {
+    const { server, url, spans } = await startCollector()
+    const folder = await temporaryFolder()
+    const up = startProcess(CLI, {
+      args: ['up', '--json'],
+      cwd: folder,
+      env: { OTEL_EXPORTER_OTLP_ENDPOINT: url, PORT: '0', VIGIA_HOME: `${folder}/home` },
+    })
+    try {
+      const api = (JSON.parse(await up.line(/^\{"url"/)) as { url: string }).url
+      const started = await fetch(`${api}/api/v1/jobs`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ name: 'retention.nightly', payload: { asOf: '2026-03-10T01:30:00.000Z' } }),
+      })
+      expect(started.status).to.equal(202)
+      const shared = await eventually('spans of both sides in one trace', () => {
+        const added = spans.filter((span) => /^add/i.test(span.name)).map((span) => span.traceId)
+        return spans.find((span) => /^process/i.test(span.name) && added.includes(span.traceId))
+      })
+      expect(shared.traceId).to.match(/^[0-9a-f]{32}$/)
+    } finally {
+      expect((await up.end('SIGTERM')).code).to.equal(0)
+      server.close()
+    }
+  })
+})
