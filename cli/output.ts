@@ -18,6 +18,32 @@ export const remark = (text: string): void => {
   process.stderr.write(`${text}\n`)
 }
 
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
+const NARROW = /^[ -\u024F]*$/u
+const WIDE = /^[\p{Emoji_Presentation}\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}]/u
+
+const signsOf = (text: string): readonly string[] =>
+  Array.from(graphemes.segment(text), ({ segment }) => segment)
+
+const widthOfSign = (sign: string): number => (WIDE.test(sign) ? 2 : 1)
+
+/** Columns a terminal gives the text: names of ads are full of emoji, which take two. */
+export const widthOf = (text: string): number =>
+  NARROW.test(text) ? text.length : signsOf(text).reduce((sum, sign) => sum + widthOfSign(sign), 0)
+
+/** At most so many columns of the text; what is cut off is told by an ellipsis. */
+export const clip = (text: string, width: number): string => {
+  if (widthOf(text) <= width) return text
+  let kept = ''
+  let used = 0
+  for (const sign of signsOf(text)) {
+    used += widthOfSign(sign)
+    if (used > width - 1) break
+    kept += sign
+  }
+  return `${kept}…`
+}
+
 export interface Column<Row> {
   readonly title: string
   readonly align?: 'left' | 'right'
@@ -28,13 +54,14 @@ export interface Column<Row> {
 export const renderTable = <Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string => {
   const cells = rows.map((row) => columns.map((column) => column.cell(row)))
   const widths = columns.map((column, i) =>
-    Math.max(column.title.length, ...cells.map((line) => line[i]?.length ?? 0)),
+    Math.max(column.title.length, ...cells.map((line) => widthOf(line[i] ?? ''))),
   )
   const line = (texts: readonly string[]): string =>
     texts
-      .map((text, i) =>
-        columns[i]?.align === 'right' ? text.padStart(widths[i] ?? 0) : text.padEnd(widths[i] ?? 0),
-      )
+      .map((text, i) => {
+        const space = ' '.repeat(Math.max(0, (widths[i] ?? 0) - widthOf(text)))
+        return columns[i]?.align === 'right' ? space + text : text + space
+      })
       .join('  ')
       .trimEnd()
   return [line(columns.map((column) => column.title)), ...cells.map((texts) => line(texts))].join('\n')

@@ -1,12 +1,12 @@
-/** The table of findings: newest day first, worst first, entities by name. */
+/** The table of findings: a block per day, newest first, worst first, entities by name; at most 118 columns. */
 import { SEVERITIES } from '../../ml/detectors/signal.ts'
 import type { Severity } from '../../ml/detectors/signal.ts'
 import type { AnomalyRow } from '../../shared/detection/anomalies.ts'
-import { renderTable } from '../output.ts'
+import { clip, renderTable, widthOf } from '../output.ts'
 import { expectedText, observedText, whatHappened } from './words.ts'
 
-const NAME_WIDTH = 36
-const WORDS_WIDTH = 40
+const INDENT = '  '
+const NAME_WIDTH = 38
 
 const COLOURS: Readonly<Record<Severity, string>> = {
   CRITICAL: '\u001B[1;31m',
@@ -18,8 +18,8 @@ const PLAIN = '\u001B[0m'
 
 const LEVEL_WORDS = { campaign: 'campaign', adset: 'ad set', ad: 'ad' } as const
 
-const clip = (text: string, width: number): string =>
-  text.length <= width ? text : `${text.slice(0, width - 1)}…`
+/** Names come from imported files: what could move the cursor, colour or reorder the line becomes a space. */
+const printable = (text: string): string => text.replace(/[\p{Cc}\p{Bidi_Control}]+/gu, ' ').trim()
 
 const rank = (row: AnomalyRow): number => SEVERITIES.indexOf(row.severity)
 
@@ -32,9 +32,15 @@ const byUrgency = (a: AnomalyRow, b: AnomalyRow): number =>
 
 /** What a reader calls the entity: its name, and below a campaign the campaign's. */
 const entityText = (row: AnomalyRow): string => {
-  const name = row.entity_name ?? row.entity_id
-  const own = `${name} (${LEVEL_WORDS[row.entity_type]})`
-  return row.entity_type === 'campaign' || !row.campaign_name ? own : `${own}, ${row.campaign_name}`
+  const name = printable(row.entity_name ?? '') || row.entity_id
+  const level = ` (${LEVEL_WORDS[row.entity_type]})`
+  const campaign = row.entity_type === 'campaign' ? '' : printable(row.campaign_name ?? '')
+  if (campaign === '') return clip(name, NAME_WIDTH - level.length) + level
+  // Both names stay recognisable: a long one gives way to what the other leaves.
+  const room = NAME_WIDTH - level.length - 2
+  const ownWidth = Math.max(Math.ceil(room / 2), room - widthOf(campaign))
+  const own = clip(name, ownWidth)
+  return `${own}${level}, ${clip(campaign, room - widthOf(own))}`
 }
 
 export interface FindingsOptions {
@@ -51,22 +57,25 @@ export const renderFindings = (rows: readonly AnomalyRow[], options: FindingsOpt
   const shown = sorted.slice(0, options.limit)
   const table = renderTable(
     [
-      { title: 'Date', cell: (row: AnomalyRow) => row.anomaly_date },
-      { title: 'Severity', cell: (row) => (row.polarity === 'good' ? `${row.severity} +` : row.severity) },
-      { title: 'Where', cell: (row) => clip(entityText(row), NAME_WIDTH) },
-      { title: 'What happened', cell: (row) => clip(whatHappened(row), WORDS_WIDTH) },
+      { title: 'Severity', cell: (row: AnomalyRow) => row.severity + (row.polarity === 'good' ? ' +' : '') },
+      { title: 'Where', cell: entityText },
+      { title: 'What happened', cell: whatHappened },
       { title: 'Observed', align: 'right', cell: (row) => observedText(row, options.currency) },
       { title: 'Expected', align: 'right', cell: (row) => expectedText(row, options.currency) },
     ],
     shown,
   )
   const [head = '', ...lines] = table.split('\n')
-  const coloured = lines.map((line, i) => {
-    const severity = shown[i]?.severity
-    return options.colour && severity ? `${COLOURS[severity]}${line}${PLAIN}` : line
+  const blocks = lines.flatMap((line, i) => {
+    const row = shown[i]
+    if (!row) return []
+    const text = INDENT + line
+    const cell = options.colour ? `${COLOURS[row.severity]}${text}${PLAIN}` : text
+    const opens = row.anomaly_date !== shown[i - 1]?.anomaly_date
+    return opens ? [...(i === 0 ? [] : ['']), row.anomaly_date, cell] : [cell]
   })
   const hidden = sorted.length - shown.length
-  const more = hidden > 0 ? [`... and ${hidden} more, less urgent or older`] : []
-  const legend = shown.some((row) => row.polarity === 'good') ? ['+ = good news'] : []
-  return [head, '-'.repeat(head.length), ...coloured, ...more, ...legend].join('\n')
+  const more = hidden > 0 ? ['', `... and ${hidden} more, less urgent or older`] : []
+  const legend = shown.some((row) => row.polarity === 'good') ? ['', '+ = good news'] : []
+  return [INDENT + head, '-'.repeat(INDENT.length + head.length), ...blocks, ...more, ...legend].join('\n')
 }

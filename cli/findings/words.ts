@@ -16,14 +16,19 @@ const metricWord = (metric: string): string => METRIC_WORDS[metric] ?? metric
 
 const percent = (share: number): string => `${Math.round(share * 100)}%`
 
-/** The features that explain most of a forest's finding, e.g. `cost per lead 62%, spend 21%`. */
-const mainShares = (contributions: Readonly<Record<string, number>>): string =>
-  Object.entries(contributions)
+/** Longest sentence, so that a table of them fits a terminal. */
+const MAX_LENGTH = 38
+
+/** A forest's finding with the features that explain most of it, e.g. `Unusual: cost per lead 62%, spend 21%`. */
+const unusual = (contributions: Readonly<Record<string, number>>): string => {
+  const [leading, second] = Object.entries(contributions)
     .sort(([, a], [, b]) => b - a)
-    .filter(([, share], i) => i === 0 || share >= 0.2)
-    .slice(0, 2)
-    .map(([feature, share]) => `${metricWord(feature).toLowerCase()} ${percent(share)}`)
-    .join(', ')
+    .map(([feature, share]) => ({ share, text: `${metricWord(feature).toLowerCase()} ${percent(share)}` }))
+  if (!leading) return 'Unusual mix of figures'
+  const one = `Unusual: ${leading.text}`
+  const both = `${one}, ${second?.text}`
+  return second && second.share >= 0.2 && both.length <= MAX_LENGTH ? both : one
+}
 
 /** What happened, in one short sentence. */
 export const whatHappened = (row: AnomalyRow): string => {
@@ -39,10 +44,8 @@ export const whatHappened = (row: AnomalyRow): string => {
     case 'reach_saturation':
       return 'More impressions, no new people'
     case 'performance_drop':
-    case 'performance_spike': {
-      const kind = type === 'performance_drop' ? 'Unusual' : 'Unusual, but good'
-      return row.contributions ? `${kind}: ${mainShares(row.contributions)}` : kind
-    }
+    case 'performance_spike':
+      return unusual(row.contributions ?? {})
     case 'ctr_spike':
       return row.polarity === 'bad' ? 'Click rate rose but fewer convert' : 'Click rate rose'
     default: {
@@ -65,13 +68,16 @@ const grouped = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
 const twoDigits = new Intl.NumberFormat('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })
 const oneDigit = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 })
 
+/** Amounts from here on are told without cents. */
+const CENTS_BELOW = 10_000
+
 /** A figure with its unit; `-` when there is none. */
 export const figure = (value: number | null, metric: string, currency: string): string => {
   if (value === null) return '-'
   switch (metric) {
     case 'spend':
     case 'cpl':
-      return `${currency} ${twoDigits.format(value)}`
+      return `${currency} ${(Math.abs(value) < CENTS_BELOW ? twoDigits : grouped).format(value)}`
     case 'ctr':
     case 'conversion_rate':
       return `${twoDigits.format(value)}%`
