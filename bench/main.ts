@@ -78,7 +78,8 @@ const benchSize = async (
     await system.startWorker()
     const first = await system.train(repeats)
     // The largest is trained once: what a second time would show, the smaller ones show.
-    for (let back = repeats - 1; back >= 0 && size < LARGE; back -= 1) trained.push(await system.train(back))
+    const more = size < LARGE ? repeats : 0
+    for (let back = more - 1; back >= 0; back -= 1) trained.push(await system.train(back))
     const detected: Measured[] = []
     for (let i = 0; i < repeats; i += 1) {
       // A fresh process holds no model yet.
