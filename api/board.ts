@@ -11,6 +11,7 @@ import type { AuditLog } from '../shared/access/audit.ts'
 import { mayAct } from '../shared/access/principal.ts'
 import { AppError } from '../shared/core/errors.ts'
 import type { Caller } from './middleware/serve-route.ts'
+import type { Check } from './probes.ts'
 
 export const BOARD_PATH = '/admin/queues'
 
@@ -47,11 +48,21 @@ const buildBoard = (queues: readonly Queue[], readOnly: boolean): RequestHandler
 /** @param callerOf what the middleware before found out about the request */
 export const createBoard = (
   queues: readonly Queue[],
+  checkQueues: Check,
   audit: AuditLog,
   callerOf: (response: Response) => Caller,
 ): RequestHandler => {
   const full = buildBoard(queues, false)
   const readOnly = buildBoard(queues, true)
+  // Without Redis the board would wait for ever, and do what was clicked when Redis comes back.
+  const assertQueuesAnswer = async (): Promise<void> => {
+    try {
+      await checkQueues()
+    } catch (error) {
+      const advice = 'the queues do not answer; nothing was done, try again shortly'
+      throw new AppError('STORAGE_UNAVAILABLE', advice, { retryAfterS: 5 }, { cause: error })
+    }
+  }
   return async (request, response, next) => {
     const { principal, traceId } = callerOf(response)
     // Jobs of all configs are on the board; who may see some configs only may not see it.
@@ -64,6 +75,7 @@ export const createBoard = (
         `acting on the board needs the role admin; ${principal.actor} has ${principal.role}`,
       )
     }
+    if (request.path.startsWith('/api/')) await assertQueuesAnswer()
     // Noted before it is done: the board answers by itself.
     if (!READS.has(request.method)) {
       await audit.append({

@@ -44,7 +44,7 @@ export const serveApi = async (parts: ServeParts): Promise<Listening> => {
     idempotency: parts.idempotency,
     authenticator,
     rateLimit: config.RATE_LIMITS ? createRateLimit(parts.redis) : null,
-    board: (callerOf) => createBoard(queues.board, services.audit, callerOf),
+    board: (callerOf) => createBoard(queues.board, () => queues.check(), services.audit, callerOf),
     readiness,
     metrics,
     logger,

@@ -13,6 +13,8 @@ const SWEEP_MS = 50
 /** Slow clients are let go: headers within 10 s, a whole request within 2 minutes. */
 const HEADERS_MS = 10_000
 const REQUEST_MS = 120_000
+/** Node looks every 30 s only, which would be the least time a slow client holds its connection. */
+const LOOK_MS = 2000
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
 
 export interface ListenOptions {
@@ -56,7 +58,10 @@ export const listen = async (options: ListenOptions): Promise<Listening> => {
         `"vigia keys create NAME --role admin" (or set JWT_SECRET or JWT_JWKS_URL), or use HOST=127.0.0.1`,
     )
   }
-  const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS }, options.app)
+  const server = createServer(
+    { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, connectionsCheckingInterval: LOOK_MS },
+    options.app,
+  )
   // Node counts connections that have not asked anything yet as busy; browsers open such ahead of need.
   const silent = new Set<Socket>()
   server.on('connection', (socket) => {

@@ -31,6 +31,13 @@ const limiter = (redis: Redis | null, keyPrefix: string, points: number): RateLi
   })
 }
 
+/** What is left of the limit that binds: of writes for a write, else of requests. */
+const tell = (response: Response, limit: number, state: RateLimiterRes): void => {
+  response.setHeader('RateLimit-Limit', limit)
+  response.setHeader('RateLimit-Remaining', Math.max(0, state.remainingPoints))
+  response.setHeader('RateLimit-Reset', Math.ceil(state.msBeforeNext / 1000))
+}
+
 /** @param redis counts across replicas; null counts in this process */
 export const createRateLimit = (redis: Redis | null): RateLimit => {
   const requests = limiter(redis, 'requests', REQUESTS)
@@ -40,15 +47,16 @@ export const createRateLimit = (redis: Redis | null): RateLimit => {
     if (principal?.actor === 'local' && isLoopbackAddress(address)) return
     const caller = principal?.actor ?? `ip:${address}`
     const isWrite = !READS.has(request.method)
+    let limit = REQUESTS
     try {
-      const spent = await requests.consume(caller)
-      const written = isWrite ? await writes.consume(caller) : null
-      const [limit, state] = written ? ([WRITES, written] as const) : ([REQUESTS, spent] as const)
-      response.setHeader('RateLimit-Limit', limit)
-      response.setHeader('RateLimit-Remaining', Math.max(0, state.remainingPoints))
-      response.setHeader('RateLimit-Reset', Math.ceil(state.msBeforeNext / 1000))
+      tell(response, limit, await requests.consume(caller))
+      if (isWrite) {
+        limit = WRITES
+        tell(response, limit, await writes.consume(caller))
+      }
     } catch (error) {
       if (!(error instanceof RateLimiterRes)) throw error
+      tell(response, limit, error)
       const retryAfterS = Math.max(1, Math.ceil(error.msBeforeNext / 1000))
       throw new AppError(
         'RATE_LIMITED',

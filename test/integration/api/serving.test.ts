@@ -6,7 +6,8 @@ import { expect } from 'chai'
 import { openTestApi, openWire } from '../../support/api.ts'
 import type { Reply, TestApi, Wire } from '../../support/api.ts'
 import { eventually } from '../../support/eventually.ts'
-import { redisAvailable, sharedRedisUrl } from '../../support/redis.ts'
+import { ownRedisAvailable, redisAvailable, sharedRedisUrl, startOwnRedis } from '../../support/redis.ts'
+import type { TestRedis } from '../../support/redis.ts'
 
 const expectProblem = (reply: Reply, status: number, code: string): void => {
   expect(reply.body, reply.text).to.include({ status, code })
@@ -139,6 +140,7 @@ describe('rate limits', () => {
         const refused = await write(key)
         expectProblem(refused, 429, 'RATE_LIMITED')
         expect(Number(refused.headers['retry-after'])).to.be.within(1, 60)
+        expect(refused.headers).to.include({ 'ratelimit-limit': '60', 'ratelimit-remaining': '0' })
         const read = await api.ask('/api/v1/configs', { key })
         expect(read.status).to.equal(200)
         expect(read.headers['ratelimit-limit']).to.equal('600')
@@ -271,3 +273,41 @@ for (const backend of ['postgres', 'redis'] as const) {
     })
   })
 }
+
+;(ownRedisAvailable() ? describe : describe.skip)('while Redis is away', () => {
+  let redis: TestRedis
+  let api: TestApi
+  before(async () => {
+    redis = await startOwnRedis()
+    api = await openTestApi({ environment: { REDIS_URL: redis.url } })
+  })
+  after(async () => {
+    await api.close()
+    await redis.close()
+  })
+
+  it('the board says so at once, does later nothing it was asked for, and is back with Redis', async () => {
+    const key = await api.key('operator', 'admin')
+    const isPaused = async (): Promise<boolean | undefined> => {
+      const reply = await api.ask('/admin/queues/api/queues', { key })
+      if (reply.status !== 200) return undefined
+      const listed = reply.body['queues'] as { name: string; isPaused: boolean }[]
+      return listed.find(({ name }) => name === 'ml')?.isPaused
+    }
+    expect(await isPaused()).to.equal(false)
+    await redis.stop()
+    expect((await api.ask('/admin/queues/', { key })).status).to.equal(200)
+    const looked = await api.ask('/admin/queues/api/queues', { key })
+    expectProblem(looked, 503, 'STORAGE_UNAVAILABLE')
+    expect(looked.text).not.to.include(String(redis.port))
+    const acted = await api.ask('/admin/queues/api/queues/ml/pause', { method: 'PUT', key })
+    expectProblem(acted, 503, 'STORAGE_UNAVAILABLE')
+    expect(acted.headers['retry-after']).to.equal('5')
+    expect((await api.ask('/api/v1/configs', { key })).status).to.equal(200)
+
+    await redis.start()
+    await eventually('the board is back', async () => (await isPaused()) !== undefined)
+    expect(await isPaused()).to.equal(false)
+    expect(await api.knex('audit_log').where('action', 'like', 'PUT %')).to.deep.equal([])
+  })
+})
