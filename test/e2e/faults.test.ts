@@ -1,0 +1,180 @@
+/** The real processes, killed, starved and cut off: what they leave behind, and how soon others go on. */
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { ACCOUNT_SHAPES } from '../../bench/accounts.ts'
+import { fileArtifactStore } from '../../db/artifacts/file-store.ts'
+import { startMarkOf } from '../../db/embedded/processes.ts'
+import { decodeEntityForest } from '../../ml/detectors/entity-forest.ts'
+import type { Run } from '../../shared/runs/run.ts'
+import { openTestDatabase } from '../support/database.ts'
+import type { TestDatabase } from '../support/database.ts'
+import { eventually } from '../support/eventually.ts'
+import { childrenOf, openLiveSystem } from '../support/live-system.ts'
+import type { LiveSystem } from '../support/live-system.ts'
+import { ownRedisAvailable, startOwnRedis } from '../support/redis.ts'
+import type { TestRedis } from '../support/redis.ts'
+
+const ENTITIES = 387
+const SMALL = ACCOUNT_SHAPES[44]
+const SMALL_ENTITIES = 44
+const TEMPORARY = /\.tmp$/
+
+const sha256 = (...parts: readonly (string | Uint8Array)[]): string => {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(part)
+  return hash.digest('hex')
+}
+
+const configFolder = (system: LiveSystem, configId: number): string =>
+  join(system.models, 'anomaly_detector', `config_${configId}`)
+
+/** All files below the folder of a config; none before it is there. */
+const filesOf = async (system: LiveSystem, configId: number): Promise<readonly string[]> => {
+  const folder = configFolder(system, configId)
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+}
+
+/** Waits until a training is writing its models. */
+const midTraining = (system: LiveSystem, configId: number, run: string): Promise<true> =>
+  eventually(`run ${run} writes models`, async () => {
+    const { status } = await system.services.runs.get(run)
+    expect(status).to.be.oneOf(['queued', 'running'], 'it ended before it could be disturbed')
+    const files = await filesOf(system, configId)
+    return files.length >= 20 ? true : null
+  })
+
+/** Every entity has one version, published whole, and nothing else is left. */
+const expectTrainedOnce = async (system: LiveSystem, configId: number, entities: number): Promise<void> => {
+  const versions: { model: string; version: number; state: string; artifact_uri: string }[] = await system
+    .knex('model_versions')
+    .where({ config_id: configId })
+  expect(versions).to.have.length(entities)
+  expect(new Set(versions.map(({ model }) => model))).to.have.length(entities)
+  expect(new Set(versions.map(({ version, state }) => `${version} ${state}`))).to.deep.equal(
+    new Set(['1 ready']),
+  )
+  const aliases: { alias: string; version: number }[] = await system
+    .knex('model_aliases')
+    .where('model', 'like', `anomaly\\_detector/config\\_${configId}/%`)
+  expect(aliases).to.have.length(entities)
+  expect(new Set(aliases.map(({ alias, version }) => `${alias} ${version}`))).to.deep.equal(
+    new Set(['stable 1']),
+  )
+
+  const known = new Set(versions.map(({ artifact_uri }) => artifact_uri))
+  await fileArtifactStore(system.models).removeOrphans(configId, known, new Date(Date.now() + 60_000))
+  const files = await filesOf(system, configId)
+  expect(files.filter((file) => TEMPORARY.test(file))).to.deep.equal([])
+  const folder = configFolder(system, configId)
+  const names = await readdir(folder)
+  const published = names.filter((name) => name.endsWith('.safetensors'))
+  expect(published).to.have.length(entities)
+  for (const name of published) {
+    expect(decodeEntityForest(new Uint8Array(await readFile(join(folder, name))), sha256)).to.be.an('object')
+  }
+  expect(files).to.have.length(2 * entities + 1)
+  const metadata = JSON.parse(await readFile(join(folder, 'metadata.json'), 'utf8')) as {
+    models_count: Record<string, number>
+  }
+  expect(Object.values(metadata.models_count).reduce((sum, count) => sum + count, 0)).to.equal(entities)
+}
+
+/** @returns how many models it trained; entities with few days are skipped */
+const expectSucceeded = (run: Run, entities: number): number => {
+  expect(run).to.include({ status: 'succeeded', error: null, progress: 1 })
+  const { done, skipped, failed } = run.counts
+  expect({ all: done + skipped, failed }).to.deep.equal({ all: entities, failed: 0 })
+  expect(done).to.be.greaterThan(0.9 * entities)
+  return done
+}
+
+for (const backend of ['postgres', 'redis'] as const) {
+  describe(`a system with its queues in ${backend}`, () => {
+    let database: TestDatabase
+    let redis: TestRedis | undefined
+    let system: LiveSystem
+
+    before(async function () {
+      if (backend === 'redis') {
+        if (!ownRedisAvailable()) this.skip()
+        redis = await startOwnRedis()
+      }
+      database = await openTestDatabase()
+      system = await openLiveSystem({ databaseUrl: database.url, redisUrl: redis?.url })
+    })
+    after(async () => {
+      await system?.close()
+      await redis?.close()
+      await database?.close()
+    })
+
+    it('trains on elsewhere when a worker is killed in the middle', async () => {
+      const configId = await system.importAccount(ACCOUNT_SHAPES[ENTITIES])
+      const victim = await system.start('worker')
+      const { id } = await system.train(configId)
+      await midTraining(system, configId, id)
+      const children = childrenOf(victim.pid)
+      await victim.end('SIGKILL')
+      const heir = await system.start('worker')
+      const run = await system.ended(id, 25_000)
+
+      const trained = expectSucceeded(run, ENTITIES)
+      expect(run.attempt).to.equal(2)
+      await expectTrainedOnce(system, configId, trained)
+      expect(children.filter((pid) => startMarkOf(pid) !== null)).to.deep.equal([])
+      expect(await heir.end('SIGTERM')).to.include({ code: 0 })
+    })
+
+    it('lets a worker end within 25 s of SIGTERM under load, and others do what it could not', async () => {
+      const configIds = await Promise.all(Array.from({ length: 6 }, () => system.importAccount(SMALL)))
+      const leaving = await system.start('worker', { env: { WORKER_CONCURRENCY: '2' } })
+      const runs = await Promise.all(configIds.map((configId) => system.train(configId)))
+      await Promise.race(runs.map(({ id }, i) => midTraining(system, configIds[i] ?? 0, id)))
+      const asked = performance.now()
+      expect(await leaving.end('SIGTERM')).to.deep.equal({ code: 0, signal: null })
+      expect(performance.now() - asked).to.be.lessThan(25_000)
+      const open = await system.knex('runs').where({ status: 'running' })
+      expect(open).to.deep.equal([])
+
+      await system.start('worker')
+      for (const [i, { id }] of runs.entries()) {
+        const trained = expectSucceeded(await system.ended(id), SMALL_ENTITIES)
+        await expectTrainedOnce(system, configIds[i] ?? 0, trained)
+      }
+    })
+
+    it('starts each instant of the timetable once, however many schedulers there are', async () => {
+      const { knex, services } = system
+      await (await system.start('scheduler')).end('SIGTERM')
+      // As if it had been so since yesterday: one instant an hour ago is to be caught up.
+      const recently = new Date(Date.now() - 3_600_000)
+      const cron = `${recently.getUTCMinutes()} ${recently.getUTCHours()} * * *`
+      await services.schedules.change('detect.campaign', { cron: '* * * * *' })
+      await services.schedules.change('train.retrain', { cron })
+      await knex('schedules').update({
+        created_at: knex.raw(`now() - interval '1 day'`),
+        updated_at: knex.raw(`now() - interval '1 day'`),
+      })
+      const both = [system.launch('scheduler'), system.launch('scheduler')]
+      await Promise.all(both.map((scheduler) => scheduler.line(/"message":"started"/)))
+      const claims = async (): Promise<readonly { schedule_id: string; state: string; run_id: string }[]> =>
+        knex('schedule_claims').where({ state: 'claimed' })
+      await eventually('both schedules', async () => {
+        const ids = new Set((await claims()).map((claim) => claim.schedule_id))
+        return ids.has('detect.campaign') && ids.has('train.retrain')
+      })
+      for (const scheduler of both) expect(await scheduler.end('SIGTERM')).to.include({ code: 0 })
+      const claimed = await claims()
+      const due = both.flatMap(({ lines }) => lines.filter((line) => line.includes('"schedule due"')))
+      expect(due).to.have.length(claimed.length)
+      expect(new Set(claimed.map(({ run_id }) => run_id))).to.have.length(claimed.length)
+      for (const { run_id } of claimed) {
+        expect(await system.ended(run_id)).to.include({ attempt: 1 })
+      }
+      expect(claimed.filter(({ schedule_id }) => schedule_id === 'train.retrain')).to.have.length(1)
+    })
+  })
+}
