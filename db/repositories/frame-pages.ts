@@ -1,0 +1,80 @@
+/** Which entities frames are read of, page by page, and their place in the account. */
+import type { Knex } from 'knex'
+import type { Level } from '../../shared/core/entity.ts'
+import type { FrameRequest } from '../../shared/entities/frames.ts'
+import { arrayRows } from '../array-rows.ts'
+
+/** Entities per query. Bounds memory here and in the server: 500 ads of 90 days are about 2.5 MB. */
+export const PAGE_ENTITIES = 500
+
+const ID_COLUMN = { campaign: 'campaign_id', adset: 'adset_id', ad: 'ad_id' } as const
+
+/** Parallel columns over the entities of a page, in the order of their ids. */
+export interface EntityPage {
+  readonly ids: readonly string[]
+  readonly parentIds: readonly (string | null)[]
+  readonly campaignIds: readonly string[]
+  /** Status of it and its ancestors is ACTIVE now. */
+  readonly activeNow: readonly boolean[]
+}
+
+const PAGE_SQL: Record<Level, string> = {
+  campaign: `
+    select c.campaign_id, null::text, c.campaign_id, c.status = 'ACTIVE'
+    from ads_campaigns c where c.config_id = $1`,
+  adset: `
+    select s.adset_id, s.campaign_id, s.campaign_id, s.status = 'ACTIVE' and coalesce(c.status = 'ACTIVE', true)
+    from ads_adsets s
+    left join ads_campaigns c on c.config_id = s.config_id and c.campaign_id = s.campaign_id
+    where s.config_id = $1`,
+  ad: `
+    select a.ad_id, a.adset_id, a.campaign_id,
+           a.status = 'ACTIVE' and coalesce(s.status = 'ACTIVE', true) and coalesce(c.status = 'ACTIVE', true)
+    from ads_ads a
+    left join ads_adsets s on s.config_id = a.config_id and s.adset_id = a.adset_id
+    left join ads_campaigns c on c.config_id = a.config_id and c.campaign_id = a.campaign_id
+    where a.config_id = $1`,
+}
+const ALIAS = { campaign: 'c', adset: 's', ad: 'a' } as const
+
+type PageRow = readonly [string, string | null, string, boolean]
+
+const toPage = (rows: readonly PageRow[]): EntityPage => ({
+  ids: rows.map((row) => row[0]),
+  parentIds: rows.map((row) => row[1]),
+  campaignIds: rows.map((row) => row[2]),
+  activeNow: rows.map((row) => row[3]),
+})
+
+/** The entities after `after`, in the order of the primary key. */
+export const nextPage = async (
+  db: Knex,
+  { configId, level }: FrameRequest,
+  after: string,
+): Promise<EntityPage> => {
+  const id = `${ALIAS[level]}.${ID_COLUMN[level]}`
+  const text = `${PAGE_SQL[level]} and ${id} > $2 order by ${id} limit ${PAGE_ENTITIES}`
+  return toPage(await arrayRows<PageRow>(db, text, [configId, after]))
+}
+
+export const pageOf = async (
+  db: Knex,
+  { configId, level }: FrameRequest,
+  ids: readonly string[],
+): Promise<EntityPage> => {
+  const id = `${ALIAS[level]}.${ID_COLUMN[level]}`
+  const text = `${PAGE_SQL[level]} and ${id} = any($2) order by ${id}`
+  return toPage(await arrayRows<PageRow>(db, text, [configId, ids]))
+}
+
+/** Those of the page whose ids are in `ids`, a part of its own in the same order. */
+export const keep = (page: EntityPage, ids: readonly string[]): EntityPage => {
+  const wanted = new Set(ids)
+  const kept = page.ids.flatMap((id, i) => (wanted.has(id) ? [i] : []))
+  return {
+    ids,
+    parentIds: kept.map((i) => page.parentIds[i] ?? null),
+    campaignIds: kept.map((i) => page.campaignIds[i] as string),
+    activeNow: kept.map((i) => page.activeNow[i] as boolean),
+  }
+}
