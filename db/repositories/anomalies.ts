@@ -74,7 +74,8 @@ const VALUE_COLUMNS = [
 
 /**
  * A finding of the same day met again refreshes its figures. What people acknowledged or resolved keeps that
- * status; only what vigia itself took back (`restated`) opens again.
+ * status; only what vigia itself took back (`restated`) opens again. A run that looked before the row was last
+ * seen or taken back, and writes after, changes nothing.
  */
 const RAISE = `
 insert into ml_anomalies (
@@ -91,7 +92,7 @@ from jsonb_to_recordset(?::jsonb) as r(
 on conflict (config_id, entity_type, entity_id, type, metric, anomaly_date) do update set
   ${VALUE_COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')},
   parent_id = excluded.parent_id,
-  last_seen = greatest(ml_anomalies.last_seen, excluded.last_seen),
+  last_seen = excluded.last_seen,
   times_seen = ml_anomalies.times_seen
     + case when ml_anomalies.run_id is not distinct from excluded.run_id then 0 else 1 end,
   run_id = excluded.run_id,
@@ -99,6 +100,8 @@ on conflict (config_id, entity_type, entity_id, type, metric, anomaly_date) do u
   acted_at = case when ml_anomalies.resolution = 'restated' then null else ml_anomalies.acted_at end,
   actor = case when ml_anomalies.resolution = 'restated' then null else ml_anomalies.actor end,
   resolution = nullif(ml_anomalies.resolution, 'restated')
+where excluded.last_seen >= ml_anomalies.last_seen
+  and (ml_anomalies.resolution is distinct from 'restated' or excluded.last_seen >= ml_anomalies.acted_at)
 returning (xmax = 0) as created
 `
 
@@ -215,14 +218,14 @@ export const detectionStore = (db: Knex): DetectionStore => ({
       return { created, restated }
     }),
 
-  expire: (fence, configId, level, openedBefore) =>
+  expire: (fence, configId, level, at, openedBefore) =>
     db.transaction(async (trx) => {
       await assertFence(trx, fence)
       await takeTurn(trx, configId, level)
       const expired: number = await trx('ml_anomalies')
         .where({ config_id: configId, entity_type: level, status: 'open' })
         .where('first_seen', '<=', openedBefore)
-        .update({ status: 'resolved', resolution: 'expired', actor: 'system', acted_at: trx.fn.now() })
+        .update({ status: 'resolved', resolution: 'expired', actor: 'system', acted_at: at })
       return expired
     }),
 })

@@ -59,9 +59,10 @@ export interface DetectionStore {
   ): Promise<ReadonlyMap<string, readonly DayNumber[]>>
   /**
    * One transaction under the fence: raises or refreshes what was found, resolves as `restated` what the
-   * judged entities no longer show on the judged days. A repetition changes nothing but `last_seen`.
+   * judged entities no longer show on the judged days. A repetition changes nothing but `last_seen`; what a
+   * later look wrote stays.
    */
   write(fence: Fence, batch: ScoredBatch): Promise<WriteCounts>
-  /** Resolves as `expired` what has been open since before `openedBefore`. */
-  expire(fence: Fence, configId: number, level: Level, openedBefore: Date): Promise<number>
+  /** Resolves as `expired` what has been open since `openedBefore` or longer. */
+  expire(fence: Fence, configId: number, level: Level, at: Date, openedBefore: Date): Promise<number>
 }

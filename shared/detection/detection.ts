@@ -235,11 +235,11 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
     }
   }
 
-  const skipped = (reason: string, day: DayNumber): WorkOutcome => ({
+  const skipped = (reason: string, day: DayNumber, expired: number): WorkOutcome => ({
     status: 'skipped',
     counts: { done: 0, skipped: 1, failed: 0 },
     reasons: { [reason]: 1 },
-    result: { day: toLocalDate(day) },
+    result: { day: toLocalDate(day), expired },
   })
 
   return {
@@ -248,10 +248,15 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       const day = await chosenDay(request)
       const asked = lastDays(day, request.days)
       const fresh = await freshOf(configId, asked)
-      if (fresh.at(-1) !== day) return skipped('stale_data', day)
-
       const seenAt = parts.clock.now()
       const whole = request.entityIds === null
+      const expire = async (): Promise<number> =>
+        whole
+          ? store.expire(context.fence, configId, level, seenAt, new Date(seenAt.getTime() - EXPIRE_AFTER_MS))
+          : 0
+      // Anomalies grow old also while a source delivers nothing.
+      if (fresh.at(-1) !== day) return skipped('stale_data', day, await expire())
+
       const days = new Set(fresh)
       if (whole) {
         const look = { job: `detect.${level}`, configId, runId: context.fence.runId }
@@ -318,9 +323,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         context.progress(0.5, counts)
       }
       await flush()
-      const expired = whole
-        ? await store.expire(context.fence, configId, level, new Date(seenAt.getTime() - EXPIRE_AFTER_MS))
-        : 0
+      const expired = await expire()
 
       parts.onDetected?.(level, { entities: counts.done, anomalies })
       const wanted = new Set(request.entityIds).size

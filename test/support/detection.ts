@@ -1,0 +1,104 @@
+/** Detection over a real database and real files, judged in place, at the hour a test says it is. */
+import { detectionStore } from '../../db/repositories/anomalies.ts'
+import { configs as configStore } from '../../db/repositories/configs.ts'
+import { freshness as freshnessStore } from '../../db/repositories/freshness.ts'
+import { frameSource } from '../../db/repositories/frames.ts'
+import { defaultDetectionParams } from '../../ml/detectors/params.ts'
+import { computeInPlace } from '../../shared/compute-in-place.ts'
+import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
+import type { Level } from '../../shared/core/entity.ts'
+import type { WorkContext, WorkOutcome } from '../../shared/core/work.ts'
+import { createDetection } from '../../shared/detection/detection.ts'
+import type { DetectionParts, DetectionService, DetectRequest } from '../../shared/detection/detection.ts'
+import { createConfigs } from '../../shared/entities/configs.ts'
+import { createDataFreshness } from '../../shared/entities/freshness.ts'
+import { silentLogger } from '../../shared/platform/logger.ts'
+import type { AdDay } from './accounts.ts'
+import type { TrainingSystem } from './training.ts'
+
+export interface DetectionSystem {
+  /** The same service with some parts replaced. */
+  with(parts: Partial<DetectionParts>): DetectionService
+  /** One whole run as a worker does it, recorded as it ended. */
+  detect(
+    configId: number,
+    asked?: Partial<DetectRequest> & { readonly level?: Level },
+    parts?: Partial<DetectionParts>,
+  ): Promise<WorkOutcome>
+  /** A running run of `detect.<level>`, and the context its worker has. */
+  startRun(configId: number, level?: Level): Promise<WorkContext>
+}
+
+export const openDetectionSystem = (system: TrainingSystem): DetectionSystem => {
+  const { knex } = system
+  const configs = createConfigs(configStore(knex), system.artifacts, silentLogger)
+  const parts: DetectionParts = {
+    clock: { now: () => system.now() },
+    store: detectionStore(knex),
+    configs,
+    freshness: createDataFreshness(freshnessStore(knex), configs, silentLogger),
+    frames: frameSource(knex),
+    registry: system.registry,
+    models: system.loader,
+    compute: computeInPlace,
+    params: defaultDetectionParams,
+    useForests: true,
+  }
+  const startRun = async (configId: number, level: Level = 'ad'): Promise<WorkContext> => {
+    const context = await system.startRun(configId)
+    await knex('runs')
+      .where({ id: context.fence.runId })
+      .update({ job: `detect.${level}`, started_at: system.now() })
+    return context
+  }
+  const withParts = (replaced: Partial<DetectionParts>): DetectionService =>
+    createDetection({ ...parts, ...replaced })
+  return {
+    with: withParts,
+    startRun,
+    detect: async (configId, { level = 'ad', ...asked } = {}, replaced = {}) => {
+      const request = {
+        configId,
+        asOf: system.now().toISOString(),
+        day: null,
+        days: 1,
+        entityIds: null,
+        ...asked,
+      }
+      const context = await startRun(configId, level)
+      const outcome = await withParts(replaced).detectLevel(level, request, context)
+      await knex('runs')
+        .where({ id: context.fence.runId })
+        .update({
+          status: outcome.status,
+          payload: JSON.stringify(request),
+          result: JSON.stringify(outcome.result),
+        })
+      return outcome
+    },
+  }
+}
+
+const PARENTS = { adsetId: 's1', campaignId: 'c1' }
+
+/** Days of one ad up to `lastDay` that differ in nothing but what was spent; oldest first. */
+export const spendDays = (
+  adId: string,
+  lastDay: string,
+  spends: readonly number[],
+  parents: { readonly adsetId: string; readonly campaignId: string } = PARENTS,
+): AdDay[] => {
+  const first = toDayNumber(lastDay) - spends.length + 1
+  return spends.map((spend, i) => ({
+    adId,
+    ...parents,
+    date: toLocalDate(first + i),
+    spend,
+    impressions: spend === 0 ? 0 : 1000,
+    clicks: spend === 0 ? 0 : 20,
+    leads: 0,
+    reach: spend === 0 ? 0 : 900,
+  }))
+}
+
+export const repeated = (value: number, times: number): number[] => Array.from({ length: times }, () => value)
