@@ -15,7 +15,6 @@ import type { Stats } from 'node:fs'
 import {
   copyFile,
   link,
-  mkdir,
   open,
   readdir,
   readFile,
@@ -31,6 +30,7 @@ import { promisify } from 'node:util'
 import { mapBounded } from '../../shared/core/bounded.ts'
 import { AppError, messageOf } from '../../shared/core/errors.ts'
 import type { ArtifactBytes, ArtifactStore, StagedArtifact } from '../../shared/registry/artifact-store.ts'
+import { makeFolders } from '../make-folder.ts'
 
 const IN_FLIGHT = 16
 const EXTENSION = '.safetensors'
@@ -130,7 +130,7 @@ export const fileArtifactStore = (root: string): ArtifactStore => {
       if (!WRITER.test(writer)) throw refused(JSON.stringify(writer))
       const folder = versionsFolder(model)
       const tempPath = join(folder, `.${writer}.tmp`)
-      await mkdir(folder, { recursive: true })
+      await makeFolders(folder)
       await requireInside(dirname(folder))
       try {
         await writeFile(tempPath, bytes, { flush: true })
@@ -239,7 +239,7 @@ export const fileArtifactStore = (root: string): ArtifactStore => {
       const folder = configFolder(configId)
       const path = join(folder, 'metadata.json')
       const temporary = temporaryOf(path)
-      await mkdir(folder, { recursive: true })
+      await makeFolders(folder)
       await requireInside(folder)
       await writeFile(temporary, `${JSON.stringify(metadata, null, 2)}\n`, { flush: true })
       await rename(temporary, path)

@@ -4,9 +4,10 @@
  * systems) the files therefore go to /var/lib/vigia and the home folder keeps a pointer to them.
  */
 import { createHash } from 'node:crypto'
-import { chmod, lstat, mkdir, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises'
+import { chmod, lstat, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { AppError, messageOf } from '../../shared/core/errors.ts'
+import { makeFolders } from '../make-folder.ts'
 
 /** The system user without rights on every Unix we run on; no account has to be made. */
 const NOBODY = 65_534
@@ -59,9 +60,9 @@ const mustBeOurs = async (dir: string): Promise<void> => {
 
 const makeFolder = async (dir: string, mode: number): Promise<void> => {
   try {
-    const made = await mkdir(dir, { recursive: true, mode })
+    const made = await makeFolders(dir, mode)
     // A umask of 077 would close it to the user the server runs as.
-    if (made !== undefined) await chmod(dir, mode)
+    if (made) await chmod(dir, mode)
   } catch (error) {
     throw refuse(
       `cannot make ${dir}: ${messageOf(error)}. Set VIGIA_HOME to a folder you may write to, or DATABASE_URL to a PostgreSQL server`,
