@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import express from 'express'
 import type { Request, RequestHandler, Response } from 'express'
 import { z } from 'zod'
-import type { AuditLog } from '../../shared/access/audit.ts'
+import type { AuditEntry, AuditLog } from '../../shared/access/audit.ts'
 import type { IdempotencyStore, KeptReply, RequestName } from '../../shared/access/idempotency.ts'
 import { mayAct } from '../../shared/access/principal.ts'
 import type { Principal } from '../../shared/access/principal.ts'
@@ -148,13 +148,17 @@ export const serveRoute = (route: Route, options: ServeOptions): RequestHandler 
       services,
     )
     if (route.method !== 'get') {
-      await audit.append({
+      const entry: AuditEntry = {
         actor: principal.actor,
         action: `${route.method.toUpperCase()} ${route.path}`,
         target: reply.audit?.target ?? request.path,
         before: reply.audit?.before,
         after: reply.audit?.after,
         traceId,
+      }
+      // What was written stands, so an error now would only make the caller write it again: the log keeps the entry.
+      await audit.append(entry).catch((error: unknown) => {
+        logger.error('a write was not audited', { ...entry, trace_id: traceId, error })
       })
     }
     return reply
