@@ -1,6 +1,7 @@
 /** The table of findings: a block per day, newest first, worst first, entities by name; at most 118 columns. */
 import { SEVERITIES } from '../../ml/detectors/signal.ts'
 import type { Severity } from '../../ml/detectors/signal.ts'
+import { LEVELS } from '../../shared/core/entity.ts'
 import type { AnomalyRow } from '../../shared/detection/anomalies.ts'
 import { clip, renderTable, widthOf } from '../output.ts'
 import { expectedText, observedText, whatHappened } from './words.ts'
@@ -23,11 +24,12 @@ const printable = (text: string): string => text.replace(/[\p{Cc}\p{Bidi_Control
 
 const rank = (row: AnomalyRow): number => SEVERITIES.indexOf(row.severity)
 
-/** Good news last: a reader looks for what is broken. */
+/** Good news last: a reader looks for what is broken. The whole before its parts. */
 const byUrgency = (a: AnomalyRow, b: AnomalyRow): number =>
   (a.anomaly_date < b.anomaly_date ? 1 : a.anomaly_date > b.anomaly_date ? -1 : 0) ||
   rank(b) - rank(a) ||
   Number(a.polarity === 'good') - Number(b.polarity === 'good') ||
+  LEVELS.indexOf(a.entity_type) - LEVELS.indexOf(b.entity_type) ||
   a.id - b.id
 
 /** What a reader calls the entity: its name, and below a campaign the campaign's. */

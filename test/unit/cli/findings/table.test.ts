@@ -133,6 +133,14 @@ describe('the table of findings', () => {
     ])
   })
 
+  it('has the whole before its parts, whichever was found first', () => {
+    const text = renderFindings(
+      [row({ ...ad, id: 1 }), row({ id: 2, entity_type: 'adset', entity_name: 'Women' }), row({ id: 3 })],
+      plain,
+    )
+    expect(text.match(/\((?:campaign|ad set|ad)\)/g)).to.deep.equal(['(campaign)', '(ad set)', '(ad)'])
+  })
+
   it('counts what it does not show', () => {
     const rows = [row({ id: 1 }), row({ id: 2 }), row({ id: 3 })]
     expect(renderFindings(rows, { ...plain, limit: 2 })).to.match(
