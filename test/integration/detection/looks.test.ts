@@ -1,28 +1,20 @@
 import { expect } from 'chai'
 import { createHash } from 'node:crypto'
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { detectionStore } from '../../../db/repositories/anomalies.ts'
-import { configs as configStore } from '../../../db/repositories/configs.ts'
-import { frameSource } from '../../../db/repositories/frames.ts'
-import { freshness as freshnessStore } from '../../../db/repositories/freshness.ts'
-import { defaultDetectionParams } from '../../../ml/detectors/params.ts'
 import type { AnomalyDraft } from '../../../ml/detectors/signal.ts'
 import { computeInPlace } from '../../../shared/compute-in-place.ts'
 import type { ComputePool } from '../../../shared/compute.ts'
 import { toDayNumber, toLocalDate } from '../../../shared/core/days.ts'
-import type { WorkContext, WorkOutcome } from '../../../shared/core/work.ts'
-import type { DetectTask } from '../../../shared/detection/detect-batch.ts'
 import type { ScoredBatch } from '../../../shared/detection/detection-store.ts'
-import { createDetection } from '../../../shared/detection/detection.ts'
-import type { DetectionParts, DetectionService, DetectRequest } from '../../../shared/detection/detection.ts'
-import { createConfigs } from '../../../shared/entities/configs.ts'
-import { createDataFreshness } from '../../../shared/entities/freshness.ts'
-import { silentLogger } from '../../../shared/platform/logger.ts'
+import type { DetectionParts, DetectRequest } from '../../../shared/detection/detection.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
 import type { AdDay } from '../../support/accounts.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
+import { openDetectionSystem } from '../../support/detection.ts'
+import type { DetectionSystem } from '../../support/detection.ts'
 import { rejectionOf } from '../../support/entities.ts'
 import { openTrainingSystem } from '../../support/training.ts'
 import type { TrainingSystem } from '../../support/training.ts'
@@ -47,30 +39,17 @@ const steady = (adId: string, days: number, lastDay = DAY): AdDay[] =>
 describe('what detection looks at', () => {
   let database: TestDatabase
   let system: TrainingSystem
-  let parts: DetectionParts
+  let detection: DetectionSystem
   let configId: number
   before(async () => {
     database = await openTestDatabase()
   })
   after(() => database.close())
   beforeEach(async () => {
-    const { knex } = database
-    system = await openTrainingSystem(knex)
+    system = await openTrainingSystem(database.knex)
     system.setNow(NOW)
-    configId = await newConfig(knex)
-    const configs = createConfigs(configStore(knex), system.artifacts, silentLogger)
-    parts = {
-      clock: { now: () => system.now() },
-      store: detectionStore(knex),
-      configs,
-      freshness: createDataFreshness(freshnessStore(knex), configs, silentLogger),
-      frames: frameSource(knex),
-      registry: system.registry,
-      models: system.loader,
-      compute: computeInPlace,
-      params: defaultDetectionParams,
-      useForests: true,
-    }
+    configId = await newConfig(database.knex)
+    detection = openDetectionSystem(system)
   })
 
   /** Rows that have been there for a day. */
@@ -94,25 +73,10 @@ describe('what detection looks at', () => {
     entityIds: null,
     ...asked,
   })
-  const startRun = async (request: DetectRequest): Promise<WorkContext> => {
-    const context = await system.startRun(configId)
-    await database
-      .knex('runs')
-      .where({ id: context.fence.runId })
-      .update({ job: 'detect.ad', payload: JSON.stringify(request), started_at: system.now() })
-    return context
-  }
-  /** One run, recorded as a worker records it. */
-  const detect = async (asked?: Partial<DetectRequest>, service?: DetectionService): Promise<WorkOutcome> => {
-    const request = requestOf(asked)
-    const context = await startRun(request)
-    const outcome = await (service ?? createDetection(parts)).detectLevel('ad', request, context)
-    await database
-      .knex('runs')
-      .where({ id: context.fence.runId })
-      .update({ status: outcome.status, result: JSON.stringify(outcome.result) })
-    return outcome
-  }
+  const detect = (asked: Partial<DetectRequest> = {}, parts: Partial<DetectionParts> = {}) =>
+    detection.detect(configId, { day: DAY, ...asked }, parts)
+  const dryRun = (asked?: Partial<DetectRequest>) =>
+    detection.with({}).dryRun('ad', requestOf(asked), new AbortController().signal)
   const found = (): Promise<
     { anomaly_date: string; entity_id: string; baseline_reason: string | null; model_source: string }[]
   > => database.knex('ml_anomalies').where({ config_id: configId }).orderBy(['anomaly_date', 'entity_id'])
@@ -127,8 +91,7 @@ describe('what detection looks at', () => {
         stale_days: [daysBefore(3)],
       })
       expect((await found()).map((row) => row.anomaly_date)).to.not.include(daysBefore(3))
-      const dry = requestOf({ days: 7, entityIds: ['a1'] })
-      const signals = await createDetection(parts).dryRun('ad', dry, new AbortController().signal)
+      const signals = await dryRun({ days: 7, entityIds: ['a1'] })
       expect(signals.map((one) => one.day)).to.not.include(daysBefore(3))
     })
 
@@ -138,8 +101,7 @@ describe('what detection looks at', () => {
       const error = await rejectionOf(detect())
       expect(error).to.include({ code: 'INVALID_REQUEST' })
       expect(error.message).to.include(`the newest complete day is ${daysBefore(1)}`)
-      const dry = createDetection(parts).dryRun('ad', requestOf(), new AbortController().signal)
-      expect(await rejectionOf(dry)).to.include({ code: 'INVALID_REQUEST' })
+      expect(await rejectionOf(dryRun())).to.include({ code: 'INVALID_REQUEST' })
       system.setNow('2026-03-11T03:00:00.000Z')
       expect((await detect()).status).to.equal('succeeded')
     })
@@ -192,80 +154,7 @@ describe('what detection looks at', () => {
         .where({ config_id: configId, entity_type: 'ad', entity_id: id })
         .orderBy('version', 'desc')
         .first<{ artifact_uri: string; state: string } | undefined>()
-    const exists = (uri: string): Promise<boolean> =>
-      stat(join(system.root, uri)).then(
-        () => true,
-        () => false,
-      )
-    /** A pool that keeps what it was asked, with the models as they were when asked. */
-    const watching = (tasks: DetectTask[]): ComputePool => ({
-      ...computeInPlace,
-      run: (task, input) => {
-        if (task === 'detect') tasks.push(input as DetectTask)
-        return computeInPlace.run(task, input)
-      },
-    })
-    const versionsIn = (task: DetectTask, entity: string): (number | null)[] => {
-      const row = task.batch.heads.findIndex((head) => head.id === entity)
-      return task.days.map((_, d) => {
-        const index = task.modelOf[row * task.days.length + d] as number
-        return index < 0 ? null : (task.models[index]?.version ?? null)
-      })
-    }
-
-    it('judges each of seven days only with a model trained before it', async () => {
-      await account()
-      await system.train(configId, daysBefore(3), { entityType: 'ad' })
-      await system.train(configId, DAY, { entityType: 'ad' })
-      const tasks: DetectTask[] = []
-      await detect({ days: 7 }, createDetection({ ...parts, compute: watching(tasks) }))
-      expect(tasks).to.have.length(1)
-      for (const id of ['a1', 'a2'])
-        expect(versionsIn(tasks[0] as DetectTask, id)).to.deep.equal([null, null, null, 1, 1, 1, 2])
-    })
-
-    it('asks no model when forests are switched off, and says so', async () => {
-      await account()
-      await system.train(configId, DAY, { entityType: 'ad' })
-      await database
-        .knex('ads_insights_daily')
-        .where({ config_id: configId, date: DAY })
-        .update({ spend: 9000 })
-      const tasks: DetectTask[] = []
-      await detect({}, createDetection({ ...parts, useForests: false, compute: watching(tasks) }))
-      expect(tasks[0]?.models).to.deep.equal([])
-      expect((await found()).map((row) => [row.model_source, row.baseline_reason])).to.deep.include([
-        'baseline',
-        'disabled',
-      ])
-    })
-
-    for (const [how, spoil] of [
-      ['cut short', (bytes: Buffer) => bytes.subarray(0, bytes.length - 1)],
-      ['changed in one bit', (bytes: Buffer) => bytes.fill((bytes.at(-1) as number) ^ 1, bytes.length - 1)],
-    ] as const) {
-      it(`answers from statistics where an artifact was ${how}, puts the file aside, and spares the others`, async () => {
-        await account()
-        await system.train(configId, DAY, { entityType: 'ad' })
-        await database
-          .knex('ads_insights_daily')
-          .where({ config_id: configId, date: DAY })
-          .update({ spend: 9000 })
-        const { artifact_uri: uri = '' } = (await version('a1')) ?? {}
-        await writeFile(join(system.root, uri), spoil(await readFile(join(system.root, uri))))
-        const outcome = await detect()
-        expect(outcome).to.deep.include({ status: 'succeeded', counts: { done: 2, skipped: 0, failed: 0 } })
-        const reasons = (await found()).map(
-          (row) => `${row.entity_id} ${row.model_source} ${row.baseline_reason}`,
-        )
-        expect([...new Set(reasons)].sort()).to.deep.equal(['a1 baseline broken_artifact', 'a2 own null'])
-        expect((await version('a1'))?.state).to.equal('broken')
-        expect([await exists(uri), await exists(`${uri}.corrupt`)]).to.deep.equal([false, true])
-        expect((await version('a2'))?.state).to.equal('ready')
-      })
-    }
-
-    it('puts aside a file that is as it was written but no model, though not in a dry run', async () => {
+    it('leaves a file that is no model where it is in a dry run, which changes nothing', async () => {
       await account()
       await system.train(configId, DAY, { entityType: 'ad' })
       const foreign = Buffer.from('a file of some other program, of a decent length')
@@ -278,14 +167,10 @@ describe('what detection looks at', () => {
           artifact_sha256: createHash('sha256').update(foreign).digest('hex'),
           artifact_bytes: foreign.length,
         })
-      const request = requestOf({ entityIds: ['a1', 'a2'] })
-      await createDetection(parts).dryRun('ad', request, new AbortController().signal)
+      await dryRun({ entityIds: ['a1', 'a2'] })
       expect((await version('a1'))?.state).to.equal('ready')
-
-      expect((await detect()).status).to.equal('succeeded')
+      await detect()
       expect((await version('a1'))?.state).to.equal('broken')
-      expect(await exists(uri)).to.equal(false)
-      expect((await version('a2'))?.state).to.equal('ready')
     })
 
     it('goes on where such a file cannot be put aside', async () => {
@@ -296,9 +181,7 @@ describe('what detection looks at', () => {
         run: async (task, input) => Object.assign(await computeInPlace.run(task, input), { unreadable: [0] }),
       }
       const registry = { ...system.registry, markBroken: () => Promise.reject(new Error('read-only disk')) }
-      expect((await detect({}, createDetection({ ...parts, compute, registry }))).status).to.equal(
-        'succeeded',
-      )
+      expect((await detect({}, { compute, registry })).status).to.equal('succeeded')
     })
   })
 
@@ -328,7 +211,7 @@ describe('what detection looks at', () => {
       process.removeAllListeners('unhandledRejection')
       process.on('unhandledRejection', note)
       try {
-        const error = await rejectionOf(detect({}, createDetection({ ...parts, compute })))
+        const error = await rejectionOf(detect({}, { compute }))
         expect(error.message).to.equal('the first batch fails')
       } finally {
         process.removeListener('unhandledRejection', note)
@@ -369,18 +252,19 @@ describe('what detection looks at', () => {
           .filter((_, i) => raised(i))
           .map((entityId) => ({ entityId, parentId: null, day, anomaly, baselineReason: 'no_model' })),
       })
-      const [one, two] = [await startRun(requestOf()), await startRun(requestOf())]
+      const store = detectionStore(database.knex)
+      const [one, two] = [await detection.startRun(configId), await detection.startRun(configId)]
       for (let round = 0; round < 6; round += 1) {
-        await parts.store.write(
+        await store.write(
           one.fence,
           batch(() => true),
         )
         await Promise.all([
-          parts.store.write(
+          store.write(
             one.fence,
             batch((i) => i % 2 === 0),
           ),
-          parts.store.write(
+          store.write(
             two.fence,
             batch((i) => i % 2 === 1),
           ),
