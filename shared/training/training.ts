@@ -326,9 +326,13 @@ export const createTraining = (parts: TrainingParts): TrainingWork => {
     return tally
   }
 
-  const writeMetadata = async (configId: number, { result }: Tally): Promise<void> => {
+  const writeMetadata = async (
+    configId: number,
+    { result, counts }: Tally,
+    { logger }: WorkContext,
+  ): Promise<void> => {
     const now = clock.now()
-    await artifacts.writeMetadata(configId, {
+    const metadata = {
       format_version: 1,
       config_id: configId,
       last_training: now.toISOString(),
@@ -336,7 +340,14 @@ export const createTraining = (parts: TrainingParts): TrainingWork => {
       skipped_count: result.skipped_count,
       failed_count: result.failed_count,
       training_duration_seconds: Math.max(0, now.getTime() - Date.parse(result.started_at)) / 1000,
-    })
+    }
+    try {
+      await artifacts.writeMetadata(configId, metadata)
+    } catch (error) {
+      // Where models could not be saved either, what was counted says more than this error would.
+      if (counts.failed === 0) throw error
+      logger.error('metadata.json could not be written', { error: messageOf(error) })
+    }
   }
 
   return {
@@ -372,7 +383,7 @@ export const createTraining = (parts: TrainingParts): TrainingWork => {
           result: { window_end: toLocalDate(windowOf(payload).to) },
         }
       const tally = await trainScopes(payload, scopes, context)
-      await writeMetadata(payload.configId, tally)
+      await writeMetadata(payload.configId, tally, context)
       return toOutcome(tally)
     },
 
@@ -381,11 +392,11 @@ export const createTraining = (parts: TrainingParts): TrainingWork => {
       return toOutcome(await trainScopes(payload, [{ level, total: entityIds.length, entityIds }], context))
     },
 
-    finishConfig: async (payload, children: ChildrenSummary) => {
+    finishConfig: async (payload, children: ChildrenSummary, context) => {
       const tally = newTally(clock.now())
       for (const result of children.results) addResult(tally, result)
       Object.assign(tally.reasons, children.reasons)
-      await writeMetadata(payload.configId, tally)
+      await writeMetadata(payload.configId, tally, context)
       const outcome = toOutcome(tally)
       if (children.failedRuns === 0) return outcome
       return {

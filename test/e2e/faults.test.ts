@@ -1,18 +1,26 @@
 /** The real processes, killed, starved and cut off: what they leave behind, and how soon others go on. */
 import { createHash } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { ACCOUNT_SHAPES } from '../../bench/accounts.ts'
 import { fileArtifactStore } from '../../db/artifacts/file-store.ts'
 import { startMarkOf } from '../../db/embedded/processes.ts'
+import { openEmbeddedPostgres } from '../../db/embedded/server.ts'
+import type { EmbeddedPostgres } from '../../db/embedded/server.ts'
 import { decodeEntityForest } from '../../ml/detectors/entity-forest.ts'
+import { silentLogger } from '../../shared/platform/logger.ts'
 import type { Run } from '../../shared/runs/run.ts'
-import { openTestDatabase } from '../support/database.ts'
+import { ask } from '../support/api.ts'
+import { openTestDatabase, THROW_AWAY } from '../support/database.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
+import { temporaryFolder } from '../support/folders.ts'
 import { childrenOf, openLiveSystem } from '../support/live-system.ts'
 import type { LiveSystem } from '../support/live-system.ts'
+import { startProcess } from '../support/processes.ts'
+import type { TestProcess } from '../support/processes.ts'
 import { ownRedisAvailable, startOwnRedis } from '../support/redis.ts'
 import type { TestRedis } from '../support/redis.ts'
 
@@ -178,3 +186,206 @@ for (const backend of ['postgres', 'redis'] as const) {
     })
   })
 }
+
+const urlOf = async (api: TestProcess): Promise<string> => {
+  const { url } = JSON.parse(await api.line(/"api listens"/)) as { url: string }
+  return url
+}
+
+const statusOf = async (url: string, path: string): Promise<number> => (await ask(url, path)).status
+
+describe('Redis that fails under real processes', () => {
+  let database: TestDatabase
+  let redis: TestRedis
+  let system: LiveSystem
+
+  before(async function () {
+    if (!ownRedisAvailable()) this.skip()
+    redis = await startOwnRedis()
+    database = await openTestDatabase()
+    system = await openLiveSystem({ databaseUrl: database.url, redisUrl: redis.url })
+  })
+  after(async () => {
+    await system?.close()
+    await redis?.close()
+    await database?.close()
+  })
+
+  it('loses no run that was queued when it was wiped, and none is done twice', async () => {
+    const configIds = await Promise.all(Array.from({ length: 4 }, () => system.importAccount(SMALL)))
+    const runs = await Promise.all(configIds.map((configId) => system.train(configId)))
+    await redis.stop({ wipe: true })
+    await redis.start()
+    const worker = await system.start('worker')
+    for (const [i, { id }] of runs.entries()) {
+      const run = await system.ended(id)
+      expect(run.attempt).to.equal(1)
+      await expectTrainedOnce(system, configIds[i] ?? 0, expectSucceeded(run, SMALL_ENTITIES))
+    }
+    expect(await worker.end('SIGTERM')).to.include({ code: 0 })
+  })
+
+  it('is named when nobody listens there, and taken up when it comes', async () => {
+    await redis.stop()
+    const worker = system.launch('worker')
+    const api = system.launch('api')
+    const refusal = new RegExp(`"level":"warn".*Redis.*127\\.0\\.0\\.1:${redis.port}`)
+    for (const process of [worker, api]) await process.line(refusal)
+    await redis.start()
+    await Promise.all([worker, api].map((process) => process.line(/"message":"started"/)))
+    const url = await urlOf(api)
+    await eventually('readiness', async () => (await statusOf(url, '/readyz')) === 200)
+    const configId = await system.importAccount(SMALL)
+    const reply = await ask(url, '/api/v1/ml/models/train', {
+      body: { config_id: configId, entity_type: 'all' },
+    })
+    expect(reply.status, reply.text).to.equal(202)
+    expectSucceeded(await system.ended(String(reply.body['run_id'])), SMALL_ENTITIES)
+    for (const process of [worker, api]) expect(await process.end('SIGTERM')).to.include({ code: 0 })
+  })
+
+  it('is refused with what to do when it may throw jobs away', async () => {
+    const evicting = await startOwnRedis(['--maxmemory-policy', 'allkeys-lru'])
+    try {
+      const env = { REDIS_URL: evicting.url }
+      const worker = system.launch('worker', { env })
+      expect(await worker.exited).to.include({ code: 1 })
+      await worker.line(/cannot start: .*maxmemory-policy is allkeys-lru; set it to noeviction/)
+      const api = system.launch('api', { env })
+      const url = await urlOf(api)
+      expect(await statusOf(url, '/readyz')).to.equal(503)
+      await api.line(/maxmemory-policy is allkeys-lru; set it to noeviction.*"not ready"/)
+      expect(await api.end('SIGTERM')).to.include({ code: 0 })
+    } finally {
+      await evicting.close()
+    }
+  })
+})
+
+describe('an artifact folder that cannot be written', () => {
+  /** Root may write everywhere: its worker runs as somebody else. */
+  const NOBODY = 65_534
+  const isRoot = process.getuid?.() === 0
+  let database: TestDatabase
+  let system: LiveSystem
+
+  before(async () => {
+    database = await openTestDatabase()
+    system = await openLiveSystem({ databaseUrl: database.url })
+    if (isRoot) await chown(system.models, NOBODY, NOBODY)
+    await system.start('worker', isRoot ? { uid: NOBODY } : {})
+  })
+  after(async () => {
+    await system?.close()
+    await database?.close()
+  })
+
+  it('fails the one entity it concerns, and its siblings go on', async () => {
+    const configId = await system.importAccount(SMALL)
+    const { id } = await system.train(configId)
+    const trained = expectSucceeded(await system.ended(id), SMALL_ENTITIES)
+    const versions: { model: string }[] = await system.knex('model_versions').where({ config_id: configId })
+    const name = String(versions[0]?.model.split('/').at(-1))
+    const other = await system.importAccount(SMALL)
+    const blocked = join(configFolder(system, other), '.versions', name)
+    await mkdir(join(configFolder(system, other), '.versions'), { recursive: true })
+    await writeFile(blocked, 'in the way')
+    if (isRoot) {
+      await chown(configFolder(system, other), NOBODY, NOBODY)
+      await chown(join(configFolder(system, other), '.versions'), NOBODY, NOBODY)
+    }
+
+    const asked = await system.train(other)
+    const run = await system.ended(asked.id)
+    expect(run.status).to.equal('partial')
+    expect(run.reasons).to.include({ save_failed: 1 })
+    expect(JSON.stringify(run.result)).to.contain(blocked)
+    expect(run.counts.done).to.be.greaterThan(0.8 * trained)
+
+    await rm(blocked)
+    const again = await system.train(other)
+    expect(again).to.include({ id: asked.id })
+    await expectTrainedOnce(system, other, expectSucceeded(await system.ended(again.id), SMALL_ENTITIES))
+  })
+
+  it('fails a training that can save nothing, at once and with the reason', async () => {
+    const configId = await system.importAccount(SMALL)
+    await chmod(join(system.models, 'anomaly_detector'), 0o555)
+    const { id } = await system.train(configId)
+    const run = await system.ended(id)
+    expect(run).to.include({ status: 'failed' })
+    expect(run.error).to.match(/^no model could be trained: EACCES: permission denied, .*anomaly_detector/)
+    expect(run.counts.done).to.equal(0)
+    expect(run.reasons).to.include({ save_failed: run.counts.failed })
+
+    await chmod(join(system.models, 'anomaly_detector'), 0o755)
+    const again = await system.train(configId)
+    await expectTrainedOnce(system, configId, expectSucceeded(await system.ended(again.id), SMALL_ENTITIES))
+  })
+})
+
+describe('the embedded PostgreSQL under real processes', () => {
+  const VIGIA = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
+  let home: string
+
+  before(async () => {
+    home = await temporaryFolder()
+  })
+  after(() => rm(home, { recursive: true, force: true }))
+
+  it('may be gone for a while: the api lives, says so, and work goes on afterwards', async () => {
+    let postgres: EmbeddedPostgres | undefined
+    let system: LiveSystem | undefined
+    try {
+      postgres = await openEmbeddedPostgres({ home, logger: silentLogger, settings: THROW_AWAY })
+      system = await openLiveSystem({ databaseUrl: await postgres.urlOf('vigia') })
+      const configId = await system.importAccount(SMALL)
+      const [api] = await Promise.all([system.start('api'), system.start('worker')])
+      const url = await urlOf(api)
+      expect(await statusOf(url, '/readyz')).to.equal(200)
+      process.kill(Number(await postgres.serverPid()), 'SIGKILL')
+      const livez: number[] = []
+      const ready = async (): Promise<number> => {
+        livez.push(await statusOf(url, '/livez'))
+        return statusOf(url, '/readyz')
+      }
+      await eventually('the outage to be seen', async () => (await ready()) === 503)
+      await eventually('the api to be ready again', async () => (await ready()) === 200)
+      expect(new Set(livez)).to.deep.equal(new Set([200]))
+
+      const reply = await ask(url, '/api/v1/ml/models/train', {
+        body: { config_id: configId, entity_type: 'all' },
+      })
+      expect(reply.status, reply.text).to.equal(202)
+      const run = await system.ended(String(reply.body['run_id']))
+      await expectTrainedOnce(system, configId, expectSucceeded(run, SMALL_ENTITIES))
+    } finally {
+      await system?.close()
+      await postgres?.release()
+    }
+  })
+
+  it('outlives a killed `vigia up`, is taken over by the next one, and ends with it', async () => {
+    const env = {
+      DATABASE_URL: '',
+      REDIS_URL: '',
+      VIGIA_HOME: home,
+      MODELS_STORAGE_PATH: join(home, 'models'),
+      PORT: '0',
+    }
+    const up = async (): Promise<{ vigia: TestProcess; server: number }> => {
+      const vigia = startProcess(VIGIA, { args: ['up', '--json'], env, cwd: home })
+      await vigia.line(/"embedded": ?true/)
+      const lock = await readFile(join(home, 'database', 'data', 'postmaster.pid'), 'utf8')
+      return { vigia, server: Number.parseInt(lock, 10) }
+    }
+    const first = await up()
+    await first.vigia.end('SIGKILL')
+    expect(startMarkOf(first.server)).to.be.a('string')
+    const second = await up()
+    expect(second.server).to.equal(first.server)
+    expect(await second.vigia.end('SIGTERM')).to.deep.equal({ code: 0, signal: null })
+    expect(startMarkOf(second.server)).to.equal(null)
+    expect(childrenOf(second.server)).to.deep.equal([])
+  })
+})

@@ -307,6 +307,25 @@ describe('training', () => {
       expect((await system.train(configId, DAY)).result).to.include({ trained: 1, reused: 3 })
     })
 
+    it('says what failed also when not even metadata.json can be written', async () => {
+      await account(60, 'a1', 'a2')
+      const full = (): Promise<never> => Promise.reject(new Error('ENOSPC: no space left on device'))
+      const artifacts = { ...system.artifacts, stage: full, writeMetadata: full }
+      const outcome = await system
+        .with({ artifacts })
+        .trainConfig(payloadOf(configId, DAY), await system.startRun(configId))
+      expect(outcome).to.deep.include({ status: 'failed', reasons: { save_failed: 4 } })
+      expect(outcome.error).to.equal('no model could be trained: ENOSPC: no space left on device')
+    })
+
+    it('is tried again when only metadata.json cannot be written', async () => {
+      await account(60, 'a1')
+      const writeMetadata = (): Promise<never> => Promise.reject(new Error('ENOSPC: no space left on device'))
+      const training = system.with({ artifacts: { ...system.artifacts, writeMetadata } })
+      const work = training.trainConfig(payloadOf(configId, DAY), await system.startRun(configId))
+      expect(await rejectionOf(work)).to.have.property('message', 'ENOSPC: no space left on device')
+    })
+
     it('counts what cannot be published, and leaves no gap in its numbers', async () => {
       await account(60, 'a1', 'a2')
       // A file cannot replace a folder that has something in it.
