@@ -2,6 +2,7 @@
  * BullMQ on PostgreSQL, in a schema of its own. The queues of a process share a small pool; every worker has
  * one of its own and a connection to LISTEN (workers that share a pool smaller than their number deadlock).
  */
+import type { EventEmitter } from 'node:events'
 import { Queue, Worker, createPostgresBackend } from 'bullmq'
 import type { PostgresConnectionOptions, PostgresQueueBackend } from 'bullmq'
 import type { Backend } from './backend.ts'
@@ -22,6 +23,9 @@ const connectionOf = ({ url, schema }: PostgresOptions): Exclude<PostgresConnect
   connectionTimeoutMillis: 5000,
   idleTimeoutMillis: 10_000,
   keepAlive: true,
+  // The pool hears what befalls idle connections and queries report theirs; what comes between two queries of
+  // a borrowed connection is an event nobody else listens to, and unheard it ends the process.
+  onConnect: (client: EventEmitter) => void client.on('error', () => {}),
 })
 
 /** BullMQ's own schema to its newest version; a rival migrator is waited for. */

@@ -343,6 +343,8 @@ describe('the embedded PostgreSQL under real processes', () => {
       const [api] = await Promise.all([system.start('api'), system.start('worker')])
       const url = await urlOf(api)
       expect(await statusOf(url, '/readyz')).to.equal(200)
+      const before = await system.train(await system.importAccount(SMALL))
+      expectSucceeded(await system.ended(before.id), SMALL_ENTITIES)
       process.kill(Number(await postgres.serverPid()), 'SIGKILL')
       const livez: number[] = []
       const ready = async (): Promise<number> => {

@@ -1,4 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -8,11 +10,44 @@ import { migrateToLatest } from '../../../db/migrate.ts'
 import { openDatabase } from '../../../db/open.ts'
 import type { Database } from '../../../db/open.ts'
 import { silentLogger } from '../../../shared/platform/logger.ts'
-import { openQueues } from '../../../shared/queue/open-queues.ts'
+import { migrateQueues, openQueues } from '../../../shared/queue/open-queues.ts'
 import { eventually } from '../../support/eventually.ts'
 import { openJobSystem } from '../../support/job-system.ts'
 import type { JobSystem } from '../../support/job-system.ts'
 import { createTestTables, effectsOf, openGate, testEffect, testGated } from '../../support/test-jobs.ts'
+
+/** ReadyForQuery, and an ErrorResponse (PostgreSQL, "Message Formats"). */
+const READY = Buffer.from('Z\0\0\0\x05I', 'latin1')
+const FAREWELL = Buffer.concat([
+  Buffer.from('E\0\0\0\x36', 'latin1'),
+  Buffer.from('SFATAL\0C57P01\0Mterminating connection in between\0\0', 'latin1'),
+])
+
+/** In front of PostgreSQL; the first connection ends in one piece with the reply to its first query. */
+const openEndingProxy = async (url: string): Promise<{ url: string; close(): void }> => {
+  const { hostname, port } = new URL(url)
+  let replies = 0
+  const server = createServer((near) => {
+    const far = connect(Number(port), hostname)
+    near.on('error', () => far.destroy())
+    far.on('error', () => near.destroy())
+    near.pipe(far)
+    far.on('data', (chunk: Buffer) => {
+      // The first is the login's.
+      if (chunk.subarray(-READY.length).equals(READY)) replies += 1
+      if (replies !== 2) return near.write(chunk)
+      replies += 1
+      far.destroy()
+      return near.end(Buffer.concat([chunk, FAREWELL]))
+    })
+    far.on('end', () => near.end())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const through = new URL(url)
+  through.hostname = '127.0.0.1'
+  through.port = String((server.address() as AddressInfo).port)
+  return { url: through.href, close: () => server.close() }
+}
 
 describe('PostgreSQL that is killed under jobs', () => {
   let home: string
@@ -42,6 +77,15 @@ describe('PostgreSQL that is killed under jobs', () => {
     )
     expect(refusal).to.include({ code: 'STORAGE_UNAVAILABLE' })
     expect(refusal).to.have.property('message').that.contains('run "vigia migrate"')
+  })
+
+  it('ends no process when it ends a connection between two queries', async () => {
+    await migrateQueues({ redisUrl: undefined, databaseUrl: url })
+    const proxy = await openEndingProxy(url)
+    const queues = await openQueues({ databaseUrl: proxy.url, logger: silentLogger })
+    expect(await queues.workersAlive('ml')).to.equal(0)
+    await queues.close()
+    proxy.close()
   })
 
   it('loses no accepted work and does nothing twice', async () => {
