@@ -4,7 +4,7 @@ import { LocalDate, lastCompleteDay, toDayNumber, toLocalDate } from '../../shar
 import { EntityId, Level, LEVELS } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import type { AnomalyRow } from '../../shared/detection/anomalies.ts'
-import { requireCompleteDay } from '../../shared/detection/detection.ts'
+import { requireCompleteDay } from '../../shared/entities/freshness.ts'
 import { toSignalRow } from '../../shared/detection/signal-row.ts'
 import { zoneOf } from '../../shared/entities/configs.ts'
 import type { AdsConfig } from '../../shared/entities/configs.ts'

@@ -5,7 +5,7 @@ import type { IdempotencyStore, RequestName } from '../../shared/access/idempote
 import type { ApiKey, KeyStore } from '../../shared/access/keys.ts'
 import type { Role } from '../../shared/access/principal.ts'
 import { AppError } from '../../shared/core/errors.ts'
-import { toPage } from '../../shared/core/page.ts'
+import { numericId, toPage } from '../../shared/core/page.ts'
 import type { PageRequest } from '../../shared/core/page.ts'
 
 const UNIQUE_VIOLATION = '23505'
@@ -36,10 +36,7 @@ const fromKeyRow = (row: KeyRow): ApiKey => ({
 const cut = (query: Knex.QueryBuilder, page: PageRequest): Knex.QueryBuilder => {
   void query.orderBy('id', 'desc').limit(page.pageSize)
   if (page.afterId === null) return query.offset((page.page - 1) * page.pageSize)
-  if (!/^\d{1,15}$/.test(page.afterId)) {
-    throw new AppError('INVALID_REQUEST', 'cursor: is not one of ours; take next_cursor of the page before')
-  }
-  return query.where('id', '<', Number(page.afterId))
+  return query.where('id', '<', numericId(page.afterId))
 }
 
 export const keyStore = (db: Knex): KeyStore => ({

@@ -1,9 +1,8 @@
 /** Anomalies in PostgreSQL: what detection writes, what people read and decide. */
 import type { Knex } from 'knex'
-import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
+import { LocalDate, toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import type { Level } from '../../shared/core/entity.ts'
-import { AppError } from '../../shared/core/errors.ts'
-import { toPage } from '../../shared/core/page.ts'
+import { foreignCursor, toPage } from '../../shared/core/page.ts'
 import { wireNumber, wireNumbers } from '../../shared/core/wire.ts'
 import type { AnomalyFilter, AnomalyRow, AnomalyStore } from '../../shared/detection/anomalies.ts'
 import type { DetectionStore, ScoredAnomaly } from '../../shared/detection/detection-store.ts'
@@ -348,12 +347,7 @@ export const anomalyStore = (db: Knex): AnomalyStore => ({
     if (page.afterId === null) void query.offset((page.page - 1) * page.pageSize)
     else {
       const [, date, id] = CURSOR.exec(page.afterId) ?? []
-      if (date === undefined || id === undefined) {
-        throw new AppError(
-          'INVALID_REQUEST',
-          'cursor: is not one of ours; take next_cursor of the page before',
-        )
-      }
+      if (date === undefined || id === undefined || !LocalDate.safeParse(date).success) throw foreignCursor()
       void query.whereRaw('(a.anomaly_date, a.id) < (?::date, ?::bigint)', [date, id])
     }
     const [rows, counted] = (await Promise.all([

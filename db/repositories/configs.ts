@@ -1,5 +1,6 @@
 /** Configs in PostgreSQL. */
 import type { Knex } from 'knex'
+import { numericId } from '../../shared/core/page.ts'
 import type { AdsConfig, ConfigFilter, ConfigStore } from '../../shared/entities/configs.ts'
 
 interface ConfigRow {
@@ -40,7 +41,7 @@ export const configs = (db: Knex): ConfigStore => {
     page: async (filter, { page, pageSize, afterId }) => {
       const rows = filtered(filter).orderBy('id', 'desc').limit(pageSize)
       if (afterId === null) void rows.offset((page - 1) * pageSize)
-      else void rows.where('id', '<', Math.min(Number(afterId) || 0, GREATEST_ID))
+      else void rows.where('id', '<', Math.min(numericId(afterId), GREATEST_ID))
       const [found, counted] = await Promise.all([
         rows.select('*'),
         filtered(filter).count<{ total: number }[]>('* as total'),

@@ -4,6 +4,7 @@
  */
 import type { Knex } from 'knex'
 import { AppError } from '../../shared/core/errors.ts'
+import { numericId } from '../../shared/core/page.ts'
 import type {
   ImportRecord,
   ImportSession,
@@ -312,7 +313,7 @@ export const imports = (db: Knex): ImportStore => ({
     const ofConfig = () => db<ImportRow>('ads_imports').where({ config_id: configId })
     const rows = ofConfig().orderBy('id', 'desc').limit(pageSize)
     if (afterId === null) void rows.offset((page - 1) * pageSize)
-    else void rows.where('id', '<', Number(afterId) || 0)
+    else void rows.where('id', '<', numericId(afterId))
     const [found, counted] = await Promise.all([
       rows.select('*'),
       ofConfig().count<{ total: number }[]>('* as total'),

@@ -5,7 +5,7 @@ import { toLocalDate } from '../../shared/core/days.ts'
 import { anomalyModelName } from '../../shared/core/entity.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import { messageOf } from '../../shared/core/errors.ts'
-import { toPage } from '../../shared/core/page.ts'
+import { numericId, toPage } from '../../shared/core/page.ts'
 import type { ArtifactRef, ModelVersion, VersionState } from '../../shared/registry/model-version.ts'
 import type {
   AppendOutcome,
@@ -358,7 +358,7 @@ export const modelVersions = (db: Knex): ModelVersions => {
         .limit(page.pageSize)
         .select('v.*', db.raw(ALIASES))
       if (page.afterId === null) query.offset((page.page - 1) * page.pageSize)
-      else query.where('v.id', '<', Number(page.afterId) || 0)
+      else query.where('v.id', '<', numericId(page.afterId))
       const rows = (await query) as VersionRow[]
       return toPage(page, total[0]?.count ?? 0, rows.map(fromRow), (version) => version.id)
     },

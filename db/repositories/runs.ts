@@ -552,7 +552,7 @@ const filtered = (knex: Knex, filter: RunFilter): Knex.QueryBuilder => {
   return query
 }
 
-const UUID = /^[0-9a-f-]{36}$/
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** Null when the cursor is none of ours: nothing comes after it. */
 const cutPage = (query: Knex.QueryBuilder, page: PageRequest): Knex.QueryBuilder | null => {

@@ -6,7 +6,13 @@ import { z } from 'zod'
 
 const DAY_MS = 86_400_000
 
-export const LocalDate = z.iso.date()
+/** Far enough for any account, and no sum of days leaves what PostgreSQL and `YYYY-MM-DD` can hold. */
+const FIRST_DATE = '1970-01-01'
+const LAST_DATE = '2999-12-31'
+
+export const LocalDate = z.iso
+  .date()
+  .refine((date) => date >= FIRST_DATE && date <= LAST_DATE, `must be within ${FIRST_DATE} and ${LAST_DATE}`)
 export type LocalDate = string
 
 export const toDayNumber = (date: LocalDate): number => Math.round(Date.parse(`${date}T00:00:00Z`) / DAY_MS)

@@ -1,5 +1,6 @@
 /** Lists over HTTP: page or cursor, newest first (ads-domain section 9). */
 import { z } from 'zod'
+import { AppError } from './errors.ts'
 
 const CURSOR = /^[A-Za-z0-9_-]{1,120}$/
 const decode = (cursor: string): string => Buffer.from(cursor, 'base64url').toString('utf8')
@@ -38,6 +39,19 @@ export const toPageRequest = (query: PageQuery): PageRequest => {
     afterId = CURSOR.test(decoded) ? decoded : ''
   }
   return { page: query.page, pageSize: query.page_size, afterId }
+}
+
+/** What a list answers to the cursor of another. */
+export const foreignCursor = (): AppError =>
+  new AppError('INVALID_REQUEST', 'cursor: is not one of ours; take next_cursor of the page before')
+
+/**
+ * The number a cursor of a list by numeric id stands for.
+ * @throws AppError INVALID_REQUEST
+ */
+export const numericId = (afterId: string): number => {
+  if (!/^\d{1,15}$/.test(afterId)) throw foreignCursor()
+  return Number(afterId)
 }
 
 /** Wraps `rows` (at most pageSize of them, newest first). `idOf` gives the id the cursor carries on from. */

@@ -11,10 +11,11 @@ import type { Clock } from '../core/clock.ts'
 import { lastCompleteDay, toDayNumber, toLocalDate } from '../core/days.ts'
 import type { LocalDate } from '../core/days.ts'
 import type { Level } from '../core/entity.ts'
-import { AppError, messageOf } from '../core/errors.ts'
+import { messageOf } from '../core/errors.ts'
 import type { WorkContext, WorkOutcome } from '../core/work.ts'
 import { zoneOf } from '../entities/configs.ts'
 import type { Configs } from '../entities/configs.ts'
+import { requireCompleteDay } from '../entities/freshness.ts'
 import type { DataFreshness } from '../entities/freshness.ts'
 import { frameBuffers } from '../entities/frames.ts'
 import type { FrameSource } from '../entities/frames.ts'
@@ -73,17 +74,6 @@ export interface DetectionParts {
     level: Level,
     counts: { readonly entities: number; readonly anomalies: number },
   ) => void
-}
-
-/**
- * A day that still runs has only part of its figures, which would look like a collapse.
- * @throws AppError INVALID_REQUEST
- */
-export const requireCompleteDay = (date: LocalDate, asOf: Date, timeZone: string): void => {
-  const newest = lastCompleteDay(asOf, timeZone)
-  if (toDayNumber(date) <= newest) return
-  const message = `${date} is not over in ${timeZone}; the newest complete day is ${toLocalDate(newest)}`
-  throw new AppError('INVALID_REQUEST', `date: ${message}`)
 }
 
 /** The part of a level's map that a batch needs: tasks are copied to threads. */

@@ -5,6 +5,7 @@
  */
 import type { LocalDate } from '../core/days.ts'
 import { isTimeZone, lastCompleteDay, toDayNumber, toLocalDate } from '../core/days.ts'
+import { AppError } from '../core/errors.ts'
 import type { ConfigSweep } from '../jobs/sweep.ts'
 import type { Logger } from '../platform/logger.ts'
 import { zoneOf } from './configs.ts'
@@ -32,6 +33,17 @@ export interface DataFreshness extends ConfigSweep {
    * @throws AppError CONFIG_NOT_FOUND
    */
   newestCompleteDayWithRows(configId: number, asOf: Date): Promise<LocalDate | null>
+}
+
+/**
+ * A day that still runs has only part of its figures, which would look like a collapse.
+ * @throws AppError INVALID_REQUEST
+ */
+export const requireCompleteDay = (date: LocalDate, asOf: Date, timeZone: string): void => {
+  const newest = lastCompleteDay(asOf, timeZone)
+  if (toDayNumber(date) <= newest) return
+  const message = `${date} is not over in ${timeZone}; the newest complete day is ${toLocalDate(newest)}`
+  throw new AppError('INVALID_REQUEST', `date: ${message}`)
 }
 
 const EPOCH = new Date(0)

@@ -3,6 +3,7 @@ import { lastCompleteDay, toLocalDate } from '../core/days.ts'
 import type { LocalDate } from '../core/days.ts'
 import type { Level } from '../core/entity.ts'
 import { zoneOf } from '../entities/configs.ts'
+import { requireCompleteDay } from '../entities/freshness.ts'
 import type { TrainConfigPayload } from '../jobs/training.ts'
 import type { Services } from '../services.ts'
 
@@ -16,7 +17,7 @@ export interface TrainRequest {
   readonly day: LocalDate | null
 }
 
-/** @throws AppError CONFIG_NOT_FOUND */
+/** @throws AppError CONFIG_NOT_FOUND; INVALID_REQUEST for a day that is not over */
 export const toTrainPayload = async (
   request: TrainRequest,
   { clock, configs, freshness }: Pick<Services, 'clock' | 'configs' | 'freshness'>,
@@ -24,10 +25,12 @@ export const toTrainPayload = async (
   const { configId, entityType, entityIds } = request
   const config = await configs.get(configId)
   const asOf = clock.now()
+  const zone = zoneOf(config)
+  if (request.day !== null) requireCompleteDay(request.day, asOf, zone)
   const day =
     request.day ??
     (await freshness.newestCompleteDayWithRows(configId, asOf)) ??
-    toLocalDate(lastCompleteDay(asOf, zoneOf(config)))
+    toLocalDate(lastCompleteDay(asOf, zone))
   const watermark = await freshness.watermark(configId, day)
   return {
     configId,
