@@ -73,6 +73,7 @@ export const runCommand = async (argv: readonly string[], environment: Environme
     const system = await openSystem({
       environment,
       service: isUp ? 'up' : 'cli',
+      migrates: isUp || argv[2] === 'demo',
       ...(isUp ? {} : { logLevel: 'warn' as const }),
     })
     closers.push(() => system.close())

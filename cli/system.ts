@@ -1,6 +1,7 @@
 /**
  * What commands work on: the configured or embedded system, opened when a command needs it and closed when it
- * ends. The embedded database belongs to this machine alone, so its schema is kept current without asking.
+ * ends. The embedded database belongs to this machine alone, so its schema is kept current without asking; that
+ * of another only by those commands that start everything.
  */
 import { openChannel } from '../db/channel.ts'
 import { migrateToLatest } from '../db/migrate.ts'
@@ -80,6 +81,8 @@ export interface SystemOptions {
   readonly service: string
   /** Least severe line shown; commands say what they do themselves. */
   readonly logLevel?: Config['LOG_LEVEL']
+  /** Whether to bring the schema of a database of others to its newest version, instead of refusing an old one. */
+  readonly migrates?: boolean
 }
 
 export const openSystem = async (options: SystemOptions): Promise<System> => {
@@ -97,7 +100,7 @@ export const openSystem = async (options: SystemOptions): Promise<System> => {
       lifecycle,
       applicationName: `vigia-${options.service}`,
     })
-    if (record.embedded) await migrateAll(record, config, logger)
+    if (record.embedded || options.migrates) await migrateAll(record, config, logger)
     else await assertMigrated(record)
     const channel = await openChannel({ databaseUrl: record.url, redisUrl: config.REDIS_URL, logger })
     lifecycle.onClose('channel', () => channel.close())
