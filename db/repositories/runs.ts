@@ -70,9 +70,10 @@ const CARRIAGE_COLUMNS = `id, job, key, queue, generation, tries,
 
 const NO_COUNTS = '{"done":0,"skipped":0,"failed":0}'
 
-/** Runs a known key starts again. */
+/** Runs a known key starts again: what hindered a skipped one, missing data or a setting, may be gone. */
 const RESTARTS = `(runs.status in ('failed', 'partial', 'cancelled')
-  or (runs.status = 'skipped' and runs.reasons->'stale_data' is not null))`
+  or (runs.status = 'skipped'
+      and (runs.reasons->'stale_data' is not null or runs.reasons->'disabled' is not null)))`
 
 const toRun = (row: RunRow): Run => ({
   id: row.id,

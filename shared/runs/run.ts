@@ -147,7 +147,7 @@ export interface RunFilter {
 export interface RunsRepository {
   /**
    * One transaction: inserts runs and outbox marks. A known key answers its queued, running or succeeded run
-   * as it is; a failed, partial, cancelled or `skipped: stale_data` one starts again. Keys must differ.
+   * as it is; a failed, partial, cancelled, `skipped: stale_data` or `skipped: disabled` one starts again. Keys must differ.
    * @throws FenceLost when `fence` is given and lost
    */
   record(drafts: readonly RunDraft[], fence?: Fence): Promise<readonly RecordedRun[]>

@@ -240,6 +240,7 @@ export const describeQueueBackend = ({ name, redisUrl }: BackendUnderTest): void
         ['succeeded/none', false],
         ['skipped/no_source', false],
         ['skipped/stale_data', true],
+        ['skipped/disabled', true],
         ['partial/none', true],
         ['failed/none', true],
       ] as const) {
