@@ -1,6 +1,6 @@
 /**
- * Redis (or Valkey) when REDIS_URL is set: a connection for what the processes ask it directly, and the
- * checks that make it fit for queues. The queues have connections of their own.
+ * Redis (or Valkey) when REDIS_URL is set: a connection for what the processes ask it directly. The queues have
+ * connections of their own, and check for themselves that it keeps what it is given.
  */
 import { Redis } from 'ioredis'
 import { AppError, messageOf } from '../../shared/core/errors.ts'
@@ -74,7 +74,7 @@ const untilReady = (redis: Redis, { redisUrl, logger, patienceMs = 30_000 }: Red
     redis.connect().catch(() => undefined)
   })
 
-/** The fields of INFO, e.g. `maxmemory_policy`. Managed servers allow it where they forbid CONFIG. */
+/** The fields of INFO, e.g. `redis_version`. Managed servers allow it where they forbid CONFIG. */
 const infoOf = async (redis: Redis): Promise<ReadonlyMap<string, string>> => {
   const text = await redis.info()
   return new Map(
@@ -82,19 +82,6 @@ const infoOf = async (redis: Redis): Promise<ReadonlyMap<string, string>> => {
       .split(/\r?\n/)
       .filter((line) => line.includes(':') && !line.startsWith('#'))
       .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),
-  )
-}
-
-/**
- * A Redis that evicts keys loses jobs without a word.
- * @throws AppError STORAGE_UNAVAILABLE that says how to set the policy
- */
-export const assertNoEviction = async (redis: Redis): Promise<void> => {
-  const policy = (await infoOf(redis)).get('maxmemory_policy')
-  if (policy === 'noeviction') return
-  throw new AppError(
-    'STORAGE_UNAVAILABLE',
-    `Redis may throw queued jobs away: its maxmemory-policy is ${policy ?? 'unknown'}. Run "redis-cli CONFIG SET maxmemory-policy noeviction" and put "maxmemory-policy noeviction" into redis.conf`,
   )
 }
 

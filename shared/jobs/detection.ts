@@ -3,8 +3,6 @@ import { z } from 'zod'
 import { Instant } from '../core/clock.ts'
 import { LocalDate } from '../core/days.ts'
 import { ConfigId, EntityId } from '../core/entity.ts'
-import type { Level } from '../core/entity.ts'
-import type { WorkContext, WorkOutcome } from '../core/work.ts'
 import { askedFor } from './asked-for.ts'
 import { defineJob, instantKey } from './define-job.ts'
 import { perLevel, sweep } from './sweep.ts'
@@ -20,11 +18,6 @@ export const DetectPayload = z.object({
   entityIds: z.array(EntityId).min(1).max(500).nullable().default(null),
 })
 export type DetectPayload = z.output<typeof DetectPayload>
-
-/** What the detection jobs call. */
-export interface DetectionWork {
-  detectLevel(level: Level, payload: DetectPayload, context: WorkContext): Promise<WorkOutcome>
-}
 
 const MINUTE_MS = 60_000
 const RETRY = { attempts: 3, delayMs: 15_000 }

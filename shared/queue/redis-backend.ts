@@ -57,7 +57,9 @@ export const redisBackend = ({ url, prefix, logger }: RedisOptions): Backend => 
       }
       const policy = fieldOf(info, 'maxmemory_policy') ?? 'unknown'
       if (policy !== 'noeviction') {
-        throw unfit(`may throw jobs away: its maxmemory-policy is ${policy}; set it to noeviction`)
+        throw unfit(
+          `may throw jobs away: its maxmemory-policy is ${policy}; set it to noeviction (CONFIG SET maxmemory-policy noeviction, and in redis.conf)`,
+        )
       }
     },
     close: () => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { assertNoEviction, openRedis } from '../../../db/redis/open.ts'
+import { openRedis } from '../../../db/redis/open.ts'
 import { AppError } from '../../../shared/core/errors.ts'
 import { silentLogger } from '../../../shared/platform/logger.ts'
 import type { Logger } from '../../../shared/platform/logger.ts'
@@ -26,29 +26,6 @@ const refusalOf = async (promise: Promise<unknown>): Promise<AppError> => {
     server = await startOwnRedis()
   })
   after(() => server.close())
-
-  it('accepts a Redis that keeps every key', async () => {
-    const connection = await openRedis({ redisUrl: server.url, logger: silentLogger })
-    await assertNoEviction(connection.redis)
-    await connection.close()
-  })
-
-  it('refuses one that may evict jobs, and says how to set the policy', async () => {
-    const connection = await openRedis({ redisUrl: server.url, logger: silentLogger })
-    try {
-      for (const policy of ['allkeys-lru', 'volatile-ttl']) {
-        await connection.redis.config('SET', 'maxmemory-policy', policy)
-        const refusal = await refusalOf(assertNoEviction(connection.redis))
-        expect(refusal.message).to.match(
-          new RegExp(`is ${policy}\\..*CONFIG SET maxmemory-policy noeviction`),
-        )
-      }
-      await connection.redis.config('SET', 'maxmemory-policy', 'noeviction')
-      await assertNoEviction(connection.redis)
-    } finally {
-      await connection.close()
-    }
-  })
 
   it('gives up on a server that never answers, in time and without telling the password', async () => {
     await server.stop()
