@@ -17,7 +17,8 @@ import type {
 } from '../../shared/registry/model-versions.ts'
 import { assertFence } from '../fence.ts'
 
-export const KEPT_VERSIONS = 10
+/** Versions kept per model, besides those an alias names. */
+const KEPT_VERSIONS = 10
 const FILES_IN_FLIGHT = 16
 const FAMILY = 'anomaly_detector'
 /** First key of the advisory locks of the registry; the second is the config. */
@@ -259,9 +260,9 @@ const append = (db: Knex, batch: TrainedBatch, files: ArtifactMoves) =>
     return { outcomes: placed.map(({ outcome }) => outcome), archivedUris }
   })
 
-const NEWEST = (models: string): string => `
+const NEWEST = `
   select v.entity_id, v.model, v.version, v.artifact_uri, v.artifact_sha256, v.artifact_bytes
-  from ${models}
+  from unnest(cast(? as text[])) as m(model) join model_aliases a on a.model = m.model
   cross join lateral (
     select * from model_versions v
     where v.model = a.model and v.version <= a.version and v.state = 'ready' and v.stats->>'train_end' < ?
@@ -327,16 +328,8 @@ export const modelVersions = (db: Knex): ModelVersions => {
     append: (batch, files) => append(db, batch, files),
 
     newestBefore: async (configId, level, day, entityIds) => {
-      const name = (entityId: string) => anomalyModelName({ configId, entityType: level, entityId })
-      const [source, binding] = entityIds
-        ? [
-            'unnest(cast(? as text[])) as m(model) join model_aliases a on a.model = m.model',
-            entityIds.map(name),
-          ]
-        : ['(select * from model_aliases where starts_with(model, ?)) as a', name('')]
-      const { rows } = (await db.raw(NEWEST(source), [binding, toLocalDate(day)] as Knex.RawBinding[])) as {
-        rows: VersionRow[]
-      }
+      const models = entityIds.map((entityId) => anomalyModelName({ configId, entityType: level, entityId }))
+      const { rows } = (await db.raw(NEWEST, [models, toLocalDate(day)])) as { rows: VersionRow[] }
       return new Map(
         rows.map((row): [string, ArtifactRef] => [
           row.entity_id ?? '',
@@ -370,12 +363,17 @@ export const modelVersions = (db: Knex): ModelVersions => {
     promote: (version, publish) =>
       db.transaction(async (trx) => {
         await takeTurn(trx, version.configId)
+        // While we waited it may have been archived, its file too.
+        const { model, version: number } = version
+        if (!(await trx('model_versions').where({ model, version: number, state: 'ready' }).first('id')))
+          return false
         const stable: { version: number } | undefined = await trx('model_aliases')
           .where({ model: version.model, alias: 'stable' })
           .first('version')
         await publish()
-        if (stable?.version === version.version) return
+        if (stable?.version === version.version) return true
         await moveStable(trx, [{ model: version.model, from: stable?.version ?? null, to: version.version }])
+        return true
       }),
 
     markBroken: (ref, quarantine) =>
@@ -396,7 +394,7 @@ export const modelVersions = (db: Knex): ModelVersions => {
         return marked > 0
       }),
 
-    archiveBeyond: async (kept) => urisOf(await db.raw(archive(''), [kept])),
+    archiveOld: async () => urisOf(await db.raw(archive(''), [KEPT_VERSIONS])),
 
     inactiveSince: async (day) => {
       const { rows } = (await db.raw(INACTIVE, [toLocalDate(day)])) as { rows: { model: string }[] }

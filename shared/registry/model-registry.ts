@@ -12,8 +12,6 @@ import type { ArtifactStore } from './artifact-store.ts'
 import type { ArtifactRef, ModelVersion } from './model-version.ts'
 import type { Appended, ModelVersions, TrainedBatch, VersionFilter } from './model-versions.ts'
 
-/** Versions kept per model, besides those an alias names. */
-const KEPT_VERSIONS = 10
 const INACTIVE_DAYS = 30
 /** Files nobody knows may belong to a training under way; none takes this long. */
 const ORPHAN_AGE_MS = 24 * 3_600_000
@@ -42,14 +40,14 @@ export interface Retired {
 
 export interface ModelRegistry {
   /**
-   * Per entity of the level the newest ready version, not newer than `stable`, whose training ended before
+   * Per entity the newest ready version, not newer than `stable`, whose training ended before
    * `day`. Entities without one are absent. One query.
    */
   versionsFor(
     configId: number,
     level: Level,
     day: DayNumber,
-    entityIds?: readonly string[],
+    entityIds: readonly string[],
   ): Promise<ReadonlyMap<string, ArtifactRef>>
   /** Newest first. */
   list(filter: VersionFilter, page: PageRequest): Promise<Page<ModelVersion>>
@@ -122,7 +120,7 @@ export const createModelRegistry = (parts: ModelRegistryParts): ModelRegistry =>
 
   const promote = async (version: ModelVersion): Promise<ModelVersion> => {
     requireReady(version)
-    await versions.promote(version, async () => {
+    const promoted = await versions.promote(version, async () => {
       if (!(await artifacts.publish(version.model, version.artifactUri)))
         throw new AppError(
           'CONFLICT',
@@ -130,14 +128,14 @@ export const createModelRegistry = (parts: ModelRegistryParts): ModelRegistry =>
         )
       await artifacts.flush([version.model])
     })
+    if (!promoted) requireReady(await found(version.id))
     await announce([version.model], version.configId)
     logger.info('model version activated', { model: version.model, version: version.version })
     return found(version.id)
   }
 
   return {
-    versionsFor: (configId, level, day, entityIds) =>
-      versions.newestBefore(configId, level, day, entityIds ?? null),
+    versionsFor: (configId, level, day, entityIds) => versions.newestBefore(configId, level, day, entityIds),
 
     list: (filter, page) => versions.list(filter, page),
 
@@ -214,7 +212,7 @@ export const createModelRegistry = (parts: ModelRegistryParts): ModelRegistry =>
     },
 
     retire: async (asOf, signal) => {
-      const archived = await versions.archiveBeyond(KEPT_VERSIONS)
+      const archived = await versions.archiveOld()
       await removeFiles(archived)
       signal.throwIfAborted()
       const inactive = await versions.inactiveSince(lastCompleteDay(asOf, 'UTC') - INACTIVE_DAYS + 1)

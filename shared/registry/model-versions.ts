@@ -84,21 +84,24 @@ export interface ModelVersions {
     configId: number,
     level: Level,
     day: DayNumber,
-    entityIds: readonly string[] | null,
+    entityIds: readonly string[],
   ): Promise<ReadonlyMap<string, ArtifactRef>>
   list(filter: VersionFilter, page: PageRequest): Promise<Page<ModelVersion>>
   byId(id: number): Promise<ModelVersion | null>
   /** Newest first. */
   ofModel(model: string): Promise<readonly ModelVersion[]>
-  /** Moves `stable` to the version and `previous` to where it was. `publish` runs inside the transaction. */
-  promote(version: ModelVersion, publish: () => Promise<void>): Promise<void>
+  /**
+   * Moves `stable` to the version and `previous` to where it was. `publish` runs inside the transaction.
+   * @returns false, with nothing done, when it is not ready any more
+   */
+  promote(version: ModelVersion, publish: () => Promise<void>): Promise<boolean>
   /**
    * Marks the version broken unless it has other bytes by now. `quarantine` runs inside the transaction.
    * @returns whether it was marked
    */
   markBroken(ref: ArtifactRef, quarantine: () => Promise<void>): Promise<boolean>
-  /** Archives what is beyond the newest `kept` of every model and has no alias. @returns the files */
-  archiveBeyond(kept: number): Promise<readonly string[]>
+  /** Archives what is beyond the newest 10 of every model and has no alias. @returns the files */
+  archiveOld(): Promise<readonly string[]>
   /** Models with a stable version whose entity has no row since `day`. */
   inactiveSince(day: DayNumber): Promise<readonly string[]>
   configIds(): Promise<readonly number[]>

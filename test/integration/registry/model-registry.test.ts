@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { toDayNumber, toLocalDate } from '../../../shared/core/days.ts'
 import type { ArtifactRef, ModelVersion } from '../../../shared/registry/model-version.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
+import { eventually } from '../../support/eventually.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
 import { rejectionOf } from '../../support/entities.ts'
@@ -52,7 +53,7 @@ describe('model registry', () => {
     )
 
   describe('versions for a day', () => {
-    const numbersFor = async (day: string, entityIds?: readonly string[]) =>
+    const numbersFor = async (day: string, entityIds: readonly string[] = ['a1', 'a2']) =>
       Object.fromEntries(
         [...(await system.registry.versionsFor(configId, 'ad', toDayNumber(day), entityIds))].map(
           ([id, ref]) => [id, ref.version],
@@ -83,9 +84,13 @@ describe('model registry', () => {
       await insertDays(database.knex, other, adDays('a1', 90, LAST, PARENTS))
       await system.train(other, DAY)
       const day = toDayNumber(DAY)
-      expect((await system.registry.versionsFor(configId, 'adset', day)).size).to.equal(0)
-      expect([...(await system.registry.versionsFor(other, 'adset', day)).keys()]).to.deep.equal(['s1'])
-      expect((await system.registry.versionsFor(configId, 'ad', day)).get('a1')?.model).to.equal(model)
+      expect((await system.registry.versionsFor(configId, 'adset', day, ['s1', 'a1'])).size).to.equal(0)
+      expect([
+        ...(await system.registry.versionsFor(other, 'adset', day, ['s1', 'a1'])).keys(),
+      ]).to.deep.equal(['s1'])
+      expect((await system.registry.versionsFor(configId, 'ad', day, ['a1'])).get('a1')?.model).to.equal(
+        model,
+      )
     })
   })
 
@@ -111,6 +116,25 @@ describe('model registry', () => {
       expect(await aliases()).to.deep.equal({ stable: 3, previous: 2 })
       await system.registry.rollback(model, 1)
       expect(await aliases()).to.deep.equal({ stable: 1, previous: 3 })
+    })
+
+    it('is refused for a version that is archived while it waits for its turn', async () => {
+      await trainTimes(2, 'a1')
+      const { id } = await version(1)
+      let activation: Promise<unknown> = Promise.resolve()
+      await database.knex.transaction(async (rival) => {
+        await rival.raw('select pg_advisory_xact_lock(7164443, ?)', [configId])
+        activation = rejectionOf(system.registry.activate(id))
+        await eventually('the activation waits', () =>
+          database
+            .knex('pg_locks')
+            .where({ locktype: 'advisory', classid: 7_164_443, objid: configId, granted: false })
+            .first(),
+        )
+        await rival('model_versions').where({ id }).update({ state: 'archived' })
+      })
+      expect(await activation).to.include({ code: 'VERSION_ARCHIVED' })
+      expect((await aliases())['stable']).to.equal(2)
     })
 
     it('is refused for archived, broken, missing and unknown versions', async () => {
