@@ -396,6 +396,9 @@ export const createTraining = (parts: TrainingParts): TrainingWork => {
       const tally = newTally(clock.now())
       for (const result of children.results) addResult(tally, result)
       Object.assign(tally.reasons, children.reasons)
+      // Nothing to write, but whoever lost the fence, or whose config was erased, must not go on to the metadata.
+      const { fence } = context
+      await registry.append({ configId: payload.configId, fence, actor: ACTOR, drafts: [], known: [] })
       await writeMetadata(payload.configId, tally, context)
       const outcome = toOutcome(tally)
       if (children.failedRuns === 0) return outcome

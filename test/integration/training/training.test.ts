@@ -512,5 +512,18 @@ describe('training', () => {
         reasons: { insufficient_data: 1, chunk_failed: 1 },
       })
     })
+
+    it('leaves metadata.json alone when the run is another execution’s, or its config was erased', async () => {
+      await account(60, 'a1')
+      const training = system.with({})
+      const children = { counts: { done: 0, skipped: 0, failed: 0 }, reasons: {}, results: [], failedRuns: 0 }
+      const context = await system.startRun(configId)
+      const finish = () => training.finishConfig(payloadOf(configId, DAY), children, context)
+      await database.knex('runs').where({ id: context.fence.runId }).update({ attempt: 2 })
+      expect(await finish().catch((error: unknown) => error)).to.be.instanceOf(FenceLost)
+      await database.knex('ads_configs').where({ id: configId }).delete()
+      expect(await finish().catch((error: unknown) => error)).to.be.instanceOf(FenceLost)
+      expect(await readdir(folder()).catch(() => [])).to.not.include('metadata.json')
+    })
   })
 })
