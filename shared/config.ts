@@ -58,7 +58,9 @@ export const ConfigSchema = z.object({
     .enum(['default', 'compact'])
     .default('default')
     .describe('Timetable: default or compact'),
-  COMPUTE_THREADS: whole(0, 0, 256).describe('Threads for training and detection. 0: cores - 1, at least 1'),
+  COMPUTE_THREADS: whole(0, 0, 256).describe(
+    'Threads for training and detection. 0: all cores but one; with two cores or fewer, all',
+  ),
   WORKER_CONCURRENCY: whole(4, 1, 64).describe('Jobs a worker runs at once per queue'),
   PG_POOL_MAX: whole(8, 2, 200).describe(
     'PostgreSQL connections per process for data; queues have their own',
