@@ -5,6 +5,7 @@ import { AppError, messageOf } from '../shared/core/errors.ts'
 import { packageVersion } from '../shared/platform/run-process.ts'
 import { registerDemo } from './commands/demo.ts'
 import { registerDetect } from './commands/detect.ts'
+import { registerDoctor } from './commands/doctor.ts'
 import { registerImport } from './commands/import.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerMigrate } from './commands/migrate.ts'
@@ -42,6 +43,7 @@ export const buildProgram = (environment: Environment, opener: Opener): Command 
   registerRuns(program, opener)
   registerSchedules(program, opener)
   registerKeys(program, opener)
+  registerDoctor(program, environment)
   return program
 }
 

@@ -22,6 +22,8 @@ export interface RecordOptions {
   readonly lifecycle: Lifecycle
   /** Shown in pg_stat_activity, e.g. `vigia-api`. */
   readonly applicationName: string
+  /** How long to wait for a server of DATABASE_URL that does not answer yet. */
+  readonly patienceMs?: number
 }
 
 export interface OpenRecord extends Database {
@@ -36,6 +38,7 @@ export const openRecord = async ({
   logger,
   lifecycle,
   applicationName,
+  patienceMs,
 }: RecordOptions): Promise<OpenRecord> => {
   let url = config.DATABASE_URL
   let embedded: EmbeddedPostgres | null = null
@@ -45,7 +48,13 @@ export const openRecord = async ({
     embedded = server
     url = await server.urlOf(EMBEDDED_NAME)
   }
-  const database = await openDatabase({ url, poolMax: config.PG_POOL_MAX, logger, applicationName })
+  const database = await openDatabase({
+    url,
+    poolMax: config.PG_POOL_MAX,
+    logger,
+    applicationName,
+    ...(patienceMs === undefined ? {} : { patienceMs }),
+  })
   lifecycle.onClose('database', () => database.close())
   return {
     knex: database.knex,
