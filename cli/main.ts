@@ -3,5 +3,11 @@
 import { config as readDotenv } from 'dotenv'
 import { runCommand } from './program.ts'
 
+/** Whoever read the output has seen enough, e.g. `vigia runs list | head`: the rest of the work goes on. */
+const ignoreClosedPipe = (error: NodeJS.ErrnoException): void => {
+  if (error.code !== 'EPIPE') throw error
+}
+process.stdout.on('error', ignoreClosedPipe)
+process.stderr.on('error', ignoreClosedPipe)
 readDotenv({ quiet: true })
 process.exitCode = await runCommand(process.argv, process.env)

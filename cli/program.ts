@@ -17,7 +17,7 @@ import { registerTrain } from './commands/train.ts'
 import { registerUp } from './commands/up.ts'
 import { printJson } from './output.ts'
 import { openSystem } from './system.ts'
-import type { Opener } from './system.ts'
+import type { Opener, System } from './system.ts'
 
 const DONE = 0
 const FAILED = 1
@@ -50,8 +50,11 @@ export const buildProgram = (environment: Environment, opener: Opener): Command 
 /** Says what went wrong: people read it on stderr, machines as the one object on stdout. @returns the exit code */
 export const reportFailure = (error: unknown, json: boolean): number => {
   if (error instanceof CommanderError) {
-    // Commander has printed its own message, or the help that was asked for.
-    return error.exitCode === 0 ? DONE : WRONG_USAGE
+    // Commander has printed its own message to stderr, or the help that was asked for.
+    if (error.exitCode === 0) return DONE
+    const message = error.code === 'commander.help' ? 'name a command' : error.message.replace(/^error: /, '')
+    if (json) printJson({ error: { code: 'INVALID_REQUEST', message } })
+    return WRONG_USAGE
   }
   const known = error instanceof AppError
   const code = known ? error.code : error instanceof ConfigError ? 'INVALID_REQUEST' : 'INTERNAL'
@@ -66,27 +69,66 @@ export const reportFailure = (error: unknown, json: boolean): number => {
   return code === 'INVALID_REQUEST' ? WRONG_USAGE : FAILED
 }
 
+/** Ends by itself when asked to; a demo that closes after its findings does not. */
+const staysUp = (argv: readonly string[]): boolean =>
+  argv[2] === 'up' || (argv[2] === 'demo' && !argv.includes('--once'))
+
+interface Interruption {
+  /** Whether the command was cut short: what it says from now on is of no interest. */
+  readonly asked: () => boolean
+  /** Takes the handlers away. */
+  forget(): void
+}
+
+/**
+ * A command cut short closes what it opened, for nobody else would stop its PostgreSQL, and then ends by the
+ * signal. A second signal ends it at once.
+ */
+const closeOnSignal = (close: () => Promise<void>): Interruption => {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  let asked = false
+  const forget = (): void => {
+    for (const signal of signals) process.off(signal, onSignal)
+  }
+  const onSignal = (signal: NodeJS.Signals): void => {
+    asked = true
+    forget()
+    void close().finally(() => process.kill(process.pid, signal))
+  }
+  for (const signal of signals) process.on(signal, onSignal)
+  return { asked: () => asked, forget }
+}
+
 /** Runs one command to its end. @returns the exit code */
 export const runCommand = async (argv: readonly string[], environment: Environment): Promise<number> => {
-  const closers: (() => Promise<void>)[] = []
+  const opened: Promise<System>[] = []
+  const close = async (): Promise<void> => {
+    // One that could not be opened has closed itself.
+    for (const opening of await Promise.allSettled(opened))
+      if (opening.status === 'fulfilled') await opening.value.close()
+  }
+  const interruption = staysUp(argv) ? null : closeOnSignal(close)
   const opener: Opener = async () => {
     // A command speaks for itself; only `up` has a log worth following.
     const isUp = argv[2] === 'up'
-    const system = await openSystem({
+    const opening = openSystem({
       environment,
       service: isUp ? 'up' : 'cli',
       migrates: isUp || argv[2] === 'demo',
       ...(isUp ? {} : { logLevel: 'warn' as const }),
     })
-    closers.push(() => system.close())
+    opened.push(opening)
+    const system = await opening
+    if (interruption?.asked()) throw new Error('the command was cut short')
     return system
   }
   try {
     await buildProgram(environment, opener).parseAsync([...argv])
     return Number(process.exitCode ?? DONE)
   } catch (error) {
-    return reportFailure(error, argv.includes('--json'))
+    return interruption?.asked() ? FAILED : reportFailure(error, argv.includes('--json'))
   } finally {
-    for (const close of closers) await close()
+    await close()
+    interruption?.forget()
   }
 }

@@ -102,7 +102,7 @@ const levelsOf = (text: string | undefined, named: boolean): readonly Level[] =>
   return [level.data]
 }
 
-const readWish = (config: AdsConfig, options: DetectOptions): DetectWish => {
+const readWish = (options: DetectOptions): Omit<DetectWish, 'config'> => {
   const days = Number(options.days)
   if (!Number.isInteger(days) || days < 1 || days > 7) throw invalid('--days: is a whole number from 1 to 7')
   if (options.date !== undefined && !LocalDate.safeParse(options.date).success) {
@@ -113,7 +113,6 @@ const readWish = (config: AdsConfig, options: DetectOptions): DetectWish => {
     if (!checked.success) throw invalid(`--entity-id: ${checked.error.issues[0]?.message}`)
   }
   return {
-    config,
     levels: levelsOf(options.entityType, options.entityId !== undefined),
     entityIds: options.entityId ?? null,
     day: options.date ?? null,
@@ -133,10 +132,12 @@ export const registerDetect = (program: Command, open: Opener): void => {
     .option('--dry-run', 'shows the signals of the entities named and stores nothing')
     .option('--json', 'one JSON object')
     .action(async (options: DetectOptions) => {
+      // A slip of the finger is told at once, before a database is started.
+      const asked = readWish(options)
       const system = await open()
       const { services } = system
       const config = await system.configOf(options.config)
-      const wish = readWish(config, options)
+      const wish = { config, ...asked }
       if (options.dryRun) {
         const [level] = wish.levels
         if (!wish.entityIds || !level)

@@ -13,7 +13,7 @@ import { ConfigError, loadConfig, redactedConfig } from '../../shared/config.ts'
 import type { Config } from '../../shared/config.ts'
 import type { Clock } from '../../shared/core/clock.ts'
 import { messageOf } from '../../shared/core/errors.ts'
-import { QUEUES } from '../../shared/jobs/define-job.ts'
+import { allJobs } from '../../shared/jobs/all.ts'
 import { createLifecycle } from '../../shared/platform/lifecycle.ts'
 import { silentLogger } from '../../shared/platform/logger.ts'
 import { openQueues } from '../../shared/queue/open-queues.ts'
@@ -155,8 +155,9 @@ const checkDatabase = async (record: OpenRecord, clock: Clock): Promise<readonly
 }
 
 const checkWorkers = async (queues: Queues): Promise<Check> => {
+  const used = [...new Set(allJobs.map((job) => job.queue))]
   const alive = await Promise.all(
-    QUEUES.map(async (queue) => ({ queue, workers: await queues.workersAlive(queue) })),
+    used.map(async (queue) => ({ queue, workers: await queues.workersAlive(queue) })),
   )
   const without = alive.filter(({ workers }) => workers === 0).map(({ queue }) => queue)
   if (without.length === 0) {
@@ -164,7 +165,7 @@ const checkWorkers = async (queues: Queues): Promise<Check> => {
   }
   return warning(
     'workers',
-    without.length === QUEUES.length ? 'none is running' : `none for ${without.join(', ')}`,
+    without.length === used.length ? 'none is running' : `none for ${without.join(', ')}`,
     'start "vigia up", or the worker process of a larger installation',
   )
 }
@@ -220,14 +221,16 @@ const checkApi = async ({ HOST, PORT }: Config): Promise<Check> => {
   if (PORT === 0) return ok('api', 'takes any free port (PORT=0), so it is not looked for')
   const host = ANY_ADDRESS[HOST] ?? (HOST.includes(':') ? `[${HOST}]` : HOST)
   const url = `http://${host}:${PORT}`
-  const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(PATIENCE_MS) }).catch(() => null)
+  const answer = await fetch(`${url}/readyz?verbose`, { signal: AbortSignal.timeout(PATIENCE_MS) }).catch(
+    () => null,
+  )
   if (!answer) return warning('api', `nothing answers at ${url}`, 'start "vigia up"')
   const body: unknown = await answer.json().catch(() => null)
   const ready = body && typeof body === 'object' && 'checks' in body
   if (!ready) return problem('api', `another program answers at ${url}`, 'set PORT to another')
   return answer.ok
     ? ok('api', `ready at ${url}`)
-    : problem('api', `${url} is not ready`, `see ${url}/readyz for what it waits for`)
+    : problem('api', `${url} is not ready`, `see ${url}/readyz?verbose for what it waits for`)
 }
 
 /** The schema, and what lives in it. */
