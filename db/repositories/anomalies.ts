@@ -105,31 +105,26 @@ returning (xmax = 0) as created
 `
 
 /**
- * Rows carry the instant at which their import began to write, and are seen only when it commits: a run in
- * between misses them, so everything a little older than it counts as new. No import writes for so long.
+ * Imports of a config merge one at a time, each with a newer stamp than the one before (whole milliseconds), so
+ * a row that a run could not see is newer than all it saw, however long its import took and whatever the clocks
+ * say. Runs older than a month are of no use: their weeks do not reach here.
  */
-const UNSEEN_MINUTES = 10
-
-const RESTATED_DAYS = `
+const LATE_DAYS = `
 with looks as materialized (
-  select started_at as at, cast(result->>'day' as date) as day from runs
+  select cast(result->>'watermark' as timestamptz) as mark, cast(result->>'day' as date) as day from runs
   where job = :job and config_id = :configId and id <> :runId and status in ('succeeded', 'partial')
-    and coalesce(payload->'entityIds', 'null'::jsonb) = 'null'::jsonb and result->>'day' is not null
+    and created_at > cast(:from as date) - interval '30 days'
+    and coalesce(payload->'entityIds', 'null'::jsonb) = 'null'::jsonb and result->>'watermark' is not null
+), written as (
+  select date, date_trunc('milliseconds', max(updated_at)) as at from ads_insights_daily
+  where config_id = :configId and date between :from and :to
+  group by date
 )
-select cast(d.day as date) as date
-from generate_series(cast(:from as timestamp), cast(:to as timestamp), interval '1 day') as d(day)
-cross join lateral (
-  select coalesce(
-    (select max(at) from looks where looks.day between d.day and d.day + interval '6 days'),
-    (select max(at) from looks where looks.day < d.day)
-  ) as at
-) as look
-where exists (
-  select 1 from ads_insights_daily i
-  where i.config_id = :configId and i.date = cast(d.day as date)
-    and i.updated_at > look.at - interval '${UNSEEN_MINUTES} minutes'
-)
-order by 1`
+select date, at, at > coalesce(
+    (select max(mark) from looks where looks.day between date and date + 6),
+    (select max(mark) from looks where looks.day < date)
+  ) as late
+from written order by date`
 
 /** First key of the advisory locks of detection, by level; the second is the config. */
 const LOCK_SPACE: Readonly<Record<Level, number>> = {
@@ -157,15 +152,19 @@ const daysByEntity = (rows: readonly { entity_id: string; day: string }[]): Map<
 }
 
 export const detectionStore = (db: Knex): DetectionStore => ({
-  restatedDays: async ({ job, configId, runId }, from, to) => {
-    const { rows } = (await db.raw(RESTATED_DAYS, {
+  lateDays: async ({ job, configId, runId }, from, to) => {
+    const { rows } = (await db.raw(LATE_DAYS, {
       job,
       configId,
       runId,
       from: toLocalDate(from),
       to: toLocalDate(to),
-    })) as { rows: { date: string }[] }
-    return rows.map((row) => toDayNumber(row.date))
+    })) as { rows: { date: string; at: Date; late: boolean | null }[] }
+    const newest = Math.max(...rows.map((row) => row.at.getTime()))
+    return {
+      watermark: rows.length === 0 ? null : new Date(newest),
+      days: rows.filter((row) => row.late).map((row) => toDayNumber(row.date)),
+    }
   },
 
   labelledDays: async (configId, level, from) => {

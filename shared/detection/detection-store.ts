@@ -37,13 +37,20 @@ export interface Look {
   readonly runId: string
 }
 
+export interface LateDays {
+  /** Newest stamp of a row of these days, for later runs to compare with; null without rows. */
+  readonly watermark: Date | null
+  /** Days with a row newer than what was seen when they were last looked at, ascending. */
+  readonly days: readonly DayNumber[]
+}
+
 export interface DetectionStore {
   /**
-   * Days in [from, to] with a row written since they were last looked at, ascending. A run over all entities
-   * looks at its day and, for late rows, at the rest of that week; so a run of an older day says nothing of
-   * newer ones. Nothing is late before the first run.
+   * What came in late for the days [from, to]. A run over all entities looks at its day and, for late rows, at
+   * the rest of that week; so a run of an older day says nothing of newer ones. Nothing is late before the
+   * first run.
    */
-  restatedDays(look: Look, from: DayNumber, to: DayNumber): Promise<readonly DayNumber[]>
+  lateDays(look: Look, from: DayNumber, to: DayNumber): Promise<LateDays>
   /** Days labelled true_positive since `from`, by entity id. */
   labelledDays(
     configId: number,

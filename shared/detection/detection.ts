@@ -31,7 +31,7 @@ const BATCH_SIZE = 128
 /** Entities whose findings are written in one transaction. */
 const WRITE_SIZE = 1024
 /** Days of which late data is looked at again. */
-const RESTATED_DAYS = 7
+const LATE_DAYS = 7
 const FREQUENCY_REPEAT_DAYS = 7
 const EXPIRE_AFTER_MS = 7 * 86_400_000
 
@@ -247,11 +247,10 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       // Anomalies grow old also while a source delivers nothing.
       if (fresh.at(-1) !== day) return skipped('stale_data', day, await expire())
 
-      const days = new Set(fresh)
-      if (whole) {
-        const look = { job: `detect.${level}`, configId, runId: context.fence.runId }
-        for (const late of await store.restatedDays(look, day - RESTATED_DAYS + 1, day)) days.add(late)
-      }
+      const look = { job: `detect.${level}`, configId, runId: context.fence.runId }
+      // Before the frames are read: what comes in between is looked at again, not missed.
+      const late = whole ? await store.lateDays(look, day - LATE_DAYS + 1, day) : null
+      const days = new Set([...fresh, ...(late?.days ?? [])])
       const ordered = [...days].sort((a, b) => a - b)
 
       const counts = { done: 0, skipped: 0, failed: 0 }
@@ -329,6 +328,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         result: {
           day: toLocalDate(day),
           days: ordered.map(toLocalDate),
+          watermark: late?.watermark?.toISOString() ?? null,
           stale_days: asked.filter((one) => !days.has(one)).map(toLocalDate),
           hypotheses,
           signals,

@@ -288,17 +288,18 @@ describe('detection', () => {
 
     it('looks again at figures whose import was still under way when the run before looked', async () => {
       await insert(spendDays('a1', DAY, repeated(100, 60)))
-      await restate(shiftDay(DAY, -3), { spend: 400 })
-      // Stamped when it began, seen when it was committed: after this look.
-      hoursLater(0.05)
-      const context = await detection.startRun(configId)
+      const stampedBefore = system.now()
+      hoursLater(0.5)
+      await detection.detect(configId)
+      // Stamped when the import began to write, seen when it was committed: after that look.
       await database
-        .knex('runs')
-        .where({ id: context.fence.runId })
-        .update({ status: 'succeeded', result: JSON.stringify({ day: DAY }) })
+        .knex('ads_insights_daily')
+        .where({ config_id: configId, ad_id: 'a1', date: shiftDay(DAY, -3) })
+        .update({ spend: 400, updated_at: stampedBefore })
       hoursLater(1)
-      const { result } = await detection.detect(configId)
-      expect(result?.['days']).to.deep.equal([shiftDay(DAY, -3), DAY])
+      expect((await detection.detect(configId)).result?.['days']).to.deep.equal([shiftDay(DAY, -3), DAY])
+      hoursLater(1)
+      expect((await detection.detect(configId)).result?.['days']).to.deep.equal([DAY])
     })
 
     it('looks at nothing twice because of a run of named entities', async () => {

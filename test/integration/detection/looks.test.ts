@@ -131,13 +131,19 @@ describe('what detection looks at', () => {
       expect((await detect()).result?.['days']).to.deep.equal([DAY])
     })
 
-    it('counts what was written up to ten minutes before the last look as unseen, and nothing older', async () => {
+    it('looks again at what is newer than all the last look saw, whatever the clock said then', async () => {
       await insert(steady('a1', 40))
       await detect()
-      await restate(daysBefore(2), '2026-03-11T06:50:00.000Z')
-      await restate(daysBefore(4), '2026-03-11T06:50:00.001Z')
+      await restate(daysBefore(2), '2026-03-10T07:00:00.000Z')
+      await restate(daysBefore(4), '2026-03-10T07:00:00.001Z')
       system.setNow('2026-03-11T08:00:00Z')
       expect((await detect()).result?.['days']).to.deep.equal([daysBefore(4), DAY])
+    })
+
+    it('does not look again at a week that was imported a moment ago', async () => {
+      await insertDays(database.knex, configId, steady('a1', 40))
+      await detect()
+      expect((await detect()).result?.['days']).to.deep.equal([DAY])
     })
 
     it('looks at nothing else the first time', async () => {
