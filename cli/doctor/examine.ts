@@ -5,7 +5,6 @@
  */
 import { access, constants, mkdtemp, rmdir, statfs } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import type { Knex } from 'knex'
 import { pendingMigrations } from '../../db/migrate.ts'
 import { openRecord } from '../../db/record.ts'
 import type { OpenRecord } from '../../db/record.ts'
@@ -136,7 +135,7 @@ const checkFolder = async (check: string, path: string, setting: string): Promis
   return checkSpace(check, path, space ? space.bavail * space.bsize : Number.NaN)
 }
 
-const differenceTo = async (knex: Knex, clock: Clock): Promise<number> => {
+const differenceTo = async ({ knex }: OpenRecord, clock: Clock): Promise<number> => {
   const before = clock.now().getTime()
   const { rows } = (await knex.raw('select clock_timestamp() as now')) as { rows: { now: Date }[] }
   const after = clock.now().getTime()
@@ -150,7 +149,7 @@ const checkDatabase = async (record: OpenRecord, clock: Clock): Promise<readonly
   const whose = record.embedded ? 'its own' : 'of DATABASE_URL'
   return [
     ok('postgresql', `${rows[0]?.version ?? 'unknown'}, ${whose}`),
-    checkClock(await differenceTo(record.knex, clock)),
+    checkClock(await differenceTo(record, clock)),
   ]
 }
 
