@@ -109,7 +109,9 @@ describe('what detection looks at', () => {
     it('looks again at a restated day although an older day was looked at in between', async () => {
       await insert(steady('a1', 40))
       await detect()
-      await restate(daysBefore(2), '2026-03-11T07:30:00Z')
+      await restate(daysBefore(2), '2026-03-11T07:15:00Z')
+      // The run of the older day sees this, which is newer, and not the other.
+      await restate(daysBefore(8), '2026-03-11T07:30:00Z')
       system.setNow('2026-03-11T08:00:00Z')
       await detect({ day: daysBefore(7) })
       system.setNow('2026-03-11T09:00:00Z')
