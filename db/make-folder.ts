@@ -1,5 +1,5 @@
 /** Folders with their parents. */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /**
@@ -13,7 +13,10 @@ export const makeFolders = async (path: string, mode = 0o777): Promise<boolean> 
     return true
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'EEXIST') return false
+    if (code === 'EEXIST') {
+      if ((await stat(path)).isDirectory()) return false
+      throw error
+    }
     if (code !== 'ENOENT' || dirname(path) === path) throw error
     await makeFolders(dirname(path), mode)
     // Once more and no oftener: a parent that is there and still answers ENOENT lets nothing in.
