@@ -18,14 +18,26 @@ const home = (name, packages, folders) => ({
   to: { path: packages.map((p) => `node_modules/${p}/`) },
 })
 
+/** Heavy packages of one part of ml each. */
+const NUMERIC = [
+  { name: 'tensorflow', packages: ['node_modules/@tensorflow/'], folder: '^ml/tensor/' },
+  { name: 'augurs', packages: ['node_modules/@bsull/'], folder: '^ml/forecast/' },
+]
+
 module.exports = {
   forbidden: [
     {
       name: 'ml-is-pure',
-      comment: 'ml imports ml and distributions only: no Node built-ins, no I/O, no clock',
+      comment: 'ml imports ml and pure numeric packages only: no Node built-ins, no I/O, no clock',
       severity: 'error',
       from: { path: '^ml/' },
-      to: { pathNot: ['^ml/', 'node_modules/@stdlib/stats-base-dists-'] },
+      to: {
+        pathNot: [
+          '^ml/',
+          'node_modules/@stdlib/stats-base-dists-',
+          ...NUMERIC.flatMap(({ packages }) => packages),
+        ],
+      },
     },
     {
       name: 'shared-never-looks-up',
@@ -69,6 +81,13 @@ module.exports = {
       from: { pathNot: HARNESS },
       to: { path: HARNESS },
     },
+    ...NUMERIC.map(({ name, packages, folder }) => ({
+      name: `${name}-has-one-home`,
+      comment: `${name} is used in ${folder} alone`,
+      severity: 'error',
+      from: { pathNot: [HARNESS, folder] },
+      to: { path: packages },
+    })),
     home('bullmq', ['bullmq', 'bullmq-otel'], ['^shared/queue/', '^api/board\\.ts$']),
     home('knex', ['knex', 'pg'], ['^db/']),
     home('express', ['express', '@bull-board', 'helmet', 'swagger-ui-dist'], ['^api/']),

@@ -2,6 +2,7 @@
 import type { Knex } from 'knex'
 import * as accountsRunsModels from './0001-accounts-runs-models.ts'
 import * as threeLevels from './0002-three-levels.ts'
+import * as tiersAdviceForecasts from './0003-tiers-advice-forecasts.ts'
 
 interface Migration {
   readonly name: string
@@ -12,6 +13,7 @@ interface Migration {
 const MIGRATIONS: readonly Migration[] = [
   { name: '0001-accounts-runs-models', ...accountsRunsModels },
   { name: '0002-three-levels', ...threeLevels },
+  { name: '0003-tiers-advice-forecasts', ...tiersAdviceForecasts },
 ]
 
 export const migrationNames: readonly string[] = MIGRATIONS.map((migration) => migration.name)

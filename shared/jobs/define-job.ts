@@ -36,6 +36,11 @@ export interface JobSpec<Payload> {
   configId?(payload: Payload): number | null
   run(context: JobContext<Payload>, services: Services): Promise<WorkOutcome>
   /**
+   * Runs that must have succeeded before `run` is called; those not known yet, or that failed, are started.
+   * When one of them ends otherwise this run ends `skipped` (stale_data if that was why, else needs_failed).
+   */
+  needs?(payload: Payload): readonly Need[]
+  /**
    * For a job that spawns children and answers only when all have ended: called once, fenced, after the
    * last child; `children` holds their summed counts and how many failed. Until then the run is `running`.
    * When `run` spawned nothing, its own outcome counts and `finish` is not called.
@@ -58,6 +63,15 @@ export type Job<Payload> = JobSpec<Payload>
 
 /** A job whose payload type is not known here; whoever runs it lets its own schema check the payload first. */
 export type AnyJob = Job<unknown>
+
+/** A run another one needs, whatever its payload. */
+export interface Need {
+  readonly job: AnyJob
+  readonly payload: unknown
+}
+
+/** Checks that job and payload belong together. */
+export const need = <Payload>(job: Job<Payload>, payload: Payload): Need => ({ job: job as AnyJob, payload })
 
 export const defineJob = <Payload>(spec: JobSpec<Payload>): Job<Payload> => spec
 

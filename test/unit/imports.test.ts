@@ -62,6 +62,8 @@ const BREACHES: readonly Breach[] = [
     },
   },
   ...Object.entries({
+    tensorflow: '@tensorflow/tfjs-core',
+    augurs: '@bsull/augurs/ets',
     bullmq: 'bullmq',
     knex: 'knex',
     express: 'express',

@@ -43,6 +43,8 @@ const makeConfig = async (knex: Knex): Promise<number> => {
   return rows[0]?.id ?? 0
 }
 
+const ALL = ['0001-accounts-runs-models', '0002-three-levels', '0003-tiers-advice-forecasts']
+
 describe('migrations', () => {
   let database: TestDatabase
   let knex: Knex
@@ -53,12 +55,11 @@ describe('migrations', () => {
   afterEach(() => database.close())
 
   it('go all the way up, down and up again', async () => {
-    expect(await pendingMigrations(knex)).to.have.length(2)
-    expect(await migrateToLatest(knex)).to.deep.equal(['0001-accounts-runs-models', '0002-three-levels'])
+    expect(await pendingMigrations(knex)).to.have.length(ALL.length)
+    expect(await migrateToLatest(knex)).to.deep.equal(ALL)
     const tables = await tablesOf(knex)
     expect(await pendingMigrations(knex)).to.deep.equal([])
-    expect(await migrateDown(knex)).to.deep.equal(['0002-three-levels'])
-    expect(await migrateDown(knex)).to.deep.equal(['0001-accounts-runs-models'])
+    for (const name of ALL.toReversed()) expect(await migrateDown(knex)).to.deep.equal([name])
     expect(await migrateDown(knex)).to.deep.equal([])
     expect(await tablesOf(knex)).to.have.members(['knex_migrations', 'knex_migrations_lock'])
     await migrateToLatest(knex)
@@ -79,7 +80,7 @@ describe('migrations', () => {
       inside -= 1
     }
     const results = await Promise.all([1, 2, 3].map(() => migrateToLatest(knex, { migrateQueues })))
-    expect(results.flat()).to.deep.equal(['0001-accounts-runs-models', '0002-three-levels'])
+    expect(results.flat()).to.deep.equal(ALL)
     expect(most).to.equal(1)
   })
 
@@ -94,7 +95,7 @@ describe('migrations', () => {
       'knex_migrations_lock',
     ])
     await knex.raw('drop table ml_classifications')
-    expect(await migrateToLatest(knex)).to.have.length(2)
+    expect(await migrateToLatest(knex)).to.have.length(ALL.length)
   })
 
   it('go on after a migrator was killed, whatever locks it held', async () => {
@@ -107,11 +108,12 @@ describe('migrations', () => {
     const next = migrateDown(knex, { logger })
     await eventually('the second migrator waits', () => waiting.some((line) => /waiting/.test(line)))
     await stuck.end('SIGKILL')
-    expect(await next).to.deep.equal(['0002-three-levels'])
+    expect(await next).to.deep.equal(ALL.slice(-1))
   })
 
   it('carry classifications and features of campaigns to three levels, and back, row by row', async () => {
     await migrateToLatest(knex)
+    await migrateDown(knex)
     await migrateDown(knex)
     const configId = await makeConfig(knex)
     const campaign = { config_id: configId, campaign_id: 'c_1' }
@@ -131,10 +133,12 @@ describe('migrations', () => {
     expect(await indexesOf(knex, 'ml_classifications')).to.deep.equal([
       'idx_ml_classifications_config_entity',
       'idx_ml_classifications_entity_type',
+      'ml_classifications_date',
       'ml_classifications_entity_day',
       'ml_classifications_pkey',
     ])
 
+    await migrateDown(knex)
     await migrateDown(knex)
     expect(await knex('ml_campaign_classifications').first<object>()).to.deep.equal(before.classification)
     expect(await knex('ml_features').first<object>()).to.deep.equal(before.features)
@@ -169,12 +173,13 @@ describe('migrations', () => {
         { ...row, entity_type: 'adset' },
         { ...row, entity_type: 'campaign' },
       ])
+      await migrateDown(knex)
       let refusal: unknown
       await migrateDown(knex).catch((error: unknown) => (refusal = error))
       expect(refusal).to.be.instanceOf(AppError)
       expect((refusal as AppError).code).to.equal('CONFLICT')
       expect((refusal as AppError).message).to.match(new RegExp(`\\(1 in ${table}\\).*entity_type`))
-      expect(await pendingMigrations(knex)).to.deep.equal([])
+      expect(await pendingMigrations(knex)).to.deep.equal(ALL.slice(2))
       expect(await knex(table).pluck('entity_type')).to.have.members(['adset', 'campaign'])
 
       await knex(table).where({ entity_type: 'adset' }).del()
