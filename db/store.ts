@@ -6,6 +6,7 @@ import { auditLog, idempotencyStore, keyStore } from './repositories/access.ts'
 import { anomalyStore, detectionStore } from './repositories/anomalies.ts'
 import { configs } from './repositories/configs.ts'
 import { entities } from './repositories/entities.ts'
+import { featureStore } from './repositories/features.ts'
 import { frameSource } from './repositories/frames.ts'
 import { freshness } from './repositories/freshness.ts'
 import { housekeeping } from './repositories/housekeeping.ts'
@@ -24,6 +25,7 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   configs: configs(knex),
   detection: detectionStore(knex),
   entities: entities(knex),
+  features: featureStore(knex),
   frames: frameSource(knex),
   freshness: freshness(knex),
   housekeeping: housekeeping(knex),

@@ -14,6 +14,7 @@ import { createEntities } from './entities/entities.ts'
 import { createDataFreshness } from './entities/freshness.ts'
 import { createImports } from './entities/imports.ts'
 import { createInsights } from './entities/insights.ts'
+import { createFeatures } from './features/features.ts'
 import { allJobs, jobRegistry } from './jobs/all.ts'
 import type { JobRegistry } from './jobs/all.ts'
 import { createEnqueuer } from './jobs/enqueuer.ts'
@@ -175,6 +176,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       },
     }),
     anomalies: createAnomalies(store.anomalies),
+    features: createFeatures({ store: store.features }),
     retention: createRetention({ housekeeping: store.housekeeping, registry, auditDays: config.AUDIT_DAYS }),
   }
   return { services, queues, carrier, enqueuer, jobs }

@@ -12,6 +12,7 @@ import type { Entities } from './entities/entities.ts'
 import type { DataFreshness } from './entities/freshness.ts'
 import type { Imports } from './entities/imports.ts'
 import type { Insights } from './entities/insights.ts'
+import type { FeaturesService } from './features/features.ts'
 import type { Enqueue, EnqueueMany } from './jobs/enqueue.ts'
 import type { RetentionWork } from './jobs/maintenance.ts'
 import type { ConfigSweep } from './jobs/sweep.ts'
@@ -38,5 +39,6 @@ export interface Services {
   readonly models: ModelRegistry
   readonly detection: DetectionService
   readonly anomalies: AnomaliesService
+  readonly features: FeaturesService
   readonly retention: RetentionWork
 }

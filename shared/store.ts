@@ -10,6 +10,7 @@ import type { FrameSource } from './entities/frames.ts'
 import type { FreshnessStore } from './entities/freshness.ts'
 import type { ImportStore } from './entities/imports.ts'
 import type { InsightStore } from './entities/insights.ts'
+import type { FeatureStore } from './features/feature-store.ts'
 import type { ArtifactStore } from './registry/artifact-store.ts'
 import type { ModelVersions } from './registry/model-versions.ts'
 import type { HousekeepingStore } from './retention/retention.ts'
@@ -24,6 +25,7 @@ export interface Store {
   readonly configs: ConfigStore
   readonly detection: DetectionStore
   readonly entities: EntityStore
+  readonly features: FeatureStore
   readonly frames: FrameSource
   readonly freshness: FreshnessStore
   readonly housekeeping: HousekeepingStore

@@ -32,6 +32,7 @@ export const up = async (knex: Knex): Promise<void> => {
       on ml_classification_feedback (config_id, entity_type, entity_id);
     create unique index ml_classification_feedback_valid
       on ml_classification_feedback (config_id, entity_type, entity_id, classification_date) where is_valid;
+    create index ml_features_day on ml_features (config_id, entity_type, feature_date desc, id desc);
     create index ml_classifications_date on ml_classifications (config_id, classification_date desc, id desc);
 
     create table ml_recommendations (
@@ -119,6 +120,7 @@ export const down = async (knex: Knex): Promise<void> => {
     drop table ml_forecast_points;
     drop table ml_forecasts;
     drop table ml_recommendations;
+    drop index ml_features_day;
     drop index ml_classifications_date;
     drop table ml_classification_feedback;
   `)
