@@ -2,7 +2,7 @@
  * Executes runs: claims a run under a lease, runs its job with a signal that aborts on cancel, timeout, lost
  * fence and shutdown, and writes how it ended. The queue hears a verdict; PostgreSQL is told first.
  *
- * Stages of `process`: claim, call `run` or `finish`, end. Beside it `pulse` renews the leases of everything
+ * Stages of `process`: claim, meet the job's needs, call `run` or `finish`, end. Beside it `pulse` renews the leases of everything
  * under way and looks for cancel requests, twice a second while there is something.
  */
 import { setTimeout as delay } from 'node:timers/promises'
@@ -11,13 +11,14 @@ import { AppError, ERRORS, messageOf } from '../shared/core/errors.ts'
 import { FenceLost } from '../shared/core/work.ts'
 import type { Fence, RunCounts, WorkOutcome } from '../shared/core/work.ts'
 import type { JobRegistry } from '../shared/jobs/all.ts'
-import type { AnyJob, JobContext, Retry } from '../shared/jobs/define-job.ts'
+import type { AnyJob, JobContext, Need, Retry } from '../shared/jobs/define-job.ts'
+import type { EnqueueOptions, RunStatus } from '../shared/jobs/enqueue.ts'
 import type { Enqueuer } from '../shared/jobs/enqueuer.ts'
 import type { Logger } from '../shared/platform/logger.ts'
 import type { Metrics } from '../shared/platform/metrics.ts'
 import type { Delivery, Verdict } from '../shared/queue/queues.ts'
 import type { Carrier } from '../shared/runs/carrier.ts'
-import type { ClaimedRun, Conclusion, RunsRepository } from '../shared/runs/run.ts'
+import type { ClaimedRun, Conclusion, Run, RunsRepository } from '../shared/runs/run.ts'
 import type { Services } from '../shared/services.ts'
 
 const LEASE_MS = 8000
@@ -66,9 +67,20 @@ export interface ExecutorParts {
   readonly jobs: JobRegistry
   readonly services: Services
   readonly logger: Logger
-  /** Counts how executions end: as a status of the run, or `retried`, `handed back`, `lost`, `waiting for children`. */
+  /** Counts how executions end: as a status of the run, or `retried`, `handed back`, `lost`, `waiting for others`. */
   readonly metrics?: Pick<Metrics, 'jobEnded'> | undefined
 }
+
+/** One entity that failed does not stop what builds on the others. */
+const MEETS_NEEDS: readonly RunStatus[] = ['succeeded', 'partial']
+
+/** What runs started on behalf of a run take over from it. */
+const inheritedFrom = ({ actor, traceId, asOf }: Run, parentId: string | null): EnqueueOptions => ({
+  actor,
+  ...(parentId ? { parentId } : {}),
+  ...(traceId ? { traceId } : {}),
+  ...(asOf ? { asOf } : {}),
+})
 
 interface Execution {
   readonly fence: Fence
@@ -125,18 +137,53 @@ export const createExecutor = (parts: ExecutorParts): Executor => {
 
   /** Ends the run in PostgreSQL; false when the fence was lost. */
   const conclude = async (fence: Fence, conclusion: Conclusion): Promise<boolean> => {
-    const { written, parent } = await patiently(() => runs.conclude(fence, conclusion))
-    if (parent) await carrier.deliver([parent])
+    const { written, woken } = await patiently(() => runs.conclude(fence, conclusion))
+    await carrier.deliver(woken)
     return written
+  }
+
+  /**
+   * Starts what the run builds on where that is not done yet. Null when all of it succeeded.
+   * What failed is started again once per start of the run that needs it: here, before it waits.
+   */
+  const meetNeeds = async (
+    { run, fence }: ClaimedRun,
+    needs: readonly Need[],
+  ): Promise<WorkOutcome | 'waiting for others' | null> => {
+    const known = await runs.needsOf(run.id)
+    const ids = known.map(({ id }) => id)
+    // They belong to whoever started this run: cancelling one of those that need them leaves them be.
+    const options = inheritedFrom(run, run.parentId)
+    for (const { job, payload } of ids.length > 0 ? [] : needs) {
+      ids.push(...(await parts.spawn(job, [payload], options, fence)).map((ticket) => ticket.id))
+    }
+    const state = await runs.awaitNeeds(fence, ids)
+    if (state === 'lost') throw new FenceLost(fence)
+    if (state === 'waiting') return 'waiting for others'
+    const unmet = (await runs.needsOf(run.id)).filter(({ status }) => !MEETS_NEEDS.includes(status))
+    if (unmet.length === 0) return null
+    const reason = unmet.some(({ reasons }) => reasons['stale_data']) ? 'stale_data' : 'needs_failed'
+    return {
+      status: 'skipped',
+      counts: { done: 0, skipped: 1, failed: 0 },
+      reasons: { [reason]: 1 },
+      result: { unmet: unmet.map(({ job, id, status }) => ({ job, run_id: id, status })) },
+    }
   }
 
   const call = async (
     job: AnyJob,
-    { run, fence }: ClaimedRun,
+    claimed: ClaimedRun,
     abort: AbortController,
     logger: Logger,
-  ): Promise<WorkOutcome | 'waiting for children'> => {
+  ): Promise<WorkOutcome | 'waiting for others'> => {
+    const { run, fence } = claimed
     const payload = job.payload.parse(run.payload)
+    const needs = run.phase === 'run' ? (job.needs?.(payload) ?? []) : []
+    if (needs.length > 0) {
+      const unmet = await meetNeeds(claimed, needs)
+      if (unmet) return unmet
+    }
     const reporter = createReporter(runs, fence, logger)
     let spawned = false
     const context: JobContext<unknown> = {
@@ -148,14 +195,7 @@ export const createExecutor = (parts: ExecutorParts): Executor => {
       spawn: async (child, payloads) => {
         abort.signal.throwIfAborted()
         spawned ||= payloads.length > 0
-        const { actor, traceId, asOf } = run
-        const options = {
-          actor,
-          parentId: run.id,
-          ...(traceId ? { traceId } : {}),
-          ...(asOf ? { asOf } : {}),
-        }
-        return parts.spawn(child, payloads, options, fence)
+        return parts.spawn(child, payloads, inheritedFrom(run, run.id), fence)
       },
     }
     try {
@@ -164,7 +204,7 @@ export const createExecutor = (parts: ExecutorParts): Executor => {
         if (!job.finish || !spawned) return outcome
         const children = await runs.awaitChildren(fence, outcome)
         if (children === 'lost') throw new FenceLost(fence)
-        if (children === 'waiting') return 'waiting for children'
+        if (children === 'waiting') return 'waiting for others'
       }
       if (!job.finish) throw new Error(`${job.name} has no finish step`)
       return await job.finish({ ...context, children: await runs.childrenOf(run.id) }, services)
@@ -179,7 +219,7 @@ export const createExecutor = (parts: ExecutorParts): Executor => {
     claimed: ClaimedRun,
     abort: AbortController,
     logger: Logger,
-  ): Promise<WorkOutcome | 'waiting for children'> => {
+  ): Promise<WorkOutcome | 'waiting for others'> => {
     const limit = setTimeout(() => {
       abort.abort(new RunAborted('timed out', `${job.name} took longer than ${job.timeoutMs / 1000} s`))
     }, job.timeoutMs)
@@ -242,7 +282,7 @@ export const createExecutor = (parts: ExecutorParts): Executor => {
     }
     try {
       const outcome = await callUnderLimits(job, claimed, abort, logger)
-      if (outcome === 'waiting for children') return [DONE, outcome]
+      if (outcome === 'waiting for others') return [DONE, outcome]
       const { status } = outcome
       const error = status === 'failed' ? (outcome.error ?? 'nothing succeeded') : null
       if (!(await conclude(fence, { status, outcome, error }))) return [DONE, 'lost']

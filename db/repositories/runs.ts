@@ -13,6 +13,7 @@ import type {
   Cancelled,
   Carriage,
   Claim,
+  NeededRun,
   Pulse,
   RecordedRun,
   Run,
@@ -72,8 +73,7 @@ const NO_COUNTS = '{"done":0,"skipped":0,"failed":0}'
 
 /** Runs a known key starts again: what hindered a skipped one, missing data or a setting, may be gone. */
 const RESTARTS = `(runs.status in ('failed', 'partial', 'cancelled')
-  or (runs.status = 'skipped'
-      and (runs.reasons->'stale_data' is not null or runs.reasons->'disabled' is not null)))`
+  or (runs.status = 'skipped' and jsonb_exists_any(runs.reasons, array['stale_data', 'needs_failed', 'disabled'])))`
 
 const toRun = (row: RunRow): Run => ({
   id: row.id,
@@ -163,6 +163,12 @@ export const recordRuns = async (
     [input],
   )
   if (started.length > 0) {
+    await trx('run_needs')
+      .whereIn(
+        'run_id',
+        started.filter((row) => row.generation > 1).map((row) => row.id),
+      )
+      .delete()
     await trx.raw('insert into outbox (run_id) select unnest(?::uuid[]) on conflict do nothing', [
       started.map((row) => row.id),
     ])
@@ -212,6 +218,47 @@ const finishParent = async (trx: Knex.Transaction, parentId: string): Promise<Ca
   }
   await trx.raw('insert into outbox (run_id) values (?) on conflict do nothing', [parentId])
   return toCarriage(parent)
+}
+
+/**
+ * Sets the runs that wait for any of `endedIds`, and for nothing that is open, to their next execution. They are
+ * locked first: of two last needs one then sees the other's end.
+ */
+const wakeNeeding = async (
+  trx: Knex.Transaction,
+  endedIds: readonly string[],
+): Promise<readonly Carriage[]> => {
+  const waiting = await rows<{ id: string }>(
+    trx,
+    `select id from runs where phase = 'needs' and status = 'running'
+       and id in (select run_id from run_needs where needs_id = any(?::uuid[]))
+     order by id for no key update`,
+    [endedIds as string[]],
+  )
+  return wake(
+    trx,
+    waiting.map((row) => row.id),
+  )
+}
+
+/** Of `waitingIds`, which are locked, those with nothing open that they need. */
+const wake = async (trx: Knex.Transaction, waitingIds: readonly string[]): Promise<readonly Carriage[]> => {
+  if (waitingIds.length === 0) return []
+  const woken = await rows<CarriageRow>(
+    trx,
+    `update runs set phase = 'run', generation = generation + 1, available_at = null, updated_at = now()
+     where id = any(?::uuid[]) and phase = 'needs' and status = 'running'
+       and not exists (select from run_needs join runs needed on needed.id = run_needs.needs_id
+                       where run_needs.run_id = runs.id and needed.status in ('queued', 'running'))
+     returning ${CARRIAGE_COLUMNS}`,
+    [waitingIds as string[]],
+  )
+  if (woken.length > 0) {
+    await trx.raw('insert into outbox (run_id) select unnest(?::uuid[]) on conflict do nothing', [
+      woken.map((row) => row.id),
+    ])
+  }
+  return woken.map(toCarriage)
 }
 
 /** Locks the parent, if any, before its child changes: of two last children one then sees the other's end. */
@@ -266,7 +313,7 @@ export const runs = (knex: Knex): RunsRepository => {
          status = 'running', attempt = attempt + 1, deaths = deaths + (lease_until is not null)::int,
          lease_until = now() + ? * interval '1 millisecond', available_at = null,
          started_at = coalesce(started_at, now()), updated_at = now()
-       where id = ? and phase <> 'children'
+       where id = ? and phase not in ('children', 'needs')
          and (status = 'queued' or (status = 'running' and (lease_until is null or lease_until < now())))
        returning ${RUN_COLUMNS}`,
       [leaseMs, runId],
@@ -279,7 +326,7 @@ export const runs = (knex: Knex): RunsRepository => {
     const [leased] = await rows<{ until_ms: number }>(
       knex,
       `select extract(epoch from lease_until - now())::float8 * 1000 as until_ms from runs
-       where id = ? and status = 'running' and phase <> 'children' and lease_until is not null`,
+       where id = ? and status = 'running' and phase not in ('children', 'needs') and lease_until is not null`,
       [runId],
     )
     return leased ? { kind: 'leased', untilMs: Math.max(0, leased.until_ms) } : { kind: 'nothing' }
@@ -296,7 +343,7 @@ export const runs = (knex: Knex): RunsRepository => {
        renewed as (
          update runs set lease_until = now() + ? * interval '1 millisecond'
          from ours where runs.id = ours.run_id and runs.attempt = ours.attempt and runs.status = 'running'
-           and runs.phase <> 'children' and runs.lease_until < now() + ? * interval '1 millisecond'
+           and runs.phase not in ('children', 'needs') and runs.lease_until < now() + ? * interval '1 millisecond'
        )
        select ours.run_id, ours.attempt,
          coalesce(runs.attempt = ours.attempt and runs.status = 'running', false) as ours,
@@ -354,9 +401,11 @@ export const runs = (knex: Knex): RunsRepository => {
                 }
               : {}),
           })
-        if (changed === 0) return { written: false, parent: null }
-        if (status === 'cancelled') await cancelChildren(trx, [fence.runId])
-        return { written: true, parent: parentId ? await finishParent(trx, parentId) : null }
+        if (changed === 0) return { written: false, woken: [] }
+        const cancelled = status === 'cancelled' ? await cancelChildren(trx, [fence.runId]) : []
+        const needing = await wakeNeeding(trx, [fence.runId, ...cancelled.map(({ runId }) => runId)])
+        const parent = parentId ? await finishParent(trx, parentId) : null
+        return { written: true, woken: parent ? [...needing, parent] : needing }
       }),
 
     retryLater: async ({ runId, attempt }, error, delayMs) =>
@@ -433,6 +482,38 @@ export const runs = (knex: Knex): RunsRepository => {
       }
     },
 
+    needsOf: (runId) =>
+      rows<NeededRun>(
+        knex,
+        `select runs.id, runs.job, runs.status, runs.reasons from run_needs join runs on runs.id = run_needs.needs_id
+         where run_needs.run_id = ? order by runs.id`,
+        [runId],
+      ),
+
+    awaitNeeds: (fence, runIds) =>
+      knex.transaction(async (trx) => {
+        // Shared locks until the wait is noted: one that ends meanwhile finds it then. Locks are taken from
+        // the run that is needed to the one that needs it, here as where a run ends.
+        const needed = await rows<{ open: boolean }>(
+          trx,
+          `select status in ('queued', 'running') as open from runs where id = any(?::uuid[]) order by id for share`,
+          [runIds as string[]],
+        )
+        const open = needed.some((row) => row.open)
+        const changed = await trx('runs')
+          .where({ id: fence.runId, attempt: fence.attempt, status: 'running' })
+          .update({
+            updated_at: trx.fn.now(),
+            ...(open ? { phase: 'needs', lease_until: null } : {}),
+          })
+        if (changed === 0) return 'lost'
+        await trx.raw(
+          'insert into run_needs (run_id, needs_id) select ?::uuid, unnest(?::uuid[]) on conflict do nothing',
+          [fence.runId, runIds as string[]],
+        )
+        return open ? 'waiting' : 'ready'
+      }),
+
     get: async (runId) => {
       const [row] = await rows<RunRow>(knex, `select ${RUN_COLUMNS} from runs where id = ?`, [runId])
       return row ? toRun(row) : null
@@ -458,7 +539,7 @@ export const runs = (knex: Knex): RunsRepository => {
         )
         if (!run) return null
         if (run.status !== 'queued' && run.status !== 'running') {
-          return { status: run.status, kind: 'ended', withdrawn: [], parent: null }
+          return { status: run.status, kind: 'ended', withdrawn: [], woken: [] }
         }
         await trx('runs')
           .where({ id: runId })
@@ -468,12 +549,17 @@ export const runs = (knex: Knex): RunsRepository => {
             ...(run.at_once ? { status: 'cancelled', finished_at: trx.fn.now(), lease_until: null } : {}),
           })
         const children = await cancelChildren(trx, [runId])
-        if (!run.at_once) return { status: run.status, kind: 'requested', withdrawn: children, parent: null }
+        const ended = run.at_once ? [toCarriage(run), ...children] : children
+        const needing = await wakeNeeding(
+          trx,
+          ended.map((carriage) => carriage.runId),
+        )
+        const parent = run.at_once && parentId ? await finishParent(trx, parentId) : null
         return {
-          status: 'cancelled',
-          kind: 'cancelled',
-          withdrawn: [toCarriage(run), ...children],
-          parent: parentId ? await finishParent(trx, parentId) : null,
+          status: run.at_once ? 'cancelled' : run.status,
+          kind: run.at_once ? 'cancelled' : 'requested',
+          withdrawn: ended,
+          woken: parent ? [...needing, parent] : needing,
         }
       }),
 
@@ -493,7 +579,7 @@ export const runs = (knex: Knex): RunsRepository => {
         await rows<CarriageRow>(
           knex,
           `select ${CARRIAGE_COLUMNS} from runs
-           where status in ('queued', 'running') and phase <> 'children'
+           where status in ('queued', 'running') and phase not in ('children', 'needs')
              and (?::uuid is null or id > ?::uuid)
              and greatest(updated_at, lease_until, available_at) < now() - ? * interval '1 millisecond'
            order by id limit ?`,
@@ -506,14 +592,14 @@ export const runs = (knex: Knex): RunsRepository => {
         await rows<CarriageRow>(
           knex,
           `update runs set generation = generation + 1, updated_at = now()
-           where id = any(?::uuid[]) and phase <> 'children'
+           where id = any(?::uuid[]) and phase not in ('children', 'needs')
              and (status = 'queued' or (status = 'running' and (lease_until is null or lease_until < now())))
            returning ${CARRIAGE_COLUMNS}`,
           [runIds as string[]],
         )
       ).map(toCarriage),
 
-    wakeParents: () =>
+    wakeWaiting: () =>
       knex.transaction(async (trx) => {
         const waiting = await rows<{ id: string }>(
           trx,
@@ -527,6 +613,17 @@ export const runs = (knex: Knex): RunsRepository => {
           const parent = await finishParent(trx, id)
           if (parent) woken.push(parent)
         }
+        const needing = await rows<{ id: string }>(
+          trx,
+          `select id from runs where phase = 'needs' and status = 'running' order by id for no key update skip locked`,
+          [],
+        )
+        woken.push(
+          ...(await wake(
+            trx,
+            needing.map((row) => row.id),
+          )),
+        )
         return woken
       }),
 

@@ -1,6 +1,6 @@
 /**
  * Brings together what PostgreSQL knows and what the queue holds. Every pass:
- * 1. parents that wait although no child is open get their last step;
+ * 1. runs that wait although nothing they wait for is open get their next step;
  * 2. runs whose outbox mark stayed are added to the queue;
  * 3. open runs nobody attends to are looked up in the queue, and added again if it lost them.
  * One process at a time does it; that every worker and scheduler may makes it survive any of them.
@@ -59,7 +59,7 @@ export const createReconciler = (parts: {
 
   const pass = (): Promise<boolean> =>
     runs.exclusively('reconcile', async () => {
-      await deliver(await runs.wakeParents(), 'their children have ended')
+      await deliver(await runs.wakeWaiting(), 'what they waited for has ended')
       for (;;) {
         const due = await runs.outboxDue(OUTBOX_MIN_AGE_MS, PAGE)
         const known = due.filter((carriage) => carrier.queueJobOf(carriage) !== null)

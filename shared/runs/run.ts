@@ -3,7 +3,8 @@
  * worker and may forget them at any time.
  *
  * A run is `queued`, then `running` under a lease, then ended. A run that waits for its children is
- * `running` without a lease (phase `children`), and needs one more execution after the last (`finish`).
+ * `running` without a lease (phase `children`), and needs one more execution after the last (`finish`); one
+ * that waits for runs it builds on likewise (phase `needs`), and is executed again when they have ended.
  */
 import type { Page, PageRequest } from '../core/page.ts'
 import type { Fence, RunCounts, WorkOutcome } from '../core/work.ts'
@@ -20,7 +21,7 @@ export const RUN_STATUSES = [
   'cancelled',
 ] as const satisfies readonly RunStatus[]
 
-export type RunPhase = 'run' | 'children' | 'finish'
+export type RunPhase = 'run' | 'needs' | 'children' | 'finish'
 export type EndedStatus = Exclude<RunStatus, 'queued' | 'running'>
 
 export interface Run {
@@ -122,8 +123,16 @@ export interface Conclusion {
 export interface Concluded {
   /** False when the fence was lost and nothing was written. */
   readonly written: boolean
-  /** The parent, when this was the last child it waited for. */
-  readonly parent: Carriage | null
+  /** Runs that waited for this one only: its parent, and those that need it. */
+  readonly woken: readonly Carriage[]
+}
+
+/** A run another one needs. */
+export interface NeededRun {
+  readonly id: string
+  readonly job: string
+  readonly status: RunStatus
+  readonly reasons: Readonly<Record<string, number>>
 }
 
 export interface Cancelled {
@@ -132,7 +141,8 @@ export interface Cancelled {
   readonly kind: 'cancelled' | 'requested' | 'ended'
   /** Queue jobs nobody needs any more. */
   readonly withdrawn: readonly Carriage[]
-  readonly parent: Carriage | null
+  /** As in `Concluded`. */
+  readonly woken: readonly Carriage[]
 }
 
 export interface RunFilter {
@@ -147,7 +157,8 @@ export interface RunFilter {
 export interface RunsRepository {
   /**
    * One transaction: inserts runs and outbox marks. A known key answers its queued, running or succeeded run
-   * as it is; a failed, partial, cancelled, `skipped: stale_data` or `skipped: disabled` one starts again. Keys must differ.
+   * as it is; a failed, partial or cancelled one starts again, and so
+   * does one that was skipped for stale_data, needs_failed or disabled. Keys must differ.
    * @throws FenceLost when `fence` is given and lost
    */
   record(drafts: readonly RunDraft[], fence?: Fence): Promise<readonly RecordedRun[]>
@@ -166,6 +177,10 @@ export interface RunsRepository {
   /** After `run` of a job with `finish`: `ready` when no child is open any more, else it waits for them. */
   awaitChildren(fence: Fence, outcome: WorkOutcome): Promise<'ready' | 'waiting' | 'lost'>
   childrenOf(runId: string): Promise<ChildrenSummary>
+  /** The runs this execution's run was told to wait for; none until `awaitNeeds`. */
+  needsOf(runId: string): Promise<readonly NeededRun[]>
+  /** Notes what the run needs: `ready` when all of it has ended, else the run waits without a lease. */
+  awaitNeeds(fence: Fence, runIds: readonly string[]): Promise<'ready' | 'waiting' | 'lost'>
 
   get(runId: string): Promise<Run | null>
   list(filter: RunFilter, page: PageRequest): Promise<Page<Run>>
@@ -178,8 +193,8 @@ export interface RunsRepository {
   unattended(minAgeMs: number, afterId: string | null, limit: number): Promise<readonly Carriage[]>
   /** Gives runs whose queue job ended without them a new one. Answers those that are still open. */
   renew(runIds: readonly string[]): Promise<readonly Carriage[]>
-  /** Parents that wait although no child is open: sets them to their finish step. */
-  wakeParents(): Promise<readonly Carriage[]>
+  /** Runs that wait although nothing they wait for is open: sets them to their next step. */
+  wakeWaiting(): Promise<readonly Carriage[]>
   /** Runs `work` unless another process does so now; false when it was not run. */
   exclusively(name: string, work: () => Promise<void>): Promise<boolean>
 }

@@ -41,7 +41,7 @@ export const createRunsService = (parts: {
         throw new AppError('CONFLICT', `the run has already ended: ${cancelled.status}`)
       }
       logger.info('run cancelled', { run_id: runId, kind: cancelled.kind })
-      if (cancelled.parent) await carrier.deliver([cancelled.parent])
+      await carrier.deliver(cancelled.woken)
       await carrier.withdraw(cancelled.withdrawn)
       return { id: runId, status: cancelled.status }
     },

@@ -305,6 +305,86 @@ export const describeQueueBackend = ({ name, redisUrl }: BackendUnderTest): void
         expect(await effectsOf(database.knex, id)).to.deep.equal([])
       })
 
+      const needing = async (key: string, on: readonly string[]): Promise<string> =>
+        (await system.enqueue(jobs.testBuilt, { key, on: [...on] })).id
+      const waitingForOthers = (id: string): Promise<unknown> =>
+        eventually('the wait', async () => (await run(id)).phase === 'needs')
+
+      it('runs nothing before what it needs, and starts that once for all who need it', async () => {
+        const first = await needing('roof', ['wall 1', 'wall 2'])
+        const second = await needing('chimney', ['wall 2', 'built frame'])
+        await waitingForOthers(first)
+        await waitingForOthers(second)
+        await openGate(database.knex, 'wall 2')
+        await openGate(database.knex, 'below built frame')
+        expect(await over(second)).to.include({ status: 'succeeded' })
+        // Its other wall does not stand yet.
+        expect(await run(first)).to.include({ status: 'running', phase: 'needs' })
+        await openGate(database.knex, 'wall 1')
+        expect(await over(first)).to.include({ status: 'succeeded' })
+        expect(await effectsOf(database.knex, first)).to.deep.equal(['built'])
+        const walls = await database.knex('runs').where({ job: 'test.gated', key: 'wall 2' })
+        expect(walls).to.have.length(1)
+        const [wall] = walls as { finished_at: Date }[]
+        const built = await run(second)
+        expect((wall?.finished_at.getTime() ?? Infinity) <= (built.finishedAt?.getTime() ?? 0)).to.equal(true)
+      })
+
+      it('does not wait for what has succeeded before', async () => {
+        await openGate(database.knex, 'old wall')
+        const wall = await system.enqueue(jobs.testGated, { key: 'old wall' })
+        await over(wall.id)
+        const id = await needing('extension', ['old wall'])
+        expect(await over(id)).to.include({ status: 'succeeded', attempt: 1 })
+      })
+
+      for (const [what, reason] of [
+        ['skipped stale_data', 'stale_data'],
+        ['skipped no_source', 'needs_failed'],
+        ['poisoned well', 'needs_failed'],
+      ] as const) {
+        it(`skips what needs a run that ended ${what}, with a reason that lets it start again`, async () => {
+          const id = await needing(`house on ${what}`, [what])
+          const ended = await over(id)
+          expect(ended).to.deep.include({ status: 'skipped', reasons: { [reason]: 1 } })
+          expect(ended.result?.['unmet']).to.have.length(1)
+          expect(await effectsOf(database.knex, id)).to.deep.equal([])
+          // The well is not poisoned again while it waits: one start of its own per start of the house.
+          const again = await system.enqueue(jobs.testBuilt, { key: `house on ${what}`, on: ['old wall'] })
+          expect(again).to.include({ id, created: true })
+          expect(await over(id)).to.include({ status: 'succeeded' })
+        })
+      }
+
+      it('cancels what waits for others and leaves those be', async () => {
+        const id = await needing('folly', ['wall of folly'])
+        await waitingForOthers(id)
+        expect(await system.service.cancel(id)).to.include({ status: 'cancelled' })
+        const { data } = await system.runs.list(
+          { job: 'test.gated', configIds: null },
+          { page: 1, pageSize: 1, afterId: null },
+        )
+        expect(data[0]).to.include({ key: 'wall of folly' })
+        await openGate(database.knex, 'wall of folly')
+        expect(await over(data[0]?.id ?? '')).to.include({ status: 'succeeded' })
+        expect(await run(id)).to.include({ status: 'cancelled' })
+      })
+
+      it('goes on when what it needs is cancelled, or deleted', async () => {
+        const id = await needing('gazebo', ['wall of gazebo'])
+        await waitingForOthers(id)
+        const wall = (await database.knex('runs').where({ key: 'wall of gazebo' }).first()) as { id: string }
+        await system.service.cancel(wall.id)
+        expect(await over(id)).to.deep.include({ status: 'skipped', reasons: { needs_failed: 1 } })
+
+        const other = await needing('pergola', ['wall of pergola'])
+        await waitingForOthers(other)
+        await openGate(database.knex, 'wall of pergola')
+        await database.knex('runs').where({ key: 'wall of pergola' }).delete()
+        await system.reconciler.pass()
+        expect(await over(other)).to.include({ status: 'succeeded' })
+      })
+
       it('shows a waiting parent as running, and cancels it with its children', async () => {
         const { id } = await system.enqueue(jobs.testParent, {
           key: 'waiting',

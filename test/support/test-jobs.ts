@@ -9,7 +9,7 @@ import { assertFence } from '../../db/fence.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import type { WorkContext, WorkOutcome } from '../../shared/core/work.ts'
 import { jobRegistry } from '../../shared/jobs/all.ts'
-import { defineJob } from '../../shared/jobs/define-job.ts'
+import { defineJob, need } from '../../shared/jobs/define-job.ts'
 import type { Job } from '../../shared/jobs/define-job.ts'
 import type { Services } from '../../shared/services.ts'
 
@@ -177,7 +177,31 @@ export const testParent = defineJob({
   },
 })
 
+const Built = z.object({ key: z.string(), on: z.array(z.string()) })
+
+/** Needs `test.gated` of each key of `on`, and what those of `built` need; then has one effect. */
+export const testBuilt: Job<z.infer<typeof Built>> = defineJob({
+  name: 'test.built',
+  queue: 'ml',
+  payload: Built,
+  retry: { attempts: 3, delayMs: 20 },
+  timeoutMs: 60_000,
+  key: ({ key }) => [key],
+  needs: ({ on }) =>
+    on.map((name) => {
+      if (name.startsWith('built ')) return need(testBuilt, { key: name, on: [`below ${name}`] })
+      if (name.startsWith('skipped ')) return need(testOutcome, { key: `skipped/${name.slice(8)}` })
+      if (name.startsWith('poisoned ')) return need(testPoison, { key: name })
+      return need(testGated, { key: name })
+    }),
+  run: async (context, services) => {
+    await effect(knexOf(services), context, 'built')
+    return success
+  },
+})
+
 export const testJobs = jobRegistry([
+  testBuilt,
   testEffect,
   testGated,
   testDeaf,
