@@ -6,6 +6,7 @@ import { auditLog, idempotencyStore, keyStore } from './repositories/access.ts'
 import { anomalyStore, detectionStore } from './repositories/anomalies.ts'
 import { configs } from './repositories/configs.ts'
 import { entities } from './repositories/entities.ts'
+import { featureSource } from './repositories/feature-source.ts'
 import { featureStore } from './repositories/features.ts'
 import { frameSource } from './repositories/frames.ts'
 import { freshness } from './repositories/freshness.ts'
@@ -26,6 +27,7 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   detection: detectionStore(knex),
   entities: entities(knex),
   features: featureStore(knex),
+  featureSource: featureSource(knex),
   frames: frameSource(knex),
   freshness: freshness(knex),
   housekeeping: housekeeping(knex),

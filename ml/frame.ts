@@ -53,7 +53,7 @@ export interface FrameBatch {
 }
 
 /** The days of entity `i` of the batch, as views. */
-export const frameAt = (batch: FrameBatch, i: number): DailyFrame =>
+export const frameAt = (batch: Pick<FrameBatch, 'offsets' | 'columns'>, i: number): DailyFrame =>
   sliceFrame(batch.columns, batch.offsets[i] ?? 0, batch.offsets[i + 1] ?? 0)
 
 /** Rows [from, to) as views on the same memory. */

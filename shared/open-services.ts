@@ -176,7 +176,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       },
     }),
     anomalies: createAnomalies(store.anomalies),
-    features: createFeatures({ store: store.features }),
+    features: createFeatures({ source: store.featureSource, store: store.features, freshness }),
     retention: createRetention({ housekeeping: store.housekeeping, registry, auditDays: config.AUDIT_DAYS }),
   }
   return { services, queues, carrier, enqueuer, jobs }

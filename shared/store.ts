@@ -10,6 +10,7 @@ import type { FrameSource } from './entities/frames.ts'
 import type { FreshnessStore } from './entities/freshness.ts'
 import type { ImportStore } from './entities/imports.ts'
 import type { InsightStore } from './entities/insights.ts'
+import type { FeatureSource } from './features/feature-source.ts'
 import type { FeatureStore } from './features/feature-store.ts'
 import type { ArtifactStore } from './registry/artifact-store.ts'
 import type { ModelVersions } from './registry/model-versions.ts'
@@ -26,6 +27,7 @@ export interface Store {
   readonly detection: DetectionStore
   readonly entities: EntityStore
   readonly features: FeatureStore
+  readonly featureSource: FeatureSource
   readonly frames: FrameSource
   readonly freshness: FreshnessStore
   readonly housekeeping: HousekeepingStore

@@ -38,30 +38,34 @@ function groupedSql(column: 'adset_id' | 'campaign_id'): string {
     order by ${column}, date`
 }
 
-/** string_agg takes rows as they come, and they come sorted; `readDays` checks that they did. */
-const daysSql = (level: Level): string => `
+/**
+ * The days $2..$3 of those of the entities $4 of config $1 that have any. string_agg takes rows as they come, and
+ * they come sorted; `decodeDays` checks that they did.
+ */
+export const daysSql = (level: Level): string => `
   select id,
-         string_agg(int4send(date - date '1970-01-01'), ''::bytea),
-         string_agg(numeric_send(spend), ''::bytea),
-         string_agg(float8send(impressions), ''::bytea),
-         string_agg(float8send(clicks), ''::bytea),
-         string_agg(float8send(leads), ''::bytea),
-         string_agg(float8send(coalesce(reach, 'NaN')), ''::bytea)
+         string_agg(int4send(date - date '1970-01-01'), ''::bytea) as days,
+         string_agg(numeric_send(spend), ''::bytea) as spend,
+         string_agg(float8send(impressions), ''::bytea) as impressions,
+         string_agg(float8send(clicks), ''::bytea) as clicks,
+         string_agg(float8send(leads), ''::bytea) as leads,
+         string_agg(float8send(coalesce(reach, 'NaN')), ''::bytea) as reach
   from (${DAILY_SQL[level]}) as daily
   group by id`
 
-type DaysRow = readonly [string, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
+export type DaysRow = readonly [string, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
 
 /** Delivered reach: day, window in days and people, in parallel. */
-type ReachRow = readonly [string, Buffer, Buffer, Buffer]
+export type ReachRow = readonly [string, Buffer, Buffer, Buffer]
 
-const REACH_SQL = `
-  select entity_id,
-         string_agg(int4send(date - date '1970-01-01'), ''::bytea),
-         string_agg(int4send(window_days), ''::bytea),
-         string_agg(float8send(reach::float8), ''::bytea)
+/** Delivered reach of the days $2..$3 of those of the entities $4 of level $5 of config $1 that have any. */
+export const REACH_SQL = `
+  select entity_id as id,
+         string_agg(int4send(date - date '1970-01-01'), ''::bytea) as reach_days,
+         string_agg(int4send(window_days), ''::bytea) as reach_windows,
+         string_agg(float8send(reach::float8), ''::bytea) as reached
   from ads_reach
-  where config_id = $1 and entity_type = $4 and date between $2 and $3 and entity_id = any($5)
+  where config_id = $1 and entity_type = $5 and date between $2 and $3 and entity_id = any($4)
   group by entity_id`
 
 /**
@@ -98,7 +102,7 @@ const bytesOf = (column: Int32Array | Float64Array): Buffer =>
 const COPIED = ['impressions', 'clicks', 'leads', 'reach'] as const
 
 /** The rows' columns end to end, and where each entity's begin. */
-const decodeDays = (rows: readonly DaysRow[]): { columns: DailyFrame; offsets: Int32Array } => {
+export const decodeDays = (rows: readonly DaysRow[]): { columns: DailyFrame; offsets: Int32Array } => {
   const offsets = new Int32Array(rows.length + 1)
   for (const [i, row] of rows.entries()) offsets[i + 1] = (offsets[i] as number) + row[1].length / 4
   const columns = newColumns(offsets[rows.length] as number)
@@ -123,7 +127,7 @@ const decodeDays = (rows: readonly DaysRow[]): { columns: DailyFrame; offsets: I
 }
 
 /** Delivered reach wins over the sum of the ads'. */
-const overlayReach = (
+export const overlayReach = (
   { columns, offsets }: { columns: DailyFrame; offsets: Int32Array },
   indexOf: ReadonlyMap<string, number>,
   rows: readonly ReachRow[],
@@ -159,7 +163,7 @@ export const readDays = async (
   const window = [configId, toLocalDate(from), toLocalDate(to)]
   const [rows, reaches] = await Promise.all([
     arrayRows<DaysRow>(db, daysSql(level), [...window, ids]),
-    arrayRows<ReachRow>(db, REACH_SQL, [...window, level, ids]),
+    arrayRows<ReachRow>(db, REACH_SQL, [...window, ids, level]),
   ])
   const found = new Map(rows.map((row) => [row[0], row]))
   const kept = ids.filter((id) => found.has(id))

@@ -8,10 +8,9 @@ import { toLocalDate } from '../../shared/core/days.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import type { FrameRequest } from '../../shared/entities/frames.ts'
 import { arrayRows } from '../array-rows.ts'
+import { activity, groupBy, key, lineage, NEWEST_DAYS_SQL, statusSql } from './activity.ts'
+import type { ActivityFacts, StatusRow } from './activity.ts'
 import type { EntityPage } from './frame-pages.ts'
-
-/** An entity nobody has a status history of counts as ACTIVE until so many days of its config passed it by. */
-const SILENT_DAYS = 7
 
 interface SpendAndLeads {
   spend: number
@@ -74,33 +73,7 @@ export const loadTotals = async (
   return { adsets, campaigns, account: () => (account ??= loadAccount()) }
 }
 
-/** Type, id, and one span ACTIVE all day; no span on the row of an entity that never was. */
-type StatusRow = readonly [Level, string, DayNumber | null, DayNumber | null]
-
-/**
- * Adjacent stretches become one before days are counted: a status written twice does not end a day. A day is
- * whole when it begins at or after the stretch did, also where the clocks skip midnight.
- */
-const STATUS_SQL = `
-  with known as (
-    select s.entity_type, s.entity_id, c.timezone as zone,
-           range_agg(tstzrange(s.from_at, s.to_at)) filter (where s.status = 'ACTIVE') as active
-    from ads_entity_status s join ads_configs c on c.id = s.config_id
-    where s.config_id = $1 and (
-      (s.entity_type = 'ad' and s.entity_id = any($2)) or
-      (s.entity_type = 'adset' and s.entity_id = any($3)) or
-      (s.entity_type = 'campaign' and s.entity_id = any($4)))
-    group by 1, 2, 3
-  ), spans as (
-    select entity_type, entity_id, zone, lower(span) as from_at, upper(span) as to_at
-    from known left join lateral unnest(active) as span on true
-  )
-  select entity_type, entity_id,
-         (from_at at time zone zone)::date - date '1970-01-01' +
-           case when from_at > ((from_at at time zone zone)::date::timestamp at time zone zone) then 1 else 0 end,
-         (to_at at time zone zone)::date - date '1970-01-01' - 1
-  from spans
-  order by 1, 2, 3`
+const STATUS_SQL = statusSql({ ad: '= any($2)', adset: '= any($3)', campaign: '= any($4)' })
 
 type BudgetRow = readonly [Level, string, DayNumber, number]
 
@@ -115,66 +88,8 @@ const BUDGET_SQL = `
     and (b.changed_at at time zone c.timezone)::date between $5 and $6
   order by b.changed_at, b.id`
 
-/** The config's days with rows, found by hopping from one to the next in the index (config, date). */
-const CONFIG_DAYS_SQL = `
-  with recursive hop as (
-    (select date from ads_insights_daily where config_id = $1 and date between $2 and $3 order by date limit 1)
-    union all
-    select (select d.date from ads_insights_daily d
-            where d.config_id = $1 and d.date > hop.date and d.date <= $3 order by d.date limit 1)
-    from hop where hop.date is not null
-  )
-  select date - date '1970-01-01' from hop where date is not null`
-
-type Ranges = EntityHead['activeRanges']
-
-/** Days in both; both ascending and without overlap. */
-const intersect = (a: Ranges, b: Ranges): Ranges => {
-  const both: [DayNumber, DayNumber][] = []
-  for (let i = 0, j = 0; i < a.length && j < b.length;) {
-    const [fromA, toA] = a[i] as readonly [DayNumber, DayNumber]
-    const [fromB, toB] = b[j] as readonly [DayNumber, DayNumber]
-    const from = Math.max(fromA, fromB)
-    const to = Math.min(toA, toB)
-    if (from <= to) both.push([from, to])
-    if (toA < toB) i++
-    else j++
-  }
-  return both
-}
-
-const key = (level: Level, id: string): string => `${level} ${id}`
-
-const groupBy = <T, V>(
-  rows: readonly T[],
-  keyOf: (row: T) => string,
-  valueOf: (row: T) => V,
-): Map<string, V[]> => {
-  const groups = new Map<string, V[]>()
-  for (const row of rows) {
-    const values = groups.get(keyOf(row))
-    if (values) values.push(valueOf(row))
-    else groups.set(keyOf(row), [valueOf(row)])
-  }
-  return groups
-}
-
-/** `entity_type id` of an entity and its ancestors, itself first. */
-const lineage = (
-  level: Level,
-  id: string,
-  parentId: string | null,
-  campaignId: string,
-): readonly string[] => {
-  if (level === 'campaign') return [key('campaign', id)]
-  if (level === 'adset') return [key('adset', id), key('campaign', campaignId)]
-  return [key('ad', id), key('adset', parentId ?? ''), key('campaign', campaignId)]
-}
-
-export interface HeadFacts {
-  readonly statuses: readonly StatusRow[]
+export interface HeadFacts extends ActivityFacts {
   readonly budgets: readonly BudgetRow[]
-  readonly configDays: readonly DayNumber[]
 }
 
 export const loadHeadFacts = async (
@@ -191,42 +106,27 @@ export const loadHeadFacts = async (
   ]
   const statuses = await arrayRows<StatusRow>(db, STATUS_SQL, [configId, ...ids])
   const budgets = await arrayRows<BudgetRow>(db, BUDGET_SQL, [configId, ...ids, ...window])
-  const days = await arrayRows<readonly [DayNumber]>(db, CONFIG_DAYS_SQL, [configId, ...window])
-  return { statuses, budgets, configDays: days.map(([day]) => day) }
-}
-
-/** From first row to `to` while ACTIVE, else to the last row; nothing for an entity without rows. */
-const rangesByDelivery = (
-  days: Int32Array,
-  active: boolean,
-  configDays: readonly DayNumber[],
-  to: DayNumber,
-): Ranges => {
-  const first = days[0]
-  const last = days.at(-1)
-  if (first === undefined || last === undefined) return []
-  const silent = configDays.filter((day) => day > last).length
-  return [[first, active && silent < SILENT_DAYS ? to : last]]
+  const days = await arrayRows<readonly [DayNumber]>(db, NEWEST_DAYS_SQL, [configId, window[1]])
+  return { statuses, budgets, newestDays: days.map(([day]) => day) }
 }
 
 const costPerLead = (total: SpendAndLeads | undefined): number | null =>
   total && total.leads > 0 ? total.spend / total.leads : null
 
 export const makeHeads = async (
-  { level, from, to }: FrameRequest,
+  request: FrameRequest,
   page: EntityPage,
   daysOf: (entity: number) => Int32Array,
   facts: HeadFacts,
   totals: AncestorTotals,
 ): Promise<readonly EntityHead[]> => {
-  const known = groupBy(
-    facts.statuses,
-    ([type, id]) => key(type, id),
-    ([, , first, last]): readonly [DayNumber, DayNumber] | null => {
-      const span = [Math.max(first ?? to + 1, from), Math.min(last ?? to, to)] as const
-      return first !== null && span[0] <= span[1] ? span : null
-    },
-  )
+  const { level } = request
+  const rangesOf = activity(request, page, facts, (i) => {
+    const days = daysOf(i)
+    const first = days[0]
+    const last = days.at(-1)
+    return first === undefined || last === undefined ? null : [first, last]
+  })
   const changes = groupBy(
     facts.budgets,
     ([type, id]) => key(type, id),
@@ -237,13 +137,11 @@ export const makeHeads = async (
     const parentId = page.parentIds[i] ?? null
     const campaignId = page.campaignIds[i] as string
     const family = lineage(level, id, parentId, campaignId)
-    const [own, ...ancestors] = family.map((member) => known.get(member)?.filter((span) => span !== null))
-    const self = own ?? rangesByDelivery(daysOf(i), page.activeNow[i] as boolean, facts.configDays, to)
     heads.push({
       id,
       parentId,
       campaignId,
-      activeRanges: ancestors.reduce<Ranges>((all, spans) => (spans ? intersect(all, spans) : all), self),
+      activeRanges: rangesOf(i),
       ancestorCpl:
         (level === 'ad' ? costPerLead(totals.adsets.get(parentId ?? '')) : null) ??
         (level === 'campaign' ? null : costPerLead(totals.campaigns.get(campaignId))) ??

@@ -18,18 +18,21 @@ export interface EntityPage {
   readonly activeNow: readonly boolean[]
 }
 
-const PAGE_SQL: Record<Level, string> = {
+/** Every entity of config $1: id, parent_id, campaign_id, active_now. A condition may be added at the end. */
+export const PAGE_SQL: Record<Level, string> = {
   campaign: `
-    select c.campaign_id, null::text, c.campaign_id, c.status = 'ACTIVE'
+    select c.campaign_id as id, null::text as parent_id, c.campaign_id, c.status = 'ACTIVE' as active_now
     from ads_campaigns c where c.config_id = $1`,
   adset: `
-    select s.adset_id, s.campaign_id, s.campaign_id, s.status = 'ACTIVE' and coalesce(c.status = 'ACTIVE', true)
+    select s.adset_id as id, s.campaign_id as parent_id, s.campaign_id,
+           s.status = 'ACTIVE' and coalesce(c.status = 'ACTIVE', true) as active_now
     from ads_adsets s
     left join ads_campaigns c on c.config_id = s.config_id and c.campaign_id = s.campaign_id
     where s.config_id = $1`,
   ad: `
-    select a.ad_id, a.adset_id, a.campaign_id,
+    select a.ad_id as id, a.adset_id as parent_id, a.campaign_id,
            a.status = 'ACTIVE' and coalesce(s.status = 'ACTIVE', true) and coalesce(c.status = 'ACTIVE', true)
+             as active_now
     from ads_ads a
     left join ads_adsets s on s.config_id = a.config_id and s.adset_id = a.adset_id
     left join ads_campaigns c on c.config_id = a.config_id and c.campaign_id = a.campaign_id

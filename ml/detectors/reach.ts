@@ -3,41 +3,21 @@
  * Reach of a window is what the source delivered for it; else the sum of the days, which counts
  * people twice and so errs on the quiet side.
  */
-import { type DailyFrame, type DayNumber, lowerBound, rowOf } from '../frame.ts'
+import type { DailyFrame, DayNumber } from '../frame.ts'
 import { frequencyOf } from '../ratios.ts'
+import { reachWindowAt } from '../reach-window.ts'
+import type { ReachWindow } from '../reach-window.ts'
 import type { DayView, Finding } from './day.ts'
 import type { DetectionParams } from './params.ts'
 import { compareSeverity, frequencyBand, severityScore } from './severity.ts'
 
 const WEEK = 7
 
-interface ReachWindow {
-  readonly impressions: number
-  /** Of the whole window, from the source; NaN when unknown. */
-  readonly delivered: number
-  /** Sum of the days; NaN when the reach of a day with views is unknown. */
-  readonly summed: number
-}
-
-/** The 7 days ending on `day`. */
-const windowAt = (frame: DailyFrame, day: DayNumber): ReachWindow => {
-  const end = lowerBound(frame.days, day + 1)
-  let impressions = 0
-  let summed = 0
-  for (let i = lowerBound(frame.days, day - WEEK + 1); i < end; i++) {
-    const seen = frame.impressions[i] as number
-    if (seen === 0) continue
-    impressions += seen
-    summed += frame.reach[i] as number
-  }
-  return { impressions, summed, delivered: frame.reach7[rowOf(frame.days, day)] ?? Number.NaN }
-}
-
 const frequencyIn = ({ impressions, delivered, summed }: ReachWindow): number =>
   frequencyOf(impressions, Number.isNaN(delivered) ? summed : delivered)
 
 /** Impressions / reach of the 7 days ending on `day`; NaN when reach is unknown or 0. */
-const frequency7 = (frame: DailyFrame, day: DayNumber): number => frequencyIn(windowAt(frame, day))
+const frequency7 = (frame: DailyFrame, day: DayNumber): number => frequencyIn(reachWindowAt(frame, day))
 
 /** A band that lasts is raised again after this long. */
 const REPEAT_DAYS = 7
@@ -87,8 +67,8 @@ const SATURATED_FREQUENCY_HIGH = 5
 
 /** The last 7 days against the 7 before: 10% more views, but hardly anyone new. */
 export const reachSaturation = ({ frame, day }: DayView): Finding | null => {
-  const now = windowAt(frame, day)
-  const before = windowAt(frame, day - WEEK)
+  const now = reachWindowAt(frame, day)
+  const before = reachWindowAt(frame, day - WEEK)
   // Sums and delivered values do not compare.
   const delivered = !Number.isNaN(now.delivered) && !Number.isNaN(before.delivered)
   const reach = delivered ? now.delivered : now.summed

@@ -1,6 +1,7 @@
 /** The registry of jobs. */
 import type { AnyJob } from './define-job.ts'
 import { detectAll, detectLevel } from './detection.ts'
+import { featuresLevel } from './features.ts'
 import { retentionNightly } from './maintenance.ts'
 import { trainAll, trainChunk, trainConfig, trainRetrain } from './training.ts'
 
@@ -14,6 +15,7 @@ export const allJobs: readonly AnyJob[] = [
   trainChunk,
   ...Object.values(detectAll),
   ...Object.values(detectLevel),
+  ...Object.values(featuresLevel),
   retentionNightly,
 ]
 
