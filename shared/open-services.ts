@@ -36,6 +36,7 @@ import { createRunsService } from './runs/runs-service.ts'
 import { createSchedulesService } from './schedules/schedules-service.ts'
 import type { Services } from './services.ts'
 import type { Store } from './store.ts'
+import { createSources } from './sync/sources.ts'
 import { createTraining } from './training/training.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -177,6 +178,8 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     }),
     anomalies: createAnomalies(store.anomalies),
     features: createFeatures({ source: store.featureSource, store: store.features, freshness }),
+    features: createFeatures({ store: store.features }),
+    sources: createSources({ configs }),
     retention: createRetention({ housekeeping: store.housekeeping, registry, auditDays: config.AUDIT_DAYS }),
   }
   return { services, queues, carrier, enqueuer, jobs }

@@ -20,6 +20,7 @@ import type { TrainingWork } from './jobs/training.ts'
 import type { ModelRegistry } from './registry/model-registry.ts'
 import type { RunsService } from './runs/runs-service.ts'
 import type { SchedulesService } from './schedules/schedules-service.ts'
+import type { SourceWork } from './sync/sources.ts'
 
 export interface Services {
   readonly clock: Clock
@@ -41,4 +42,5 @@ export interface Services {
   readonly anomalies: AnomaliesService
   readonly features: FeaturesService
   readonly retention: RetentionWork
+  readonly sources: SourceWork
 }

@@ -72,7 +72,7 @@ export interface ExecutorParts {
 }
 
 /** One entity that failed does not stop what builds on the others. */
-const MEETS_NEEDS: readonly RunStatus[] = ['succeeded', 'partial']
+const MEETS_NEEDS: ReadonlySet<RunStatus> = new Set(['succeeded', 'partial'])
 
 /** What runs started on behalf of a run take over from it. */
 const inheritedFrom = ({ actor, traceId, asOf }: Run, parentId: string | null): EnqueueOptions => ({
@@ -160,7 +160,7 @@ export const createExecutor = (parts: ExecutorParts): Executor => {
     const state = await runs.awaitNeeds(fence, ids)
     if (state === 'lost') throw new FenceLost(fence)
     if (state === 'waiting') return 'waiting for others'
-    const unmet = (await runs.needsOf(run.id)).filter(({ status }) => !MEETS_NEEDS.includes(status))
+    const unmet = (await runs.needsOf(run.id)).filter(({ status }) => !MEETS_NEEDS.has(status))
     if (unmet.length === 0) return null
     const reason = unmet.some(({ reasons }) => reasons['stale_data']) ? 'stale_data' : 'needs_failed'
     return {

@@ -22,7 +22,16 @@ const ConfigName = z
   .max(200)
   .regex(/^\P{Cc}*$/u, 'must not contain control characters')
 
-const SourceUrl = z.url({ protocol: /^https?$/ }).max(2000)
+const hasCredentials = (url: string): boolean => {
+  const { username, password } = new URL(url)
+  return username !== '' || password !== ''
+}
+
+/** Whoever may see the config sees it whole. */
+const SourceUrl = z
+  .url({ protocol: /^https?$/ })
+  .max(2000)
+  .refine((url) => !URL.canParse(url) || !hasCredentials(url), 'must not carry a user or password')
 
 export const ConfigDraft = z.object({
   name: ConfigName,

@@ -3,6 +3,7 @@ import type { AnyJob } from './define-job.ts'
 import { detectAll, detectLevel } from './detection.ts'
 import { featuresLevel } from './features.ts'
 import { retentionNightly } from './maintenance.ts'
+import { syncHook, syncSource } from './sync.ts'
 import { trainAll, trainChunk, trainConfig, trainRetrain } from './training.ts'
 
 /** Jobs by name. */
@@ -16,6 +17,8 @@ export const allJobs: readonly AnyJob[] = [
   ...Object.values(detectAll),
   ...Object.values(detectLevel),
   ...Object.values(featuresLevel),
+  syncHook,
+  syncSource,
   retentionNightly,
 ]
 

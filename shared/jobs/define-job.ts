@@ -71,7 +71,7 @@ export interface Need {
 }
 
 /** Checks that job and payload belong together. */
-export const need = <Payload>(job: Job<Payload>, payload: Payload): Need => ({ job: job as AnyJob, payload })
+export const need = <Payload>(job: Job<Payload>, payload: Payload): Need => ({ job, payload })
 
 export const defineJob = <Payload>(spec: JobSpec<Payload>): Job<Payload> => spec
 
