@@ -178,7 +178,6 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     }),
     anomalies: createAnomalies(store.anomalies),
     features: createFeatures({ source: store.featureSource, store: store.features, freshness }),
-    features: createFeatures({ store: store.features }),
     sources: createSources({ configs }),
     retention: createRetention({ housekeeping: store.housekeeping, registry, auditDays: config.AUDIT_DAYS }),
   }
