@@ -17,6 +17,29 @@ const schemaOf = (schema: z.ZodType, io: 'input' | 'output'): Json => {
   return rest
 }
 
+const DEFINED = '#/$defs/'
+
+/**
+ * Moves what a schema defines (those with an `id` in their meta) to the page's own schemas, where others find it.
+ * @param named grows by what is found
+ */
+const hoisted = (value: unknown, named: Record<string, unknown>): unknown => {
+  if (Array.isArray(value)) return value.map((item) => hoisted(item, named))
+  if (typeof value !== 'object' || value === null) return value
+  const { $defs, ...rest } = value as Json
+  // zod repeats the name as `id`, which JSON Schema does not know.
+  for (const [name, { id: _, ...schema }] of Object.entries(($defs ?? {}) as Record<string, Json>))
+    named[name] = hoisted(schema, named)
+  return Object.fromEntries(
+    Object.entries(rest).map(([key, item]) => [
+      key,
+      key === '$ref' && typeof item === 'string' && item.startsWith(DEFINED)
+        ? `#/components/schemas/${item.slice(DEFINED.length)}`
+        : hoisted(item, named),
+    ]),
+  )
+}
+
 /** `:id` becomes `{id}`. */
 const pathOf = (route: Route): string => route.path.replace(/:(\w+)/g, '{$1}')
 
@@ -110,7 +133,9 @@ const operationOf = (route: Route): Json => {
 
 export const buildOpenApi = (routes: readonly Route[], version: string): Json => {
   const paths: Record<string, Json> = {}
-  for (const route of routes) (paths[pathOf(route)] ??= {})[route.method] = operationOf(route)
+  const schemas: Record<string, unknown> = { Problem: schemaOf(Problem, 'output') }
+  for (const route of routes)
+    (paths[pathOf(route)] ??= {})[route.method] = hoisted(operationOf(route), schemas)
   const statuses = statusesOf(routes.flatMap(codesOf))
   return {
     openapi: '3.1.0',
@@ -131,7 +156,7 @@ export const buildOpenApi = (routes: readonly Route[], version: string): Json =>
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
         basic: { type: 'http', scheme: 'basic', description: 'Any user; an API key as password' },
       },
-      schemas: { Problem: schemaOf(Problem, 'output') },
+      schemas,
       responses: Object.fromEntries(
         statuses.map((status) => [
           `Problem${status}`,

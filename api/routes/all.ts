@@ -4,6 +4,7 @@ import { accessRoutes } from './access.ts'
 import { anomalyRoutes } from './anomalies.ts'
 import { configRoutes } from './configs.ts'
 import { entityRoutes } from './entities.ts'
+import { featureRoutes } from './features.ts'
 import { importRoutes } from './imports.ts'
 import { insightRoutes } from './insights.ts'
 import { modelRoutes } from './models.ts'
@@ -16,6 +17,7 @@ export const allRoutes: readonly Route[] = [
   ...entityRoutes,
   ...insightRoutes,
   ...anomalyRoutes,
+  ...featureRoutes,
   ...modelRoutes,
   ...runRoutes,
   ...scheduleRoutes,

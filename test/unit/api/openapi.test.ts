@@ -9,7 +9,10 @@ interface Operation {
 
 interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
-  readonly components: { readonly responses: Readonly<Record<string, { readonly description: string }>> }
+  readonly components: {
+    readonly responses: Readonly<Record<string, { readonly description: string }>>
+    readonly schemas: Readonly<Record<string, unknown>>
+  }
 }
 
 describe('the OpenAPI page', () => {
@@ -31,6 +34,14 @@ describe('the OpenAPI page', () => {
       else expect(statuses, route.path).to.include.members(ofWrites)
       expect(statuses.includes('422'), `${route.method} ${route.path}`).to.equal(route.method === 'post')
     }
+  })
+
+  it('names what a schema defines once, and refers to it', () => {
+    const text = JSON.stringify(document)
+    expect(text).not.to.include('$defs')
+    const referred = [...text.matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name)
+    expect(Object.keys(document.components.schemas)).to.include.members(referred)
+    expect(referred).to.include.members(['CampaignFeatures', 'AdsetFeatures', 'AdFeatures'])
   })
 
   it('explains each status by all codes a client can branch on', () => {
