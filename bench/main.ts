@@ -87,6 +87,8 @@ const benchSize = async (
       detected.push(await system.detect())
     }
     const warm = await system.detect()
+    const featured: Measured[] = []
+    for (let i = 0; i < repeats; i += 1) featured.push(await system.features())
     return {
       entities: size,
       import_s: round(importS),
@@ -95,6 +97,8 @@ const benchSize = async (
       ...(trained.length > 0 ? { train: summary(size, trained) } : {}),
       detect_cold: summary(size, detected),
       detect_warm: summary(size, [warm]),
+      features: summary(size, featured),
+      features_queries: await system.featureQueries(),
       artifacts: await system.artifacts(),
     }
   } finally {

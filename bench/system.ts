@@ -16,6 +16,7 @@ import { systemClock } from '../shared/core/clock.ts'
 import { toDayNumber, toLocalDate } from '../shared/core/days.ts'
 import { LEVELS } from '../shared/core/entity.ts'
 import { detectLevel } from '../shared/jobs/detection.ts'
+import { featuresLevel } from '../shared/jobs/features.ts'
 import { trainConfig } from '../shared/jobs/training.ts'
 import { openServices } from '../shared/open-services.ts'
 import { createLifecycle } from '../shared/platform/lifecycle.ts'
@@ -25,8 +26,10 @@ import { createMetrics } from '../shared/platform/metrics.ts'
 import { migrateQueues } from '../shared/queue/open-queues.ts'
 import type { Run } from '../shared/runs/run.ts'
 import type { Services } from '../shared/services.ts'
+import { openFeatureSystem, stepOf } from '../test/support/features.ts'
 import { startProcess } from '../test/support/processes.ts'
 import type { TestProcess } from '../test/support/processes.ts'
+import { queriesOf } from '../test/support/queries.ts'
 import { accountToCsv } from './accounts.ts'
 import type { AccountShape } from './accounts.ts'
 import { usageOf, watchPeak } from './process-tree.ts'
@@ -210,6 +213,33 @@ export class MeasuredSystem {
         }),
       ),
     )
+  }
+
+  /** Features of the newest day at all three levels, however often they were made before. */
+  features(): Promise<Measured> {
+    const { services } = this.opened
+    const asked = { asOf: new Date().toISOString(), force: true }
+    return this.measure(() =>
+      Promise.all(
+        LEVELS.map(async (level) => {
+          const step = stepOf(this.configId, toLocalDate(this.newest), asked)
+          return (await services.enqueue(featuresLevel[level], step)).id
+        }),
+      ),
+    )
+  }
+
+  /** Statements of the pass over each level, the write included, without those of the run and the freshness. */
+  async featureQueries(): Promise<Record<string, number>> {
+    const system = openFeatureSystem(this.opened.record.knex)
+    const counts: Record<string, number> = {}
+    for (const level of LEVELS) {
+      const context = await system.startRun(this.configId, level)
+      const step = stepOf(this.configId, toLocalDate(this.newest))
+      const [, ...pass] = await queriesOf(() => system.computeAs(level, step, context))
+      counts[level] = pass.length
+    }
+    return counts
   }
 
   /** Bytes of the published artifacts: how many there are, their median and largest. */

@@ -1,6 +1,5 @@
 import { expect } from 'chai'
 import type { Knex } from 'knex'
-import { Client } from 'pg'
 import type { EntityFeatures } from '../../../ml/features/entity-features.ts'
 import { toDayNumber, toLocalDate } from '../../../shared/core/days.ts'
 import { LEVELS } from '../../../shared/core/entity.ts'
@@ -13,6 +12,7 @@ import type { TestDatabase } from '../../support/database.ts'
 import { rejectionOf } from '../../support/entities.ts'
 import { openFeatureSystem, stepOf } from '../../support/features.ts'
 import type { FeatureSystem } from '../../support/features.ts'
+import { queriesOf } from '../../support/queries.ts'
 
 const DAY = '2026-03-10'
 const D = toDayNumber(DAY)
@@ -37,23 +37,6 @@ const daysOf = (adId: string, { from = 29, to = 0, ...day }: Days = {}): AdDay[]
     ...day,
     date: toLocalDate(D - from + i),
   }))
-
-/** The statements sent to PostgreSQL while `work` is done, on whatever connection. */
-const queriesOf = async (work: () => Promise<unknown>): Promise<readonly string[]> => {
-  const texts: string[] = []
-  const sent = Reflect.get(Client.prototype, 'query') as (this: Client, ...given: unknown[]) => unknown
-  Client.prototype.query = function (this: Client, ...given: unknown[]) {
-    const [query] = given as [string | { readonly text: string }]
-    texts.push(typeof query === 'string' ? query : query.text)
-    return sent.apply(this, given)
-  } as typeof Client.prototype.query
-  try {
-    await work()
-  } finally {
-    Client.prototype.query = sent as typeof Client.prototype.query
-  }
-  return texts
-}
 
 describe('features over an account', () => {
   let database: TestDatabase
