@@ -6,6 +6,7 @@ import { packageVersion } from '../shared/platform/run-process.ts'
 import { registerDemo } from './commands/demo.ts'
 import { registerDetect } from './commands/detect.ts'
 import { registerDoctor } from './commands/doctor.ts'
+import { registerForecasts } from './commands/forecasts.ts'
 import { registerImport } from './commands/import.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerMigrate } from './commands/migrate.ts'
@@ -38,6 +39,7 @@ export const buildProgram = (environment: Environment, opener: Opener): Command 
   registerImport(program, opener)
   registerTrain(program, opener)
   registerDetect(program, opener)
+  registerForecasts(program, opener)
   registerScore(program)
   registerModels(program, opener)
   registerRuns(program, opener)

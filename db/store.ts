@@ -8,6 +8,7 @@ import { configs } from './repositories/configs.ts'
 import { entities } from './repositories/entities.ts'
 import { featureSource } from './repositories/feature-source.ts'
 import { featureStore } from './repositories/features.ts'
+import { forecastStore } from './repositories/forecasts.ts'
 import { frameSource } from './repositories/frames.ts'
 import { freshness } from './repositories/freshness.ts'
 import { housekeeping } from './repositories/housekeeping.ts'
@@ -28,6 +29,7 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   entities: entities(knex),
   features: featureStore(knex),
   featureSource: featureSource(knex),
+  forecasts: forecastStore(knex),
   frames: frameSource(knex),
   freshness: freshness(knex),
   housekeeping: housekeeping(knex),

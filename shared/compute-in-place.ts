@@ -7,10 +7,17 @@ import { detectBatch } from './detection/detect-batch.ts'
 import { fitBatch } from './training/fit-batch.ts'
 
 type Handlers = {
-  readonly [K in ComputeTask]: (input: ComputeTasks[K]['input']) => ComputeTasks[K]['output']
+  readonly [K in ComputeTask]: (
+    input: ComputeTasks[K]['input'],
+  ) => ComputeTasks[K]['output'] | Promise<ComputeTasks[K]['output']>
 }
 
-const HANDLERS: Handlers = { fit: fitBatch, detect: detectBatch }
+const HANDLERS: Handlers = {
+  fit: fitBatch,
+  detect: detectBatch,
+  // Its packages are heavy, and most processes never forecast.
+  forecast: async (task) => (await import('./forecasting/forecast-batch.ts')).forecastBatch(task),
+}
 
 export const computeInPlace: ComputePool = {
   threads: 1,

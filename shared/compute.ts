@@ -3,6 +3,7 @@
  * know how threads are started; `workers/compute` implements it, tests may run tasks in place.
  */
 import type { DetectResult, DetectTask } from './detection/detect-batch.ts'
+import type { ForecastResult, ForecastTask } from './forecasting/forecast-batch.ts'
 import type { FitTask, FitResult } from './training/fit-batch.ts'
 
 /** Every kind of task: what goes to the thread and what comes back. */
@@ -11,6 +12,8 @@ export interface ComputeTasks {
   readonly fit: { readonly input: FitTask; readonly output: FitResult }
   /** Judges the wanted days of a batch of entities. */
   readonly detect: { readonly input: DetectTask; readonly output: DetectResult }
+  /** Forecasts a batch of entities; the first of a thread loads the forecasting packages. */
+  readonly forecast: { readonly input: ForecastTask; readonly output: ForecastResult }
 }
 export type ComputeTask = keyof ComputeTasks
 

@@ -15,6 +15,7 @@ import { createDataFreshness } from './entities/freshness.ts'
 import { createImports } from './entities/imports.ts'
 import { createInsights } from './entities/insights.ts'
 import { createFeatures } from './features/features.ts'
+import { createForecasting } from './forecasting/forecasting.ts'
 import { allJobs, jobRegistry } from './jobs/all.ts'
 import type { JobRegistry } from './jobs/all.ts'
 import { createEnqueuer } from './jobs/enqueuer.ts'
@@ -179,6 +180,14 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     anomalies: createAnomalies(store.anomalies),
     features: createFeatures({ source: store.featureSource, store: store.features, freshness }),
     sources: createSources({ configs }),
+    forecasting: createForecasting({
+      store: store.forecasts,
+      configs,
+      freshness,
+      entities: store.trainable,
+      frames: store.frames,
+      compute,
+    }),
     retention: createRetention({ housekeeping: store.housekeeping, registry, auditDays: config.AUDIT_DAYS }),
   }
   return { services, queues, carrier, enqueuer, jobs }

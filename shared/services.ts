@@ -13,6 +13,7 @@ import type { DataFreshness } from './entities/freshness.ts'
 import type { Imports } from './entities/imports.ts'
 import type { Insights } from './entities/insights.ts'
 import type { FeaturesService } from './features/features.ts'
+import type { ForecastingService } from './forecasting/forecasting.ts'
 import type { Enqueue, EnqueueMany } from './jobs/enqueue.ts'
 import type { RetentionWork } from './jobs/maintenance.ts'
 import type { ConfigSweep } from './jobs/sweep.ts'
@@ -41,6 +42,7 @@ export interface Services {
   readonly detection: DetectionService
   readonly anomalies: AnomaliesService
   readonly features: FeaturesService
+  readonly forecasting: ForecastingService
   readonly retention: RetentionWork
   readonly sources: SourceWork
 }

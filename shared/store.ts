@@ -12,6 +12,7 @@ import type { ImportStore } from './entities/imports.ts'
 import type { InsightStore } from './entities/insights.ts'
 import type { FeatureSource } from './features/feature-source.ts'
 import type { FeatureStore } from './features/feature-store.ts'
+import type { ForecastStore } from './forecasting/forecasts.ts'
 import type { ArtifactStore } from './registry/artifact-store.ts'
 import type { ModelVersions } from './registry/model-versions.ts'
 import type { HousekeepingStore } from './retention/retention.ts'
@@ -28,6 +29,7 @@ export interface Store {
   readonly entities: EntityStore
   readonly features: FeatureStore
   readonly featureSource: FeatureSource
+  readonly forecasts: ForecastStore
   readonly frames: FrameSource
   readonly freshness: FreshnessStore
   readonly housekeeping: HousekeepingStore

@@ -5,6 +5,7 @@ import { anomalyRoutes } from './anomalies.ts'
 import { configRoutes } from './configs.ts'
 import { entityRoutes } from './entities.ts'
 import { featureRoutes } from './features.ts'
+import { forecastRoutes } from './forecasts.ts'
 import { importRoutes } from './imports.ts'
 import { insightRoutes } from './insights.ts'
 import { modelRoutes } from './models.ts'
@@ -18,6 +19,7 @@ export const allRoutes: readonly Route[] = [
   ...insightRoutes,
   ...anomalyRoutes,
   ...featureRoutes,
+  ...forecastRoutes,
   ...modelRoutes,
   ...runRoutes,
   ...scheduleRoutes,

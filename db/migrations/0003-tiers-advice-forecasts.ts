@@ -97,6 +97,8 @@ export const up = async (knex: Knex): Promise<void> => {
       in_interval boolean,
       primary key (forecast_id, step)
     );
+    -- Points whose day is still to come, or to be validated.
+    create index ml_forecast_points_pending on ml_forecast_points (date) where actual is null;
 
     alter table runs drop constraint runs_phase_check;
     -- 'needs' while a run waits for others before it starts.

@@ -2,6 +2,7 @@
 import type { AnyJob } from './define-job.ts'
 import { detectAll, detectLevel } from './detection.ts'
 import { featuresLevel } from './features.ts'
+import { forecastAll, forecastLevel, forecastValidate, forecastValidateAll } from './forecasting.ts'
 import { retentionNightly } from './maintenance.ts'
 import { syncHook, syncSource } from './sync.ts'
 import { trainAll, trainChunk, trainConfig, trainRetrain } from './training.ts'
@@ -19,6 +20,10 @@ export const allJobs: readonly AnyJob[] = [
   ...Object.values(featuresLevel),
   syncHook,
   syncSource,
+  ...Object.values(forecastAll),
+  ...Object.values(forecastLevel),
+  forecastValidateAll,
+  forecastValidate,
   retentionNightly,
 ]
 

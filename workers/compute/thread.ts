@@ -1,13 +1,15 @@
 /**
  * What a thread of the pool can do: one export per task, by its name. Loads no database, queue or HTTP code,
- * so that a thread starts fast and stays small.
+ * so that a thread starts fast and stays small; what only forecasts need is loaded by the first of them.
  */
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import type { ComputeTasks } from '../../shared/compute.ts'
 import { detectBatch } from '../../shared/detection/detect-batch.ts'
 import { buffersOf, fitBatch } from '../../shared/training/fit-batch.ts'
 
-type Handler<K extends keyof ComputeTasks> = (input: ComputeTasks[K]['input']) => ComputeTasks[K]['output']
+type Handler<K extends keyof ComputeTasks> = (
+  input: ComputeTasks[K]['input'],
+) => ComputeTasks[K]['output'] | Promise<ComputeTasks[K]['output']>
 
 /** Hands `buffers` over to the main thread with `result` instead of copying them. */
 const handOver = <T extends object>(result: T, buffers: readonly ArrayBuffer[]): T =>
@@ -19,3 +21,9 @@ export const fit: Handler<'fit'> = (task) => {
 }
 
 export const detect: Handler<'detect'> = detectBatch
+
+export const forecast: Handler<'forecast'> = async (task) => {
+  const { forecastBatch, forecastBuffers } = await import('../../shared/forecasting/forecast-batch.ts')
+  const result = await forecastBatch(task)
+  return handOver(result, forecastBuffers(result))
+}

@@ -180,6 +180,7 @@ describe('with keys', () => {
       (id: number) => `/api/v1/runs?config_id=${id}`,
       (id: number) => `/api/v1/ml/anomalies?config_id=${id}`,
       (id: number) => `/api/v1/ml/features?config_id=${id}`,
+      (id: number) => `/api/v1/ml/forecasts?config_id=${id}`,
       (id: number) => `/api/v1/ml/models?config_id=${id}`,
     ]
     for (const path of paths) {
