@@ -2,6 +2,7 @@
  * `npm run bench`: trains and checks seeded accounts through queue, database and files, and prints and
  * writes what it took. Options: --sizes 44,185,387,10000  --large (adds 100000)  --backends postgres,redis
  * --runs 5  --out FILE  --csv FOLDER (writes the accounts as CSV and ends)  --idle (memory after the demo)
+ * --forecasts (forecasts of a sample of 387 entities; with --full of all of them)
  */
 import { createWriteStream } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -16,6 +17,7 @@ import { ownRedisAvailable, startOwnRedis } from '../test/support/redis.ts'
 import { ACCOUNT_SHAPES, accountToCsv } from './accounts.ts'
 import type { AccountSize } from './accounts.ts'
 import { benchForest } from './forest.ts'
+import { benchForecasts } from './forecasts.ts'
 import { benchIdle } from './idle.ts'
 import { MeasuredSystem } from './system.ts'
 import type { BenchBackend, Measured } from './system.ts'
@@ -33,6 +35,8 @@ const { values } = parseArgs({
     out: { type: 'string', default: 'bench/results/latest.json' },
     csv: { type: 'string' },
     idle: { type: 'boolean', default: false },
+    forecasts: { type: 'boolean', default: false },
+    full: { type: 'boolean', default: false },
   },
 })
 
@@ -154,4 +158,5 @@ const bench = async (): Promise<void> => {
 }
 
 if (values.idle) console.log(JSON.stringify({ idle: await benchIdle() }))
+else if (values.forecasts) console.log(JSON.stringify({ forecasts: await benchForecasts(values.full) }))
 else await (values.csv === undefined ? bench() : writeCsv(values.csv))

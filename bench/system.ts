@@ -17,6 +17,7 @@ import { toDayNumber, toLocalDate } from '../shared/core/days.ts'
 import { LEVELS } from '../shared/core/entity.ts'
 import { detectLevel } from '../shared/jobs/detection.ts'
 import { featuresLevel } from '../shared/jobs/features.ts'
+import { forecastLevel } from '../shared/jobs/forecasting.ts'
 import { trainConfig } from '../shared/jobs/training.ts'
 import { openServices } from '../shared/open-services.ts'
 import { createLifecycle } from '../shared/platform/lifecycle.ts'
@@ -227,6 +228,30 @@ export class MeasuredSystem {
         }),
       ),
     )
+  }
+
+  /** Spend and leads of every `every`th entity of each level, the features they wait for included. */
+  forecast(every: number): Promise<Measured> {
+    const { services, record } = this.opened
+    return this.measure(async () => {
+      const withRows = await record.store.trainable.withRows(this.configId, 0, this.newest)
+      const asOf = new Date().toISOString()
+      const tickets = await Promise.all(
+        LEVELS.map((level) =>
+          services.enqueue(forecastLevel[level], {
+            configId: this.configId,
+            asOf,
+            day: toLocalDate(this.newest),
+            watermark: asOf,
+            entityIds: every === 1 ? null : withRows[level].filter((_, i) => i % every === 0),
+            force: false,
+            metrics: ['spend', 'leads'],
+            horizonDays: 7,
+          }),
+        ),
+      )
+      return tickets.map((ticket) => ticket.id)
+    })
   }
 
   /** Statements of the pass over each level, the write included, without those of the run and the freshness. */
