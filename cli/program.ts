@@ -6,6 +6,7 @@ import { packageVersion } from '../shared/platform/run-process.ts'
 import { registerDemo } from './commands/demo.ts'
 import { registerDetect } from './commands/detect.ts'
 import { registerDoctor } from './commands/doctor.ts'
+import { registerForecast } from './commands/forecast.ts'
 import { registerForecasts } from './commands/forecasts.ts'
 import { registerImport } from './commands/import.ts'
 import { registerKeys } from './commands/keys.ts'
@@ -41,6 +42,7 @@ export const buildProgram = (environment: Environment, opener: Opener): Command 
   registerDetect(program, opener)
   registerForecasts(program, opener)
   registerScore(program)
+  registerForecast(program)
   registerModels(program, opener)
   registerRuns(program, opener)
   registerSchedules(program, opener)

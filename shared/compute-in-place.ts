@@ -17,6 +17,7 @@ const HANDLERS: Handlers = {
   detect: detectBatch,
   // Its packages are heavy, and most processes never forecast.
   forecast: async (task) => (await import('./forecasting/forecast-batch.ts')).forecastBatch(task),
+  forecastSeries: async (task) => (await import('./forecasting/series-batch.ts')).forecastSeriesBatch(task),
 }
 
 export const computeInPlace: ComputePool = {

@@ -4,6 +4,7 @@
  */
 import type { DetectResult, DetectTask } from './detection/detect-batch.ts'
 import type { ForecastResult, ForecastTask } from './forecasting/forecast-batch.ts'
+import type { SeriesResult, SeriesTask } from './forecasting/series-batch.ts'
 import type { FitTask, FitResult } from './training/fit-batch.ts'
 
 /** Every kind of task: what goes to the thread and what comes back. */
@@ -14,6 +15,8 @@ export interface ComputeTasks {
   readonly detect: { readonly input: DetectTask; readonly output: DetectResult }
   /** Forecasts a batch of entities; the first of a thread loads the forecasting packages. */
   readonly forecast: { readonly input: ForecastTask; readonly output: ForecastResult }
+  /** Forecasts series that belong to no entity. */
+  readonly forecastSeries: { readonly input: SeriesTask; readonly output: SeriesResult }
 }
 export type ComputeTask = keyof ComputeTasks
 

@@ -1,9 +1,7 @@
 /** What can be measured, by name. */
 import { forecastSeries } from '../../ml/forecast/forecast-series.ts'
-import { openForecastPackages } from '../../ml/forecast/packages.ts'
-import { loadProphetOptimizer } from '../../ml/forecast/prophet-optimizer.ts'
 import type { ForecastInput } from '../../ml/forecast/series.ts'
-import { readWasm } from '../../shared/forecasting/wasm.ts'
+import { openPackages } from '../../shared/forecasting/open-packages.ts'
 import type { Forecaster } from './evaluate.ts'
 import { interpolate, naive, naive2, seasonalNaive } from './reference.ts'
 
@@ -15,7 +13,7 @@ const shortest = ({ periods }: ForecastInput): number => periods[0] ?? 1
 
 /** What vigia forecasts with. */
 const openVigia = async (): Promise<Forecaster> => {
-  const packages = openForecastPackages(readWasm, await loadProphetOptimizer())
+  const packages = await openPackages()
   return (input) => {
     const forecast = forecastSeries(input, packages)
     return { predicted: forecast.predicted, interval: forecast }

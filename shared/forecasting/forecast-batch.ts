@@ -4,15 +4,13 @@
  */
 import { forecastCpl } from '../../ml/forecast/cpl.ts'
 import { forecastSeries } from '../../ml/forecast/forecast-series.ts'
-import { openForecastPackages } from '../../ml/forecast/packages.ts'
 import type { ForecastPackages } from '../../ml/forecast/packages.ts'
-import { loadProphetOptimizer } from '../../ml/forecast/prophet-optimizer.ts'
 import type { ForecastMetrics, SeriesForecast } from '../../ml/forecast/series.ts'
 import { densify, frameAt, isActiveOn } from '../../ml/frame.ts'
 import type { DailyFrame, DayNumber, EntityHead, FrameBatch } from '../../ml/frame.ts'
 import { messageOf } from '../core/errors.ts'
 import type { ForecastMetric } from './forecasts.ts'
-import { readWasm } from './wasm.ts'
+import { openPackages } from './open-packages.ts'
 
 const DAY_S = 86_400
 /** The season of days is the week. */
@@ -168,11 +166,6 @@ export const forecastEntities = (task: ForecastTask, packages: ForecastPackages)
   }
 }
 
-let packages: Promise<ForecastPackages> | undefined
-
-const openPackages = async (): Promise<ForecastPackages> =>
-  openForecastPackages(readWasm, await loadProphetOptimizer())
-
 /** Forecasts the batch. The packages are opened by the first call of a thread. */
 export const forecastBatch = async (task: ForecastTask): Promise<ForecastResult> =>
-  forecastEntities(task, await (packages ??= openPackages()))
+  forecastEntities(task, await openPackages())

@@ -27,3 +27,9 @@ export const forecast: Handler<'forecast'> = async (task) => {
   const result = await forecastBatch(task)
   return handOver(result, forecastBuffers(result))
 }
+
+export const forecastSeries: Handler<'forecastSeries'> = async (task) => {
+  const { forecastSeriesBatch, seriesBuffers } = await import('../../shared/forecasting/series-batch.ts')
+  const result = await forecastSeriesBatch(task)
+  return handOver([...result], seriesBuffers(result))
+}

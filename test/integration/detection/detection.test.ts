@@ -4,6 +4,7 @@ import { FenceLost } from '../../../shared/core/work.ts'
 import type { ComputePool } from '../../../shared/compute.ts'
 import { computeInPlace } from '../../../shared/compute-in-place.ts'
 import { toDayNumber, toLocalDate } from '../../../shared/core/days.ts'
+import type { DetectTask } from '../../../shared/detection/detect-batch.ts'
 import { insertDays, newConfig } from '../../support/accounts.ts'
 import type { AdDay } from '../../support/accounts.ts'
 import { openTestDatabase } from '../../support/database.ts'
@@ -451,7 +452,8 @@ describe('detection', () => {
       const compute: ComputePool = {
         ...computeInPlace,
         run: (task, input) => {
-          const heads = input.batch.heads as unknown as { id: string; activeRanges: unknown }[]
+          const { batch } = input as DetectTask
+          const heads = batch.heads as unknown as { id: string; activeRanges: unknown }[]
           for (const head of heads) if (head.id === 'a1') head.activeRanges = undefined
           return computeInPlace.run(task, input)
         },

@@ -7,6 +7,7 @@ import type { AnomalyDraft } from '../../../ml/detectors/signal.ts'
 import { computeInPlace } from '../../../shared/compute-in-place.ts'
 import type { ComputePool } from '../../../shared/compute.ts'
 import { toDayNumber, toLocalDate } from '../../../shared/core/days.ts'
+import type { DetectTask } from '../../../shared/detection/detect-batch.ts'
 import type { ScoredBatch } from '../../../shared/detection/detection-store.ts'
 import type { DetectionParts, DetectRequest } from '../../../shared/detection/detection.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
@@ -203,7 +204,8 @@ describe('what detection looks at', () => {
       const compute: ComputePool = {
         ...computeInPlace,
         threads: 2,
-        run: async (_, { batch }) => {
+        run: async (_, input) => {
+          const { batch } = input as DetectTask
           if (batch.heads.some((head) => head.id === 'a0')) {
             await secondFailed
             throw new Error('the first batch fails')

@@ -3,6 +3,7 @@ import { computeInPlace } from '../../../shared/compute-in-place.ts'
 import type { ComputePool } from '../../../shared/compute.ts'
 import { toDayNumber, toLocalDate } from '../../../shared/core/days.ts'
 import { FenceLost } from '../../../shared/core/work.ts'
+import type { ForecastTask } from '../../../shared/forecasting/forecast-batch.ts'
 import type { ForecastPayload } from '../../../shared/jobs/forecasting.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
 import type { AdDay } from '../../support/accounts.ts'
@@ -346,7 +347,7 @@ describe('forecasting', () => {
         ...computeInPlace,
         run: (task, input, options) => {
           // The first of each batch of four cannot be read.
-          const [head] = input.batch.heads
+          const [head] = (input as ForecastTask).batch.heads
           if (head) Object.defineProperty(head, 'activeRanges', { value: null })
           return computeInPlace.run(task, input, options)
         },
