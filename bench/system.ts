@@ -209,6 +209,7 @@ export class MeasuredSystem {
             day: toLocalDate(this.newest),
             days: 1,
             entityIds: null,
+            watermark: null,
           })
           return run.id
         }),

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { ConfigError } from '../shared/config.ts'
 import { AppError, messageOf } from '../shared/core/errors.ts'
 import { packageVersion } from '../shared/platform/run-process.ts'
+import { registerClassify, registerTiers } from './commands/classify.ts'
 import { registerDemo } from './commands/demo.ts'
 import { registerDetect } from './commands/detect.ts'
 import { registerDoctor } from './commands/doctor.ts'
@@ -12,6 +13,7 @@ import { registerImport } from './commands/import.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerMigrate } from './commands/migrate.ts'
 import { registerModels } from './commands/models.ts'
+import { registerAdvice, registerRecommend } from './commands/recommend.ts'
 import { registerRuns } from './commands/runs.ts'
 import { registerSchedules } from './commands/schedules.ts'
 import { registerScore } from './commands/score.ts'
@@ -40,6 +42,10 @@ export const buildProgram = (environment: Environment, opener: Opener): Command 
   registerImport(program, opener)
   registerTrain(program, opener)
   registerDetect(program, opener)
+  registerClassify(program, opener)
+  registerTiers(program, opener)
+  registerRecommend(program, opener)
+  registerAdvice(program, opener)
   registerForecasts(program, opener)
   registerScore(program)
   registerForecast(program)

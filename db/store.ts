@@ -4,6 +4,7 @@ import type { Store } from '../shared/store.ts'
 import { fileArtifactStore } from './artifacts/file-store.ts'
 import { auditLog, idempotencyStore, keyStore } from './repositories/access.ts'
 import { anomalyStore, detectionStore } from './repositories/anomalies.ts'
+import { classificationStore } from './repositories/classifications.ts'
 import { configs } from './repositories/configs.ts'
 import { entities } from './repositories/entities.ts'
 import { featureSource } from './repositories/feature-source.ts'
@@ -15,6 +16,7 @@ import { housekeeping } from './repositories/housekeeping.ts'
 import { imports } from './repositories/imports.ts'
 import { insights } from './repositories/insights.ts'
 import { modelVersions } from './repositories/model-versions.ts'
+import { recommendationStore } from './repositories/recommendations.ts'
 import { runs } from './repositories/runs.ts'
 import { schedules } from './repositories/schedules.ts'
 import { trainableEntities } from './repositories/trainable-entities.ts'
@@ -24,6 +26,7 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   anomalies: anomalyStore(knex),
   artifacts: fileArtifactStore(artifactRoot),
   audit: auditLog(knex),
+  classifications: classificationStore(knex),
   configs: configs(knex),
   detection: detectionStore(knex),
   entities: entities(knex),
@@ -38,6 +41,7 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   insights: insights(knex),
   keys: keyStore(knex),
   modelVersions: modelVersions(knex),
+  recommendations: recommendationStore(knex),
   runs: runs(knex),
   schedules: schedules(knex),
   trainable: trainableEntities(knex),

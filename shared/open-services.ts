@@ -3,6 +3,7 @@
  * way; what differs is handed in (threads or none, traces or none).
  */
 import { createKeys } from './access/keys.ts'
+import { createClassification } from './classification/classification.ts'
 import type { ComputePool } from './compute.ts'
 import type { Config } from './config.ts'
 import type { Clock } from './core/clock.ts'
@@ -27,6 +28,7 @@ import type { Metrics } from './platform/metrics.ts'
 import { openQueues } from './queue/open-queues.ts'
 import type { Queues } from './queue/queues.ts'
 import type { Telemetry } from './queue/telemetry.ts'
+import { createRecommendation } from './recommendation/recommendation.ts'
 import { createModelLoader } from './registry/model-loader.ts'
 import { createModelRegistry } from './registry/model-registry.ts'
 import type { Announcements } from './registry/model-registry.ts'
@@ -179,6 +181,18 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     }),
     anomalies: createAnomalies(store.anomalies),
     features: createFeatures({ source: store.featureSource, store: store.features, freshness }),
+    classification: createClassification({
+      clock,
+      store: store.classifications,
+      features: store.features,
+      classifiers: { classifierFor: () => Promise.resolve(null) },
+    }),
+    recommendation: createRecommendation({
+      clock,
+      store: store.recommendations,
+      features: store.features,
+      configs,
+    }),
     sources: createSources({ configs }),
     forecasting: createForecasting({
       store: store.forecasts,

@@ -4,6 +4,7 @@
  */
 import type { AuditLog } from './access/audit.ts'
 import type { Keys } from './access/keys.ts'
+import type { ClassificationService } from './classification/classification.ts'
 import type { Clock } from './core/clock.ts'
 import type { AnomaliesService } from './detection/anomalies.ts'
 import type { DetectionService } from './detection/detection.ts'
@@ -18,6 +19,7 @@ import type { Enqueue, EnqueueMany } from './jobs/enqueue.ts'
 import type { RetentionWork } from './jobs/maintenance.ts'
 import type { ConfigSweep } from './jobs/sweep.ts'
 import type { TrainingWork } from './jobs/training.ts'
+import type { RecommendationService } from './recommendation/recommendation.ts'
 import type { ModelRegistry } from './registry/model-registry.ts'
 import type { RunsService } from './runs/runs-service.ts'
 import type { SchedulesService } from './schedules/schedules-service.ts'
@@ -43,6 +45,8 @@ export interface Services {
   readonly anomalies: AnomaliesService
   readonly features: FeaturesService
   readonly forecasting: ForecastingService
+  readonly classification: ClassificationService
+  readonly recommendation: RecommendationService
   readonly retention: RetentionWork
   readonly sources: SourceWork
 }

@@ -2,6 +2,7 @@
 import type { AuditLog } from './access/audit.ts'
 import type { IdempotencyStore } from './access/idempotency.ts'
 import type { KeyStore } from './access/keys.ts'
+import type { ClassificationStore } from './classification/classifications.ts'
 import type { AnomalyStore } from './detection/anomalies.ts'
 import type { DetectionStore } from './detection/detection-store.ts'
 import type { ConfigStore } from './entities/configs.ts'
@@ -13,6 +14,7 @@ import type { InsightStore } from './entities/insights.ts'
 import type { FeatureSource } from './features/feature-source.ts'
 import type { FeatureStore } from './features/feature-store.ts'
 import type { ForecastStore } from './forecasting/forecasts.ts'
+import type { RecommendationStore } from './recommendation/recommendations.ts'
 import type { ArtifactStore } from './registry/artifact-store.ts'
 import type { ModelVersions } from './registry/model-versions.ts'
 import type { HousekeepingStore } from './retention/retention.ts'
@@ -24,6 +26,7 @@ export interface Store {
   readonly anomalies: AnomalyStore
   readonly artifacts: ArtifactStore
   readonly audit: AuditLog
+  readonly classifications: ClassificationStore
   readonly configs: ConfigStore
   readonly detection: DetectionStore
   readonly entities: EntityStore
@@ -38,6 +41,7 @@ export interface Store {
   readonly insights: InsightStore
   readonly keys: KeyStore
   readonly modelVersions: ModelVersions
+  readonly recommendations: RecommendationStore
   readonly runs: RunsRepository
   readonly schedules: SchedulesRepository
   readonly trainable: TrainableEntities

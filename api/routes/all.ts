@@ -2,6 +2,7 @@
 import type { Route } from '../route.ts'
 import { accessRoutes } from './access.ts'
 import { anomalyRoutes } from './anomalies.ts'
+import { classificationRoutes } from './classifications.ts'
 import { configRoutes } from './configs.ts'
 import { entityRoutes } from './entities.ts'
 import { featureRoutes } from './features.ts'
@@ -9,6 +10,7 @@ import { forecastRoutes } from './forecasts.ts'
 import { importRoutes } from './imports.ts'
 import { insightRoutes } from './insights.ts'
 import { modelRoutes } from './models.ts'
+import { recommendationRoutes } from './recommendations.ts'
 import { runRoutes } from './runs.ts'
 import { scheduleRoutes } from './schedules.ts'
 
@@ -19,6 +21,8 @@ export const allRoutes: readonly Route[] = [
   ...insightRoutes,
   ...anomalyRoutes,
   ...featureRoutes,
+  ...classificationRoutes,
+  ...recommendationRoutes,
   ...forecastRoutes,
   ...modelRoutes,
   ...runRoutes,

@@ -236,6 +236,7 @@ const detect = route({
       day: body.date ?? null,
       days: body.days,
       entityIds: body.entity_ids ?? null,
+      watermark: null,
     }
     if (!body.dry_run) {
       const run = await services.enqueue(detectLevel[level], payload, { actor: principal.actor, traceId })

@@ -45,6 +45,7 @@ export const startDetection = async (services: Services, wish: DetectWish): Prom
       day: wish.day,
       days: wish.days,
       entityIds: wish.entityIds ? [...wish.entityIds] : null,
+      watermark: null,
     }
     const run = await services.enqueue(detectLevel[level], payload, { actor: 'cli' })
     ids.push(run.id)

@@ -1,5 +1,8 @@
 /** The registry of jobs. */
 import type { AnyJob } from './define-job.ts'
+import { classifyAll, classifyLevel } from './classification.ts'
+import { pipelineConfig, pipelineDaily } from './pipeline.ts'
+import { recommendAll, recommendLevel } from './recommendation.ts'
 import { detectAll, detectLevel } from './detection.ts'
 import { featuresLevel } from './features.ts'
 import { forecastAll, forecastLevel, forecastValidate, forecastValidateAll } from './forecasting.ts'
@@ -18,6 +21,12 @@ export const allJobs: readonly AnyJob[] = [
   ...Object.values(detectAll),
   ...Object.values(detectLevel),
   ...Object.values(featuresLevel),
+  pipelineDaily,
+  pipelineConfig,
+  ...Object.values(classifyAll),
+  ...Object.values(classifyLevel),
+  ...Object.values(recommendAll),
+  ...Object.values(recommendLevel),
   syncHook,
   syncSource,
   ...Object.values(forecastAll),

@@ -4,7 +4,9 @@ import { Instant } from '../core/clock.ts'
 import { LocalDate } from '../core/days.ts'
 import { ConfigId, EntityId } from '../core/entity.ts'
 import { askedFor } from './asked-for.ts'
-import { defineJob, instantKey } from './define-job.ts'
+import { defineJob, instantKey, need } from './define-job.ts'
+import { recommendLevel } from './recommendation.ts'
+import { sweptStep } from './step.ts'
 import { perLevel, sweep } from './sweep.ts'
 
 export const DetectPayload = z.object({
@@ -16,6 +18,8 @@ export const DetectPayload = z.object({
   days: z.int().min(1).max(7).default(1),
   /** Null: all entities of the level. */
   entityIds: z.array(EntityId).min(1).max(500).nullable().default(null),
+  /** As the last step of the daily flow: of the data whose advice it comes after. Null: waits for nothing. */
+  watermark: Instant.nullable().default(null),
 })
 export type DetectPayload = z.output<typeof DetectPayload>
 
@@ -31,14 +35,19 @@ export const detectLevel = perLevel((level) =>
     retry: RETRY,
     timeoutMs: 15 * MINUTE_MS,
     // Today's rows change by the hour, so the instant belongs to the key.
-    key: ({ configId, asOf, day, days, entityIds }) => [
+    key: ({ configId, asOf, day, days, entityIds, watermark }) => [
       configId,
       instantKey(asOf),
       day ?? 'newest',
       days,
       askedFor(null, entityIds),
+      ...(watermark === null ? [] : ['flow', instantKey(watermark)]),
     ],
     configId: ({ configId }) => configId,
+    needs: ({ configId, asOf, day, watermark }) =>
+      day === null || watermark === null
+        ? []
+        : [need(recommendLevel[level], sweptStep({ configId, day, watermark }, asOf))],
     run: (context, { detection }) => detection.detectLevel(level, context.payload, context),
   }),
 )
@@ -48,6 +57,6 @@ export const detectAll = perLevel((level) =>
   sweep(
     detectLevel[level],
     { name: `detect.all.${level}`, retry: RETRY, timeoutMs: 15 * MINUTE_MS },
-    ({ configId, day }, asOf) => ({ configId, asOf, day, days: 1, entityIds: null }),
+    ({ configId, day }, asOf) => ({ configId, asOf, day, days: 1, entityIds: null, watermark: null }),
   ),
 )

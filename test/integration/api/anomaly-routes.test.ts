@@ -49,7 +49,7 @@ describe('routes of anomalies', () => {
 
   /** What the worker of a run does. */
   const detectNow = async (level: 'campaign' | 'ad'): Promise<void> => {
-    const payload = { configId, asOf: NOW, day: DAY, days: 1, entityIds: null }
+    const payload = { configId, asOf: NOW, day: DAY, days: 1, entityIds: null, watermark: null }
     const { id } = await api.services.enqueue(detectLevel[level], payload, { actor: 'test' })
     await api.knex('runs').where({ id }).update({ status: 'running', attempt: 1, started_at: NOW })
     const outcome = await api.services.detection.detectLevel(level, payload, {
@@ -251,7 +251,14 @@ describe('routes of anomalies', () => {
     const run = (await api.ask(`/api/v1/runs/${runId}`, { key: viewer })).body
     expect(run).to.include({ job: 'detect.campaign', status: reply.body['status'] })
     const row = (await api.knex('runs').where({ id: runId }).first('payload')) as { payload: unknown }
-    expect(row.payload).to.deep.equal({ configId, asOf: NOW, day: DAY, days: 7, entityIds: ['c1'] })
+    expect(row.payload).to.deep.equal({
+      configId,
+      asOf: NOW,
+      day: DAY,
+      days: 7,
+      entityIds: ['c1'],
+      watermark: null,
+    })
   })
 
   it('refuse a day that is not over before any run is made', async () => {
