@@ -84,7 +84,7 @@ type Draft = Omit<Candidate, 'rule' | 'changePct' | 'expected'> &
 interface RuleRow {
   readonly rule: Rule
   readonly levels: readonly FeatureLevel[]
-  propose(context: Context): Draft | null
+  readonly propose: (context: Context) => Draft | null
 }
 
 const EVERY: readonly FeatureLevel[] = ['campaign', 'adset', 'ad']
