@@ -1,16 +1,22 @@
 /**
- * One series, forecast: every model on rolling origins, the choice among them, the forecast of the chosen,
- * and its interval from the errors it made on the origins.
+ * One series, forecast, in four stages: every model on rolling origins; the choice among them; the forecast
+ * of the chosen; its interval, from the errors it made on the origins.
  */
-import { chooseWeights } from './choice.ts'
+import { chooseWeights, type Contender } from './choice.ts'
 import { conformalQuantile } from './conformal.ts'
-import { historyOf, scaleOf } from './history.ts'
-import { forecastModels, type ForecastModel } from './models.ts'
+import { errorGrowth } from './error-growth.ts'
+import { type History, historyOf, scaleOf } from './history.ts'
+import { accuracyOf, metricsOf, naiveScale } from './measure.ts'
+import { type ForecastModel, forecastModels } from './models.ts'
 import type { ForecastPackages } from './packages.ts'
+import { rollingOrigins } from './rolling-origins.ts'
 import type { ForecastInput, ForecastMetrics, SeriesForecast } from './series.ts'
 
-const MAX_ORIGINS = 4
 const Z95 = 1.96
+/** A slow model this much worse than the best on the newest origin is not tried on the others. */
+const HOPELESS = 1.5
+/** Seven steps are too few to know a season by; before them the average is no better than the last value. */
+const EMA_MIN_STEPS = 7
 
 const NO_METRICS: ForecastMetrics = {
   wape: null,
@@ -20,217 +26,160 @@ const NO_METRICS: ForecastMetrics = {
   coverage: null,
 }
 
-/** How origins are laid for one kind of step. */
-interface Layout {
-  readonly steps: number
-  readonly stride: number
-  readonly minTraining: number
-}
-
-const layoutOf = ({ values, periods, horizon }: ForecastInput): Layout => {
-  const n = values.length
-  const shortest = periods.find((period) => n >= 4 * period) ?? 7
-  const steps = Math.max(shortest, Math.min(horizon, Math.floor(n / 12)))
-  return { steps, stride: shortest, minTraining: 4 * shortest }
-}
-
-/** Steps before which a forecast is tried, in time order. */
-const originsOf = (n: number, { steps, stride, minTraining }: Layout): number[] => {
-  const origins: number[] = []
-  for (let k = 0; k < MAX_ORIGINS; k++) {
-    const origin = n - steps - k * stride
-    if (origin >= minTraining) origins.unshift(origin)
-  }
-  return origins
-}
-
-const naiveScale = (values: Float64Array, periods: readonly number[]): number => {
-  for (const lag of [periods[0] ?? 1, 1]) {
-    let sum = 0
-    let count = 0
-    for (let i = lag; i < values.length; i++) {
-      const change = Math.abs((values[i] as number) - (values[i - lag] as number))
-      if (Number.isNaN(change)) continue
-      sum += change
-      count++
-    }
-    if (count > 0 && sum > 0) return sum / count
-  }
-  return Number.NaN
-}
-
-const weighted = (
-  forecasts: readonly Float64Array[],
-  weights: readonly number[],
-  horizon: number,
-): Float64Array => {
-  const result = new Float64Array(horizon)
-  forecasts.forEach((forecast, k) => {
-    for (let i = 0; i < horizon; i++)
-      result[i] = (result[i] as number) + (weights[k] as number) * (forecast[i] as number)
-  })
-  return result
-}
-
 const clipped = (forecast: Float64Array, floor: number): Float64Array =>
   forecast.map((value) => Math.max(floor, value))
 
-export const forecastSeries = (input: ForecastInput, packages: ForecastPackages): SeriesForecast => {
-  const { values, horizon } = input
-  const n = values.length
-  const scale = scaleOf(values)
-  const layout = layoutOf(input)
-  const models = forecastModels(packages)
-  const origins = originsOf(n, layout)
+/** The held-out steps of all origins, end to end. */
+interface HeldOut {
+  readonly actual: Float64Array
+  /** By model, for those that forecast at every origin. */
+  readonly predicted: ReadonlyMap<string, Float64Array>
+  readonly contenders: readonly Contender[]
+}
 
-  const actual = new Float64Array(origins.length * layout.steps)
+const holdOut = (
+  input: ForecastInput,
+  scale: number,
+  floor: number,
+  maseScale: number,
+  models: readonly ForecastModel[],
+): HeldOut => {
+  const { origins, steps } = rollingOrigins(input)
+  const actual = new Float64Array(origins.length * steps)
   origins.forEach((origin, k) => {
-    for (let i = 0; i < layout.steps; i++)
-      actual[k * layout.steps + i] = (values[origin + i] as number) / scale
+    for (let i = 0; i < steps; i++) actual[k * steps + i] = (input.values[origin + i] as number) / scale
   })
+  const predicted = new Map<string, Float64Array>()
+  const contenders: Contender[] = []
   const histories = origins.map((origin) => historyOf(input, scale, origin))
-  const floor = input.floor === null ? Number.NEGATIVE_INFINITY : input.floor / scale
+  const newest = actual.length - steps
+  let bestOfNewest = Number.POSITIVE_INFINITY
 
-  /** Held-out forecasts of one model, origins end to end; null when it misses one. */
-  const backtest = (model: ForecastModel): Float64Array | null => {
+  const attempt = ({ slow, forecast }: ForecastModel): Float64Array | null => {
     const all = new Float64Array(actual.length)
-    for (const [k, history] of histories.entries()) {
-      const forecast = model.forecast(history, layout.steps)
-      if (forecast === null) return null
-      all.set(clipped(forecast, floor), k * layout.steps)
+    for (let k = histories.length - 1; k >= 0; k--) {
+      const made = forecast(histories[k] as History, steps)
+      if (made === null) return null
+      all.set(clipped(made, floor), k * steps)
+      if (k < histories.length - 1) continue
+      const { wape } = accuracyOf(actual.subarray(newest), all.subarray(newest), maseScale)
+      if (slow && wape > HOPELESS * bestOfNewest) return null
+      bestOfNewest = Math.min(bestOfNewest, wape)
     }
     return all
   }
-  const maseScale = naiveScale(historyOf(input, scale, origins.at(-1) ?? n).values, input.periods)
-  const score = (forecast: Float64Array) => {
-    let error = 0
-    let size = 0
-    let count = 0
-    for (let i = 0; i < actual.length; i++) {
-      const value = actual[i] as number
-      if (Number.isNaN(value)) continue
-      error += Math.abs(value - (forecast[i] as number))
-      size += Math.abs(value)
-      count++
-    }
-    const wape = size > 0 ? error / size : error > 0 ? Number.POSITIVE_INFINITY : 0
-    return { wape, mase: count > 0 && maseScale > 0 ? error / count / maseScale : Number.NaN }
-  }
-
-  const heldOut = new Map<string, Float64Array>()
   if (origins.length > 0) {
     for (const model of models) {
-      const forecast = backtest(model)
-      if (forecast !== null) heldOut.set(model.name, forecast)
+      const made = attempt(model)
+      if (made === null) continue
+      predicted.set(model.name, made)
+      contenders.push({ name: model.name, ...accuracyOf(actual, made, maseScale) })
     }
   }
-  const weights = chooseWeights([...heldOut].map(([name, forecast]) => ({ name, ...score(forecast) })))
+  return { actual, predicted, contenders }
+}
 
-  const whole = historyOf(input, scale, n)
-  const finals: { name: string; weight: number; forecast: Float64Array }[] = []
-  // Without an origin: the season repeated where two of it are there, else the average.
-  const seasonal = input.periods.length === 0 || whole.periods.length > 0
-  const fallback = seasonal || n < 7 ? 'seasonal_naive' : 'ema'
-  const order = models.filter(({ name }) => (weights.size > 0 ? weights.has(name) : name === fallback))
-  for (const model of order) {
-    const forecast = model.forecast(whole, horizon)
-    if (forecast !== null)
-      finals.push({
-        name: model.name,
-        weight: weights.get(model.name) ?? 1,
-        forecast: clipped(forecast, floor),
-      })
-  }
-  if (finals.length === 0) {
-    const last = whole.values.at(-1) ?? 0
-    finals.push({
-      name: 'seasonal_naive',
-      weight: 1,
-      forecast: new Float64Array(horizon).fill(Math.max(floor, last)),
-    })
-  }
-  const total = finals.reduce((sum, { weight }) => sum + weight, 0)
-  const shares = finals.map(({ weight }) => weight / total)
-  const predicted = weighted(
-    finals.map(({ forecast }) => forecast),
-    shares,
-    horizon,
+const averaged = (forecasts: readonly Float64Array[], weights: readonly number[]): Float64Array =>
+  (forecasts[0] ?? new Float64Array(0)).map((_, i) =>
+    forecasts.reduce((sum, forecast, k) => sum + (weights[k] as number) * (forecast[i] as number), 0),
   )
 
-  const names = finals.map(({ name }) => name)
-  const past = names.map((name) => heldOut.get(name)).filter((forecast) => forecast !== undefined)
-  const errors = new Float64Array(actual.length).fill(Number.NaN)
-  if (past.length === names.length) {
-    const chosen = weighted(past, shares, actual.length)
-    for (let i = 0; i < actual.length; i++) errors[i] = (actual[i] as number) - (chosen[i] as number)
-  }
-  const q = conformalQuantile(errors)
-  const sd = oneStepSd(whole.values, whole.periods)
-  const halfWidth = Float64Array.from(
-    { length: horizon },
-    (_, i) => (q ?? Z95 * sd * Math.sqrt(i + 1)) * scale,
-  )
+interface Chosen {
+  readonly weights: Readonly<Record<string, number>>
+  readonly predicted: Float64Array
+}
 
-  const lower = predicted.map((value, i) => Math.max(floor * scale, value * scale - (halfWidth[i] as number)))
-  const upper = predicted.map((value, i) => value * scale + (halfWidth[i] as number))
-  const metrics =
-    origins.length === 0 || past.length < names.length ? NO_METRICS : metricsOf(actual, errors, q, maseScale)
+/** The models of `wanted` that can forecast the whole history, weighed anew when one cannot. */
+const forecastBy = (
+  wanted: ReadonlyMap<string, number>,
+  models: readonly ForecastModel[],
+  history: History,
+  horizon: number,
+): Chosen | null => {
+  const able = models.flatMap((model) => {
+    const weight = wanted.get(model.name)
+    const forecast = weight === undefined ? null : model.forecast(history, horizon)
+    return weight === undefined || forecast === null
+      ? []
+      : [{ name: model.name, weight, forecast: clipped(forecast, history.floor) }]
+  })
+  if (able.length === 0) return null
+  const total = able.reduce((sum, { weight }) => sum + weight, 0)
+  const weights = able.map(({ weight }) => weight / total)
   return {
-    model: names.length === 1 ? (names[0] as string) : 'combination',
-    weights: Object.fromEntries(names.map((name, i) => [name, shares[i] as number])),
-    metrics: {
-      ...metrics,
-      pinballLower: metrics.pinballLower === null ? null : metrics.pinballLower * scale,
-      pinballUpper: metrics.pinballUpper === null ? null : metrics.pinballUpper * scale,
-    },
-    predicted: predicted.map((value) => value * scale),
-    lower,
-    upper,
-    halfWidth,
-    backtestErrors: errors.map((error) => error * scale),
+    weights: Object.fromEntries(able.map(({ name }, i) => [name, weights[i] as number])),
+    predicted: averaged(
+      able.map(({ forecast }) => forecast),
+      weights,
+    ),
   }
 }
 
-const oneStepSd = (values: Float64Array, periods: readonly number[]): number => {
+/** What forecasts when nothing could be held out. */
+const withoutOrigins = ({ periods }: ForecastInput, history: History): string => {
+  const seasonal = periods.length === 0 || history.periods.length > 0
+  return seasonal || history.values.length < EMA_MIN_STEPS ? 'seasonal_naive' : 'ema'
+}
+
+/** Of the changes over one season (over one step without one). */
+const changeSd = ({ values, periods }: History): number => {
   const lag = periods[0] ?? 1
   let sum = 0
-  let count = 0
-  for (let i = lag; i < values.length; i++) {
-    sum += ((values[i] as number) - (values[i - lag] as number)) ** 2
-    count++
-  }
-  return count > 0 ? Math.sqrt(sum / count) : 0
+  for (let i = lag; i < values.length; i++) sum += ((values[i] as number) - (values[i - lag] as number)) ** 2
+  return values.length > lag ? Math.sqrt(sum / (values.length - lag)) : 0
 }
 
-const metricsOf = (
-  actual: Float64Array,
-  errors: Float64Array,
-  q: number | null,
-  maseScale: number,
-): ForecastMetrics => {
-  let error = 0
-  let size = 0
-  let count = 0
-  let inside = 0
-  let low = 0
-  let high = 0
-  for (let i = 0; i < errors.length; i++) {
-    const e = errors[i] as number
-    if (Number.isNaN(e)) continue
-    error += Math.abs(e)
-    size += Math.abs(actual[i] as number)
-    count++
-    if (q === null) continue
-    if (Math.abs(e) <= q) inside++
-    low += Math.max(0.025 * (e + q), -0.975 * (e + q))
-    high += Math.max(0.975 * (e - q), -0.025 * (e - q))
-  }
-  if (count === 0) return NO_METRICS
+/**
+ * Never throws on finite or missing values, whatever they are; the same input gives the same bytes.
+ *
+ * @returns `horizon` values in the units of the input
+ */
+export const forecastSeries = (input: ForecastInput, packages: ForecastPackages): SeriesForecast => {
+  const { values, horizon } = input
+  const scale = scaleOf(values)
+  const whole = historyOf(input, scale, values.length)
+  const { floor } = whole
+  const models = forecastModels(packages)
+  const maseScale = naiveScale(whole.values, whole.periods[0] ?? 1)
+
+  const { actual, predicted: heldOut, contenders } = holdOut(input, scale, floor, maseScale, models)
+  const weights = chooseWeights(contenders)
+  const fallback = new Map([[withoutOrigins(input, whole), 1]])
+  const chosen = forecastBy(weights, models, whole, horizon) ??
+    forecastBy(fallback, models, whole, horizon) ?? {
+      weights: { seasonal_naive: 1 },
+      predicted: new Float64Array(horizon).fill(Math.max(floor, 0)),
+    }
+
+  const names = Object.keys(chosen.weights)
+  const past = names.flatMap((name) => heldOut.get(name) ?? [])
+  const known = past.length === names.length && actual.length > 0
+  const pastMean = known ? averaged(past, Object.values(chosen.weights)) : actual.map(() => Number.NaN)
+  const errors = actual.map((value, i) => value - (pastMean[i] as number))
+
+  const { steps } = rollingOrigins(input)
+  const growth = errorGrowth(whole, Math.max(horizon, steps))
+  const unit = (step: number): number => (growth[step] as number) || 1
+  const q = conformalQuantile(errors.map((error, i) => error / unit(i % steps)))
+  const sd = changeSd(whole)
+  const half = Float64Array.from({ length: horizon }, (_, i) =>
+    q === null ? Z95 * sd * Math.sqrt(i + 1) : q * unit(i),
+  )
+  const pastHalf = q === null ? null : actual.map((_, i) => q * unit(i % steps))
+  const metrics = known ? metricsOf(actual, pastMean, pastHalf, floor, maseScale) : NO_METRICS
+  const scaled = (value: number | null): number | null => (value === null ? null : value * scale)
   return {
-    wape: size > 0 ? error / size : null,
-    mase: maseScale > 0 ? error / count / maseScale : null,
-    pinballLower: q === null ? null : low / count,
-    pinballUpper: q === null ? null : high / count,
-    coverage: q === null ? null : inside / count,
+    model: names.length === 1 ? (names[0] as string) : 'combination',
+    weights: chosen.weights,
+    metrics: {
+      ...metrics,
+      pinballLower: scaled(metrics.pinballLower),
+      pinballUpper: scaled(metrics.pinballUpper),
+    },
+    predicted: chosen.predicted.map((value) => value * scale),
+    lower: chosen.predicted.map((value, i) => Math.max(floor, value - (half[i] as number)) * scale),
+    upper: chosen.predicted.map((value, i) => (value + (half[i] as number)) * scale),
+    halfWidth: half.map((value) => value * scale),
+    backtestErrors: errors.map((error) => error * scale),
   }
 }

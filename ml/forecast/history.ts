@@ -1,6 +1,9 @@
 /**
- * What the models see of a series: the part that counts, without gaps, scaled so that no square overflows.
+ * What the models see of a series: the part that counts, without gaps, scaled so that no square overflows,
+ * and its seasons taken off.
  */
+import { medianInPlace } from '../stats/robust.ts'
+import { type Seasons, seasonsOf } from './season.ts'
 import type { ForecastInput } from './series.ts'
 
 export interface History {
@@ -12,6 +15,31 @@ export interface History {
   /** Season lengths in steps that fit twice at least, ascending. */
   readonly periods: readonly number[]
   readonly floor: number
+  readonly seasons: Seasons
+  readonly logs: Logs | null
+}
+
+/** A history that multiplies, on the scale on which it adds. */
+export interface Logs {
+  readonly values: Float64Array
+  readonly seasons: Seasons
+}
+
+/** Steps beyond which nobody looks back: five years of days, twelve weeks of hours. */
+const MAX_STEPS = 2000
+
+/** A series has logarithms when no value is negative and this share is positive. */
+const POSITIVE = 0.9
+/** A smaller value counts as this share of the median: a day shut is no proof that the next ones are. */
+const SMALLEST = 0.1
+
+const logsOf = (values: Float64Array, periods: readonly number[]): Logs | null => {
+  const positive = values.filter((value) => value > 0)
+  if (positive.length === 0 || positive.length < POSITIVE * values.length) return null
+  if (values.some((value) => value < 0)) return null
+  const least = SMALLEST * medianInPlace(positive)
+  const logs = values.map((value) => Math.log(Math.max(value, least)))
+  return { values: logs, seasons: seasonsOf(logs, periods, false) }
 }
 
 /**
@@ -70,17 +98,21 @@ const interpolated = (result: Float64Array): Float64Array => {
 /** The history up to, not including, `end`; its leading gap is left out. */
 export const historyOf = (input: ForecastInput, scale: number, end: number): History => {
   const { values, stepS, periods, floor } = input
-  let first = 0
+  let first = Math.max(0, end - MAX_STEPS)
   while (first < end && !Number.isFinite(values[first])) first++
   const n = end - first
   const usable = periods.filter((period) => period > 1 && n >= 2 * period)
-  const scaled = values.slice(first, end)
-  for (let i = 0; i < n; i++) scaled[i] = (scaled[i] as number) / scale
+  const known = filled(
+    values.slice(first, end).map((value) => value / scale),
+    usable[0] ?? 1,
+  )
   return {
-    values: filled(scaled, usable[0] ?? 1),
+    values: known,
     startS: input.startS + first * stepS,
     stepS,
     periods: usable,
     floor: floor === null ? Number.NEGATIVE_INFINITY : floor / scale,
+    seasons: seasonsOf(known, usable, true),
+    logs: logsOf(known, usable),
   }
 }

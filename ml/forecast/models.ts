@@ -1,93 +1,173 @@
 /**
  * The models that compete. Each forecasts from a history, or says null when the history is too short for it
  * or its package fails. Days are the measure of "too short" for days; other steps scale with their season.
+ *
+ * Beside the packages' models there are small ones of our own. They are cheap, they err differently, and
+ * several see the logarithm too: its forecast is the median of what multiplies, which absolute errors ask for.
  */
-import { deseasonalise } from './deseasonalise.ts'
+import { autoregression } from './autoregression.ts'
 import { emaForecast } from './ema.ts'
 import type { History } from './history.ts'
+import { holtWinters } from './holt-winters.ts'
+import { fitLevels, levelsForecast } from './levels.ts'
 import type { ForecastPackages } from './packages.ts'
 import { seasonalNaive } from './seasonal-naive.ts'
+import { theta } from './theta.ts'
+import { yearlyWave } from './yearly.ts'
 
 export interface ForecastModel {
   readonly name: string
-  forecast(history: History, horizon: number): Float64Array | null
+  /** Too slow to be tried on every origin when it is hopeless on the newest. */
+  readonly slow: boolean
+  readonly forecast: (history: History, horizon: number) => Float64Array | null
 }
 
 const HOUR_S = 3600
 const DAY_S = 86_400
+const WEEK_S = 7 * DAY_S
 const YEAR_DAYS = 365
 
-/** Models that a long history makes slow see only its end. */
-const PROPHET_STEPS = 400
-const MSTL_STEPS = 1200
-const ETS_STEPS = 500
+const EMA_STEPS = 7
+const SMALL_STEPS = 10
+/** In seasons. */
+const MSTL_SEASONS = 3
+const PROPHET_STEPS = 28
+
+/** Of a long history the slow models see only the end. */
+const PROPHET_MAX_STEPS = 800
+const MSTL_MAX_STEPS = 800
+const ETS_MAX_STEPS = 500
 
 const isFlat = (values: Float64Array): boolean => values.every((value) => value === values[0])
 
-const recent = (history: History, steps: number): History => {
-  const { values, startS, stepS } = history
-  if (values.length <= steps) return history
-  const from = values.length - steps
-  return { ...history, values: values.slice(from), startS: startS + from * stepS }
-}
+const last = (values: Float64Array, steps: number): Float64Array =>
+  values.slice(Math.max(0, values.length - steps))
 
-/** The model shown as seasonal naive: the last value where there is no season. */
+type Forecast = (values: Float64Array, horizon: number) => Float64Array | null
+
+/** A model of the series without its seasons, and the same one on logarithms. */
+const deseasonalised = (name: string, minSteps: number, forecast: Forecast): readonly ForecastModel[] => [
+  {
+    name,
+    slow: false,
+    forecast: ({ values, seasons }, horizon) => {
+      const rest = values.length < minSteps ? null : forecast(seasons.rest, horizon)
+      return rest && seasons.restore(rest)
+    },
+  },
+  {
+    name: `${name}_log`,
+    slow: false,
+    forecast: ({ values, logs }, horizon) => {
+      const rest = values.length < minSteps || !logs ? null : forecast(logs.seasons.rest, horizon)
+      return rest && logs ? logs.seasons.restore(rest).map(Math.exp) : null
+    },
+  },
+]
+
+const levels: Forecast = (values, horizon) => levelsForecast(values, fitLevels(values, horizon), horizon)
+
+const OWN: readonly ForecastModel[] = [
+  ...deseasonalised('levels', SMALL_STEPS, levels),
+  ...deseasonalised('theta', SMALL_STEPS, theta),
+  ...deseasonalised('autoregression', 2 * SMALL_STEPS, autoregression),
+  {
+    name: 'holt_winters',
+    slow: false,
+    forecast: ({ values, periods }, horizon) =>
+      values.length < SMALL_STEPS ? null : holtWinters(values, periods, horizon),
+  },
+  {
+    name: 'holt_winters_log',
+    slow: false,
+    forecast: ({ logs, periods }, horizon) =>
+      logs && logs.values.length >= SMALL_STEPS
+        ? holtWinters(logs.values, periods, horizon).map(Math.exp)
+        : null,
+  },
+  {
+    name: 'yearly',
+    slow: false,
+    forecast: ({ values, seasons, stepS }, horizon) => {
+      const { rest, restore } = seasons
+      const wave = stepS === DAY_S ? yearlyWave(rest, horizon) : null
+      if (wave === null) return null
+      const without = rest.map((value, i) => value - (wave[i] as number))
+      const forecast = levels(without, horizon)
+      return forecast && restore(forecast.map((value, h) => value + (wave[values.length + h] as number)))
+    },
+  },
+  {
+    name: 'naive',
+    slow: false,
+    forecast: ({ values }, horizon) => (values.length === 0 ? null : seasonalNaive(values, 1, horizon)),
+  },
+  {
+    name: 'naive_adjusted',
+    slow: false,
+    forecast: ({ values, seasons }, horizon) =>
+      values.length === 0 ? null : seasons.restore(seasonalNaive(seasons.rest, 1, horizon)),
+  },
+]
+
+/** By the longest season; the last value, repeated, where there is none. */
 const seasonalNaiveModel: ForecastModel = {
   name: 'seasonal_naive',
-  forecast: ({ values, periods }, horizon) => {
-    const period = periods.at(-1) ?? 1
-    return values.length < 2 * period ? null : seasonalNaive(values, period, horizon)
-  },
+  slow: false,
+  forecast: ({ values, periods }, horizon) =>
+    values.length === 0 ? null : seasonalNaive(values, periods.at(-1) ?? 1, horizon),
 }
 
-const emaModel: ForecastModel = {
+const ema: ForecastModel = {
   name: 'ema',
-  forecast: ({ values, floor }, horizon) => (values.length < 7 ? null : emaForecast(values, horizon, floor)),
+  slow: false,
+  forecast: ({ values, floor }, horizon) =>
+    values.length < EMA_STEPS ? null : emaForecast(values, horizon, floor),
 }
 
 const ets = (packages: ForecastPackages): ForecastModel => ({
   name: 'ets',
-  forecast: (history, horizon) => {
-    const { values, periods } = recent(history, ETS_STEPS)
-    if (values.length < 10 || isFlat(values)) return null
-    const period = periods[0]
-    if (period === undefined || values.length < 2 * period) return packages.autoEts(values, horizon)
-    const { rest, pattern } = deseasonalise(values, period)
-    if (isFlat(rest)) return null
+  slow: true,
+  forecast: ({ values, seasons }, horizon) => {
+    const rest = last(seasons.rest, ETS_MAX_STEPS)
+    if (values.length < SMALL_STEPS || isFlat(rest)) return null
     const forecast = packages.autoEts(rest, horizon)
-    return forecast?.map((value, i) => value + (pattern[(values.length + i) % period] as number)) ?? null
+    return forecast && seasons.restore(forecast)
   },
 })
 
 const mstlEts = (packages: ForecastPackages): ForecastModel => ({
   name: 'mstl_ets',
+  slow: true,
   forecast: (history, horizon) => {
-    const { values, periods } = recent(history, MSTL_STEPS)
-    const seasons = periods.filter((period) => values.length >= 3 * period)
-    if (seasons.length === 0 || isFlat(values)) return null
-    return packages.mstlEts(values, seasons, horizon)
+    const values = last(history.values, MSTL_MAX_STEPS)
+    const seasons = history.periods.filter((period) => values.length >= MSTL_SEASONS * period)
+    return seasons.length === 0 || isFlat(values) ? null : packages.mstlEts(values, seasons, horizon)
   },
 })
 
+/** Only what has a season: without one it draws straight lines through random walks. */
 const prophet = (packages: ForecastPackages): ForecastModel => ({
   name: 'prophet',
-  forecast: (history, horizon) => {
-    const { values, startS, stepS, periods } = recent(history, PROPHET_STEPS)
-    if (values.length < 28 || isFlat(values)) return null
+  slow: true,
+  forecast: ({ values: all, startS: firstS, stepS, periods }, horizon) => {
+    const values = last(all, PROPHET_MAX_STEPS)
     const spanS = values.length * stepS
-    const weekly = stepS <= DAY_S && spanS >= 4 * 7 * DAY_S
+    if (values.length < PROPHET_STEPS || spanS < 2 * WEEK_S || periods.length === 0 || isFlat(values))
+      return null
+    const startS = firstS + (all.length - values.length) * stepS
+    const weekly = stepS < WEEK_S
     const yearly = spanS >= YEAR_DAYS * DAY_S
-    if (periods.length > 0 && !weekly && !yearly) return null
-    const daily = stepS <= HOUR_S && periods.length > 0
-    return packages.prophet({ values, startS, stepS, daily, weekly, yearly }, horizon)
+    return packages.prophet({ values, startS, stepS, daily: stepS <= HOUR_S, weekly, yearly }, horizon)
   },
 })
 
 /** In the order in which ties are broken. */
 export const forecastModels = (packages: ForecastPackages): readonly ForecastModel[] => [
   seasonalNaiveModel,
+  ...OWN,
   ets(packages),
   mstlEts(packages),
   prophet(packages),
-  emaModel,
+  ema,
 ]

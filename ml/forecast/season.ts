@@ -1,0 +1,132 @@
+/**
+ * The pattern of each season by classical decomposition, made cautious: phases are averaged without their
+ * extremes, and the pattern shrinks towards none as far as chance alone would have drawn one (James & Stein
+ * 1961), so that no test has to decide whether there is a season.
+ */
+import { sortFirst } from '../stats/robust.ts'
+
+export interface Seasons {
+  readonly multiplicative: boolean
+  /** The series without its seasons. */
+  readonly rest: Float64Array
+  /** Puts the seasons back on values that follow the series. */
+  readonly restore: (forecast: Float64Array) => Float64Array
+  /** What one unit of the rest is worth `step` steps after the series (from 0); 1 where seasons add. */
+  readonly gain: (step: number) => number
+}
+
+/** Share of a phase's values left out at each end of their order. */
+const TRIM = 0.15
+
+/** Cycles that still count for today's pattern. */
+const MAX_CYCLES = 60
+
+/** Centred mean over one period (ends at half weight when it is even); NaN at both ends of the series. */
+export const centredMean = (values: Float64Array, period: number): Float64Array => {
+  const n = values.length
+  const half = period >> 1
+  const result = new Float64Array(n).fill(Number.NaN)
+  if (n < 2 * half + 1) return result
+  let sum = 0
+  for (let j = 0; j <= 2 * half; j++) sum += values[j] as number
+  for (let i = half; i < n - half; i++) {
+    const ends = period % 2 === 0 ? ((values[i - half] as number) + (values[i + half] as number)) / 2 : 0
+    result[i] = (sum - ends) / period
+    sum += (values[i + half + 1] ?? 0) - (values[i - half] as number)
+  }
+  return result
+}
+
+/** Shrunken trimmed means by phase (index modulo period); NaN deviations are left out. Sums to 0. */
+const patternOf = (deviations: Float64Array, period: number): Float64Array => {
+  const n = deviations.length
+  const pattern = new Float64Array(period)
+  const from = Math.max(0, n - MAX_CYCLES * period)
+  const phase = new Float64Array(Math.ceil((n - from) / period) + 1)
+  let noise = 0
+  let degrees = 0
+  let cycles = 0
+  for (let p = 0; p < period; p++) {
+    let count = 0
+    for (let i = from + ((p - (from % period) + period) % period); i < n; i += period) {
+      const value = deviations[i] as number
+      if (!Number.isNaN(value)) phase[count++] = value
+    }
+    if (count === 0) continue
+    sortFirst(phase, count)
+    const cut = Math.floor(count * TRIM)
+    let sum = 0
+    for (let i = cut; i < count - cut; i++) sum += phase[i] as number
+    const mean = sum / (count - 2 * cut)
+    pattern[p] = mean
+    for (let i = cut; i < count - cut; i++) noise += ((phase[i] as number) - mean) ** 2
+    degrees += count - 2 * cut - 1
+    cycles += count
+  }
+  let mean = 0
+  for (const value of pattern) mean += value / period
+  let size = 0
+  for (let p = 0; p < period; p++) {
+    pattern[p] = (pattern[p] as number) - mean
+    size += (pattern[p] as number) ** 2
+  }
+  // What a pattern of pure chance would measure: the noise of a phase's mean, once per phase but one.
+  const chance = degrees > 0 ? ((noise / degrees) * (period - 1)) / (cycles / period) : 0
+  const kept = size > 0 ? Math.max(0, 1 - chance / size) : 0
+  for (let p = 0; p < period; p++) pattern[p] = (pattern[p] as number) * kept
+  return pattern
+}
+
+/**
+ * @param periods ascending, each at most half of the series; a longer one is sought in what the shorter left
+ * @param multiplicative patterns multiply the level: the level must be positive throughout, else they add
+ */
+export const seasonsOf = (
+  values: Float64Array,
+  periods: readonly number[],
+  multiplicative: boolean,
+): Seasons => {
+  const n = values.length
+  let product = multiplicative
+  if (product) {
+    for (const period of periods) {
+      for (const level of centredMean(values, period)) if (level <= 0) product = false
+    }
+  }
+  const rest = Float64Array.from(values)
+  const patterns: Float64Array[] = []
+  for (const period of periods) {
+    const level = centredMean(rest, period)
+    const deviations = rest.map((value, i) =>
+      product ? value / (level[i] as number) - 1 : value - (level[i] as number),
+    )
+    const pattern = patternOf(deviations, period)
+    // A phase that is always 0 says nothing of the level: it is not divided by.
+    if (product && pattern.some((share) => share < -0.9)) return seasonsOf(values, periods, false)
+    patterns.push(pattern)
+    for (let i = 0; i < n; i++) {
+      const share = pattern[i % period] as number
+      rest[i] = product ? (rest[i] as number) / (1 + share) : (rest[i] as number) - share
+    }
+  }
+  return {
+    multiplicative: product,
+    rest,
+    restore: (forecast) =>
+      forecast.map((value, h) => {
+        let result = value
+        patterns.forEach((pattern, k) => {
+          const share = pattern[(n + h) % (periods[k] as number)] as number
+          result = product ? result * (1 + share) : result + share
+        })
+        return result
+      }),
+    gain: (step) =>
+      product
+        ? patterns.reduce(
+            (gain, pattern, k) => gain * (1 + (pattern[(n + step) % (periods[k] as number)] as number)),
+            1,
+          )
+        : 1,
+  }
+}
