@@ -2,13 +2,15 @@
  * `npm run bench:forecast`: how good forecasts are on made-up series, by rolling origins. Options:
  * --kind daily|weekly|hourly|all  --series 90 (of each kind)  --family cash  --set tune|report  --method NAME
  * --horizon N (7 days, 13 weeks, 48 hours)  --origins 3  --json
+ * --file FILE (the series of a CSV instead of made-up ones)  --metric, --date, --by (its columns)
  */
 import { parseArgs } from 'node:util'
 import { performance } from 'node:perf_hooks'
 import { openForecaster } from './forecasters.ts'
+import { seriesOfFile } from './files.ts'
 import { scoreSeries, summarise } from './evaluate.ts'
 import type { Forecaster, SeriesScore, Summary } from './evaluate.ts'
-import { KINDS, PERIODS, SETS, familiesOf, seriesOf, simulate } from './simulate.ts'
+import { KINDS, PERIODS, SETS, seriesOf, simulate } from './simulate.ts'
 import type { BenchSeries, Kind, SeriesSet } from './simulate.ts'
 import { renderTable } from '../../cli/output.ts'
 import type { Column } from '../../cli/output.ts'
@@ -24,6 +26,10 @@ const { values: options } = parseArgs({
     method: { type: 'string', default: 'vigia' },
     horizon: { type: 'string' },
     origins: { type: 'string', default: '3' },
+    file: { type: 'string' },
+    metric: { type: 'string' },
+    date: { type: 'string' },
+    by: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 })
@@ -52,23 +58,26 @@ function* chosen(set: SeriesSet, kind: Kind): Generator<BenchSeries> {
   else for (let i = 0; i < many; i += 1) yield simulate(set, kind, options.family, i)
 }
 
-const benchKind = (kind: Kind, set: SeriesSet, forecaster: Forecaster): readonly Row[] => {
+const benchKind = (kind: Kind, all: Iterable<BenchSeries>, forecaster: Forecaster): readonly Row[] => {
   const plan = {
     horizon: options.horizon === undefined ? HORIZONS[kind] : count('horizon', options.horizon),
     origins: count('origins', options.origins),
   }
   const scores: SeriesScore[] = []
-  for (const series of chosen(set, kind)) {
+  const families = new Set<string>()
+  for (const series of all) {
+    families.add(series.family)
     const score = scoreSeries(series, plan, forecaster, () => performance.now())
     if (score) scores.push(score)
   }
-  const families = familiesOf(kind).filter((family) => scores.some((score) => score.family === family))
-  const rows = families.map((family) => ({
-    kind,
-    family,
-    ...summarise(scores.filter((score) => score.family === family)),
-  }))
-  return [...rows, { kind, family: 'all', ...summarise(scores) }]
+  const rowOf = (family: string, some: readonly SeriesScore[]): Row => ({ kind, family, ...summarise(some) })
+  const rows = Array.from(families, (family) =>
+    rowOf(
+      family,
+      scores.filter((score) => score.family === family),
+    ),
+  )
+  return rows.length <= 1 ? rows : [...rows, rowOf('all', scores)]
 }
 
 const figure = (value: number, digits = 3): string => (Number.isNaN(value) ? '' : value.toFixed(digits))
@@ -96,10 +105,20 @@ const columnsOf = (kind: Kind): readonly Column<Row>[] => [
 const set = oneOf('set', options.set, Object.keys(SETS) as SeriesSet[])
 const kinds = options.kind === 'all' ? KINDS : [oneOf('kind', options.kind, KINDS)]
 const forecaster = await openForecaster(options.method)
-const rows = kinds.flatMap((kind) => benchKind(kind, set, forecaster))
+const found =
+  options.file === undefined
+    ? null
+    : await seriesOfFile(options.file, {
+        date: options.date ?? null,
+        value: options.metric ?? null,
+        series: options.by ?? null,
+      })
+const rows = (found ? KINDS.filter((kind) => found.some((one) => one.kind === kind)) : kinds).flatMap(
+  (kind) => benchKind(kind, found?.filter((one) => one.kind === kind) ?? chosen(set, kind), forecaster),
+)
 if (options.json) console.log(JSON.stringify({ method: options.method, set, rows }))
 else
-  for (const kind of kinds)
+  for (const kind of new Set(rows.map((row) => row.kind)))
     console.log(
       `${renderTable(
         columnsOf(kind),

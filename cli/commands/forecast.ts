@@ -20,7 +20,6 @@ interface ForecastOptions {
   readonly json?: boolean
 }
 
-const WARNINGS_SHOWN = 10
 /** Characters of JSON that go out at a time. */
 const CHUNK_LENGTH = 1 << 20
 
@@ -84,12 +83,6 @@ const printAll = async (pieces: Iterable<string>): Promise<void> => {
   }
 }
 
-const printWarnings = (warnings: readonly string[]): void => {
-  for (const warning of warnings.slice(0, WARNINGS_SHOWN)) remark(`vigia: ${warning}`)
-  const rest = warnings.length - WARNINGS_SHOWN
-  if (rest > 0) remark(`vigia: ${rest} more warnings like these`)
-}
-
 /** Adds `forecast` to the program. */
 export const registerForecast = (program: Command): void => {
   program
@@ -102,9 +95,13 @@ export const registerForecast = (program: Command): void => {
     .option('--json', 'print {series:[{id, model, points:[{date, predicted, lower, upper}]}]}, 95% intervals')
     .action(async (path: string, options: ForecastOptions) => {
       const horizon = parseHorizon(options.horizon)
-      const file = await readFile(path, { date: options.date ?? null, value: options.metric ?? null })
+      const file = await readFile(path, {
+        date: options.date ?? null,
+        value: options.metric ?? null,
+        series: null,
+      })
       const { series, warnings } = await forecastWithThreads(file, horizon)
-      printWarnings(warnings)
+      for (const warning of warnings) remark(`vigia: ${warning}`)
       if (options.json) await printAll(jsonOf(series))
       else printLine(renderFileForecasts(series))
     })

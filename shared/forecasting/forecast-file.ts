@@ -46,12 +46,16 @@ export interface FileForecastParts {
 const SERIES_PER_TASK = 4
 /** Tasks under way per thread: one at work, one waiting. */
 const TASKS_PER_THREAD = 2
+/** A warning names so many series. */
+const IDS_NAMED = 3
 /** A stamp of a wrong year must not cost all memory: 114 years of hours. */
 const MOST_STEPS = 1_000_000
 
-interface Planned {
+/** A series and the steps it lies on. */
+export interface PlannedSeries {
   readonly series: FileSeries
   readonly step: Step
+  /** How many steps it has, those without a row included. */
   readonly span: number
 }
 
@@ -80,7 +84,17 @@ const usualStep = (steps: readonly (Step | null)[], firstCell: string, warnings:
   return STEPS.find(({ name }) => name === guess) as Step
 }
 
-const planOf = ({ name, series }: SeriesFile, warnings: string[]): readonly Planned[] => {
+/**
+ * The step of each series, told from its stamps.
+ * @param warnings takes what was assumed
+ * @throws AppError INVALID_CSV naming the series that has no step, or no value
+ */
+export const planSeries = ({ name, series }: SeriesFile, warnings: string[]): readonly PlannedSeries[] => {
+  const empty = series.find(({ values }) => values.every(Number.isNaN))
+  if (empty)
+    throw invalidCsv(
+      `${name}, series ${shown(empty.id)}: no row has a value; fill them in or remove its rows`,
+    )
   const gaps = series.map(({ stamps }) => medianGap(stamps))
   const own = gaps.map((gap) => stepOfGap(gap))
   const unsupported = gaps.findIndex((gap) => !Number.isNaN(gap))
@@ -89,7 +103,7 @@ const planOf = ({ name, series }: SeriesFile, warnings: string[]): readonly Plan
       `${name}, series ${shown((series[unsupported] as FileSeries).id)}: from one stamp to the next it is ${describeGap(gaps[unsupported] as number)}; ${SUPPORTED}; add up or thin out the rows to one of them`,
     )
   const usual = usualStep(own, series[0]?.newestCell ?? '', warnings)
-  return series.map((one, i): Planned => {
+  return series.map((one, i): PlannedSeries => {
     // A sparse series among dense ones has theirs.
     for (const step of new Set([own[i] ?? usual, usual])) {
       const span = spanOf(one.stamps, step)
@@ -107,8 +121,9 @@ const planOf = ({ name, series }: SeriesFile, warnings: string[]): readonly Plan
   })
 }
 
-const inputOf = (
-  { series, step, span }: Planned,
+/** What the models see of it. */
+export const inputOf = (
+  { series, step, span }: PlannedSeries,
   form: SeriesFile['form'],
   horizon: number,
 ): ForecastInput => {
@@ -124,32 +139,42 @@ const inputOf = (
   }
 }
 
-const warningsOf = (planned: readonly Planned[], outputs: readonly SeriesOutput[]): readonly string[] => {
-  const warnings: string[] = []
-  for (const [i, { series, step }] of planned.entries()) {
-    const repeated = repeatedSteps(series.stamps, step)
-    if (repeated > 0)
-      warnings.push(
-        `series ${shown(series.id)}: ${repeated === 1 ? 'a stamp comes' : `${repeated} stamps come`} more than once; the last row of each counts`,
-      )
-    const { failure, tested, model } = outputs[i] as SeriesOutput
-    if (failure !== null)
-      warnings.push(
-        `series ${shown(series.id)}: no model could forecast it (${failure}); the newest value is repeated`,
-      )
-    else if (!tested) {
-      const known = series.values.filter((value) => !Number.isNaN(value)).length
-      warnings.push(
-        `series ${shown(series.id)}: ${known === 1 ? 'one value is' : `${known} values are`} too few to try models on; ${model} is used, and its interval is a guess`,
-      )
-    }
-  }
-  return warnings
+/** `series "a"`, or how many there are and the first of them. */
+const named = (ids: readonly string[]): string => {
+  const [only = ''] = ids
+  if (ids.length === 1) return `series ${shown(only)}`
+  const first = ids.slice(0, IDS_NAMED).map(shown).join(', ')
+  const rest = ids.length - IDS_NAMED
+  return `${ids.length} series (${first}${rest > 0 ? ` and ${rest} more` : ''})`
+}
+
+/** One per kind, however many series it concerns. */
+const warningsOf = (
+  planned: readonly PlannedSeries[],
+  outputs: readonly SeriesOutput[],
+): readonly string[] => {
+  const idsWhere = (holds: (one: PlannedSeries, output: SeriesOutput) => boolean): readonly string[] =>
+    planned.filter((one, i) => holds(one, outputs[i] as SeriesOutput)).map(({ series }) => series.id)
+  const repeated = idsWhere(({ series, step }) => repeatedSteps(series.stamps, step) > 0)
+  const failed = idsWhere((_, { failure }) => failure !== null)
+  const untested = idsWhere((_, { failure, tested }) => failure === null && !tested)
+  const reason = outputs.find(({ failure }) => failure !== null)?.failure
+  return [
+    ...(repeated.length > 0
+      ? [`${named(repeated)}: some stamps come more than once; the last row of each counts`]
+      : []),
+    ...(failed.length > 0
+      ? [`${named(failed)}: no model could forecast it (${reason}); the newest value is repeated`]
+      : []),
+    ...(untested.length > 0
+      ? [`${named(untested)}: too few values to try models on; the interval is a guess`]
+      : []),
+  ]
 }
 
 /** Forecasts in the order of `planned`, some tasks ahead on every thread. */
 const forecastAll = async (
-  planned: readonly Planned[],
+  planned: readonly PlannedSeries[],
   form: SeriesFile['form'],
   horizon: number,
   { compute, onProgress }: FileForecastParts,
@@ -184,13 +209,8 @@ export const forecastFile = async (
   horizon: number,
   parts: FileForecastParts,
 ): Promise<FileForecasts> => {
-  const empty = file.series.find(({ values }) => values.every(Number.isNaN))
-  if (empty)
-    throw invalidCsv(
-      `${file.name}, series ${shown(empty.id)}: no row has a value; fill them in or remove its rows`,
-    )
   const warnings: string[] = []
-  const planned = planOf(file, warnings)
+  const planned = planSeries(file, warnings)
   const outputs = await forecastAll(planned, file.form, horizon, parts)
   warnings.push(...warningsOf(planned, outputs))
 

@@ -46,7 +46,7 @@ export const delimiterOf = (text: string): Delimiter => {
 }
 
 const neverClosed = (line: number): Error =>
-  invalidCsv(`The quote opened on line ${line}, or behind it, is never closed; correct it and import again`)
+  invalidCsv(`The quote opened on line ${line}, or behind it, is never closed; correct it and try again`)
 
 const refusal = (error: CsvError, line: number): Error =>
   error.code === 'CSV_QUOTE_NOT_CLOSED'

@@ -11,7 +11,7 @@ import { invalidCsv } from './invalid-csv.ts'
 /** UTF-16 code units per slice. */
 export const SLICE_LENGTH = 65_536
 
-const SAVE_AS = 'save it as UTF-8 (in Excel: "CSV UTF-8 (Comma delimited)") and import it again'
+const SAVE_AS = 'save it as UTF-8 (in Excel: "CSV UTF-8 (Comma delimited)") and try again'
 
 type Encoding = 'utf-8' | 'utf-16le' | 'utf-16be'
 

@@ -17,6 +17,8 @@ export interface ColumnWish {
   readonly date: string | null
   /** Null: `value` or `y`. */
   readonly value: string | null
+  /** Null: `series` or `unique_id`, and one series where neither is there. */
+  readonly series: string | null
 }
 
 /** One series as it stands in the file. */
@@ -87,7 +89,8 @@ const columnsOf = (name: string, header: readonly string[], wish: ColumnWish): C
       'INVALID_REQUEST',
       `--metric and --date both name the column ${shown(names[date] ?? '')}`,
     )
-  const series = findColumn(names, SERIES_NAMES)
+  const series =
+    wish.series === null ? findColumn(names, SERIES_NAMES) : pick(wish.series, [], '--by', 'series')
   const used = [date, value, ...(series < 0 ? [] : [series])]
   for (const at of used)
     if (names.indexOf(names[at] as string) !== names.lastIndexOf(names[at] as string))
