@@ -44,6 +44,18 @@ const attempt = (forecast: () => Float64Array | null): Float64Array | null => {
   }
 }
 
+/** What a model holds in its module's memory is no business of the collector: it must be given back. */
+const freed = <Model extends { free(): void }>(
+  model: Model,
+  forecast: (model: Model) => Float64Array | null,
+): Float64Array | null => {
+  try {
+    return forecast(model)
+  } finally {
+    model.free()
+  }
+}
+
 /** Prophet's own defaults for the width of its priors (Taylor & Letham 2018). */
 const CHANGEPOINT_PRIOR_SCALE = 0.05
 const SEASONALITY_PRIOR_SCALE = 10
@@ -79,18 +91,20 @@ export const openForecastPackages = (
     autoEts: (values, horizon) => {
       if (!start('ets', (module) => initEts({ module }))) return null
       return attempt(() => {
-        using model = new AutoETS(1, 'ZZN')
-        model.fit(values)
-        return checked(model.predict(horizon).point, horizon)
+        return freed(new AutoETS(1, 'ZZN'), (model) => {
+          model.fit(values)
+          return checked(model.predict(horizon).point, horizon)
+        })
       })
     },
 
     mstlEts: (values, periods, horizon) => {
       if (!start('mstl', (module) => initMstl({ module }))) return null
       return attempt(() => {
-        using model = MSTL.ets([...periods])
-        model.fit(values)
-        return checked(model.predict(horizon).point, horizon)
+        return freed(MSTL.ets([...periods]), (model) => {
+          model.fit(values)
+          return checked(model.predict(horizon).point, horizon)
+        })
       })
     },
 
@@ -98,7 +112,7 @@ export const openForecastPackages = (
       if (optimizer === null || !start('prophet', (module) => initProphet({ module }))) return null
       const manual = (enabled: boolean) => ({ type: 'manual', enabled }) as const
       return attempt(() => {
-        using model = new Prophet({
+        const made = new Prophet({
           optimizer,
           changepointPriorScale: CHANGEPOINT_PRIOR_SCALE,
           seasonalityPriorScale: SEASONALITY_PRIOR_SCALE,
@@ -108,9 +122,11 @@ export const openForecastPackages = (
           // Our intervals come from held-out errors; its draws are random and cost the most.
           uncertaintySamples: 0,
         })
-        model.fit({ ds: Array.from(values, (_, i) => startS + i * stepS), y: values })
-        const ds = Array.from({ length: horizon }, (_, i) => startS + (values.length + i) * stepS)
-        return checked(model.predict({ ds }).yhat.point, horizon)
+        return freed(made, (model) => {
+          model.fit({ ds: Array.from(values, (_, i) => startS + i * stepS), y: values })
+          const ds = Array.from({ length: horizon }, (_, i) => startS + (values.length + i) * stepS)
+          return checked(model.predict({ ds }).yhat.point, horizon)
+        })
       })
     },
   }
