@@ -14,6 +14,7 @@ import { registerKeys } from './commands/keys.ts'
 import { registerMigrate } from './commands/migrate.ts'
 import { registerModels } from './commands/models.ts'
 import { registerAdvice, registerRecommend } from './commands/recommend.ts'
+import { registerReport } from './commands/report.ts'
 import { registerRuns } from './commands/runs.ts'
 import { registerSchedules } from './commands/schedules.ts'
 import { registerScore } from './commands/score.ts'
@@ -44,6 +45,7 @@ export const buildProgram = (environment: Environment, opener: Opener): Command 
   registerDetect(program, opener)
   registerClassify(program, opener)
   registerTiers(program, opener)
+  registerReport(program, opener)
   registerRecommend(program, opener)
   registerAdvice(program, opener)
   registerForecasts(program, opener)

@@ -6,6 +6,7 @@ import { auditLog, idempotencyStore, keyStore } from './repositories/access.ts'
 import { anomalyStore, detectionStore } from './repositories/anomalies.ts'
 import { classificationStore } from './repositories/classifications.ts'
 import { configs } from './repositories/configs.ts'
+import { dailyReport } from './repositories/daily-report.ts'
 import { entities } from './repositories/entities.ts'
 import { featureSource } from './repositories/feature-source.ts'
 import { featureStore } from './repositories/features.ts'
@@ -42,6 +43,7 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   keys: keyStore(knex),
   modelVersions: modelVersions(knex),
   recommendations: recommendationStore(knex),
+  reports: dailyReport(knex),
   runs: runs(knex),
   schedules: schedules(knex),
   trainable: trainableEntities(knex),

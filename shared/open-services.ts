@@ -32,6 +32,7 @@ import { createRecommendation } from './recommendation/recommendation.ts'
 import { createModelLoader } from './registry/model-loader.ts'
 import { createModelRegistry } from './registry/model-registry.ts'
 import type { Announcements } from './registry/model-registry.ts'
+import { createReports } from './report/daily-report.ts'
 import { createRetention } from './retention/retention.ts'
 import { createCarrier } from './runs/carrier.ts'
 import type { Carrier } from './runs/carrier.ts'
@@ -193,6 +194,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       features: store.features,
       configs,
     }),
+    reports: createReports({ clock, store: store.reports, configs, freshness }),
     sources: createSources({ configs }),
     forecasting: createForecasting({
       store: store.forecasts,

@@ -21,6 +21,7 @@ import type { ConfigSweep } from './jobs/sweep.ts'
 import type { TrainingWork } from './jobs/training.ts'
 import type { RecommendationService } from './recommendation/recommendation.ts'
 import type { ModelRegistry } from './registry/model-registry.ts'
+import type { ReportService } from './report/daily-report.ts'
 import type { RunsService } from './runs/runs-service.ts'
 import type { SchedulesService } from './schedules/schedules-service.ts'
 import type { SourceWork } from './sync/sources.ts'
@@ -47,6 +48,7 @@ export interface Services {
   readonly forecasting: ForecastingService
   readonly classification: ClassificationService
   readonly recommendation: RecommendationService
+  readonly reports: ReportService
   readonly retention: RetentionWork
   readonly sources: SourceWork
 }

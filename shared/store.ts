@@ -18,6 +18,7 @@ import type { RecommendationStore } from './recommendation/recommendations.ts'
 import type { ArtifactStore } from './registry/artifact-store.ts'
 import type { ModelVersions } from './registry/model-versions.ts'
 import type { HousekeepingStore } from './retention/retention.ts'
+import type { ReportStore } from './report/daily-report.ts'
 import type { RunsRepository } from './runs/run.ts'
 import type { SchedulesRepository } from './schedules/schedule.ts'
 import type { TrainableEntities } from './training/training.ts'
@@ -42,6 +43,7 @@ export interface Store {
   readonly keys: KeyStore
   readonly modelVersions: ModelVersions
   readonly recommendations: RecommendationStore
+  readonly reports: ReportStore
   readonly runs: RunsRepository
   readonly schedules: SchedulesRepository
   readonly trainable: TrainableEntities

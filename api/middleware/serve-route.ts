@@ -249,6 +249,9 @@ export const serveRoute = (route: Route, options: ServeOptions): RequestHandler 
     for (const [header, value] of Object.entries(reply.headers ?? {})) response.setHeader(header, value)
     response.status(reply.status)
     if (reply.body === undefined || reply.status === 204) response.end()
+    // A page or a text says what it is; all else is JSON.
+    else if (typeof reply.body === 'string' && reply.headers?.['content-type'] !== undefined)
+      response.send(reply.body)
     else response.json(reply.body)
   }
 }

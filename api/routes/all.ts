@@ -11,6 +11,7 @@ import { importRoutes } from './imports.ts'
 import { insightRoutes } from './insights.ts'
 import { modelRoutes } from './models.ts'
 import { recommendationRoutes } from './recommendations.ts'
+import { reportRoutes } from './reports.ts'
 import { runRoutes } from './runs.ts'
 import { scheduleRoutes } from './schedules.ts'
 
@@ -23,6 +24,7 @@ export const allRoutes: readonly Route[] = [
   ...featureRoutes,
   ...classificationRoutes,
   ...recommendationRoutes,
+  ...reportRoutes,
   ...forecastRoutes,
   ...modelRoutes,
   ...runRoutes,

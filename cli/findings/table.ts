@@ -4,7 +4,7 @@ import type { Severity } from '../../ml/detectors/signal.ts'
 import { LEVELS } from '../../shared/core/entity.ts'
 import type { AnomalyRow } from '../../shared/detection/anomalies.ts'
 import { clip, renderTable, widthOf } from '../output.ts'
-import { expectedText, observedText, whatHappened } from './words.ts'
+import { expectedText, observedText, whatHappened } from '../../shared/detection/words.ts'
 
 const INDENT = '  '
 const NAME_WIDTH = 38

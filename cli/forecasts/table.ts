@@ -1,6 +1,6 @@
 /** The table of forecasts: a line per entity, what its days add up to, largest spend first. */
 import type { ForecastMetric, ForecastPointRow, ForecastRow } from '../../shared/forecasting/forecasts.ts'
-import { figure } from '../findings/words.ts'
+import { figure } from '../../shared/detection/words.ts'
 import { clip, renderTable } from '../output.ts'
 import type { Column } from '../output.ts'
 

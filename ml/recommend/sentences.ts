@@ -27,10 +27,10 @@ const against = (inputs: Inputs, own: string, base: string, { money }: Speaker):
 
 const trend = (value: number): string =>
   Number.isNaN(value)
-    ? 'how that moves is not known yet'
+    ? 'how the cost moves is not known yet'
     : Math.abs(value) < 0.5
-      ? 'that has not moved in a week'
-      : `that ${value > 0 ? 'rose' : 'fell'} by ${percent(value)} in a week`
+      ? 'the cost has not moved in a week'
+      : `the cost ${value > 0 ? 'rose' : 'fell'} by ${percent(value)} in a week`
 
 const SENTENCES: Readonly<Record<Rule, (inputs: Inputs, candidate: Candidate, speaker: Speaker) => string>> =
   {
@@ -38,7 +38,7 @@ const SENTENCES: Readonly<Record<Rule, (inputs: Inputs, candidate: Candidate, sp
       `${leadsOf(numberOf(inputs, 'leads_7d'))} in 7 days at ${speaker.money(numberOf(inputs, 'cpl_7d'))} each, ` +
       `${against(inputs, 'cpl_7d', 'avg_cpl', speaker)}, and ${trend(numberOf(inputs, 'cpl_trend'))}: ` +
       `raise the daily budget by ${changePct ?? 0}%` +
-      (expected.leads ? ` (about ${leadsOf(expected.leads)} more a week).` : '.'),
+      (expected.leads ? ` (about ${expected.leads} more a week).` : '.'),
     budget_decrease: (inputs, { changePct }, speaker) =>
       `A lead costs ${speaker.money(numberOf(inputs, 'cpl_7d'))}, ${against(inputs, 'cpl_7d', 'avg_cpl', speaker)}, ` +
       `on ${speaker.money(numberOf(inputs, 'spend_7d'))} in 7 days, and ${trend(numberOf(inputs, 'cpl_trend'))}: ` +
@@ -61,7 +61,7 @@ const SENTENCES: Readonly<Record<Rule, (inputs: Inputs, candidate: Candidate, sp
     budget_increase: (inputs, { changePct, expected }, speaker) =>
       `${leadsOf(numberOf(inputs, 'leads_7d'))} in 7 days at ${speaker.money(numberOf(inputs, 'cpl_7d'))} each, ` +
       `${against(inputs, 'cpl_7d', 'avg_cpl', speaker)}, and steady: raise the daily budget by ${changePct ?? 0}%` +
-      (expected.leads ? ` (about ${leadsOf(expected.leads)} more a week).` : '.'),
+      (expected.leads ? ` (about ${expected.leads} more a week).` : '.'),
     reactivate: (inputs, _, speaker) =>
       `Before it stopped it brought ${leadsOf(numberOf(inputs, 'leads_30d'))} in 30 days at ` +
       `${speaker.money(numberOf(inputs, 'cpl_30d'))} each, ${against(inputs, 'cpl_30d', 'avg_cpl', speaker)}: ` +

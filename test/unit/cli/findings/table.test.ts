@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { renderFindings } from '../../../../cli/findings/table.ts'
 import { widthOf } from '../../../../cli/output.ts'
-import { expectedText, figure, observedText, whatHappened } from '../../../../cli/findings/words.ts'
+import { expectedText, figure, observedText, whatHappened } from '../../../../shared/detection/words.ts'
 import type { AnomalyRow } from '../../../../shared/detection/anomalies.ts'
 
 const SEEN = '2026-03-11T07:00:00.000Z'

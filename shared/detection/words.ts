@@ -1,5 +1,5 @@
 /** Findings in words a marketer uses: what happened, and the figures with their units. */
-import type { AnomalyRow } from '../../shared/detection/anomalies.ts'
+import type { AnomalyRow } from './anomalies.ts'
 
 const METRIC_WORDS: Readonly<Record<string, string>> = {
   spend: 'Spend',

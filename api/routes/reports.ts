@@ -1,0 +1,137 @@
+/** The morning report, for machines and for people. */
+import { z } from 'zod'
+import { SEVERITIES, POLARITIES } from '../../ml/detectors/signal.ts'
+import { TIERS } from '../../ml/classify/tier.ts'
+import { RECOMMENDATION_TYPES } from '../../ml/recommend/matrix.ts'
+import { LocalDate } from '../../shared/core/days.ts'
+import { ConfigId, Level } from '../../shared/core/entity.ts'
+import { renderHtml } from '../../shared/report/html.ts'
+import { renderText } from '../../shared/report/text.ts'
+import { route } from '../route.ts'
+import type { Route } from '../route.ts'
+
+const number = z.number().nullable()
+const Tier = z.enum(TIERS)
+const Figures = z.object({ spend: z.number(), leads: z.number(), cpl: number })
+const Interval = z.object({ predicted: z.number(), lower: z.number(), upper: z.number() })
+
+const Report = z
+  .object({
+    config: z.object({ id: z.int(), name: z.string(), currency: z.string(), timezone: z.string() }),
+    date: LocalDate,
+    data_as_of: z.iso.datetime().nullable(),
+    notices: z.array(z.string()).describe('What to know before reading on'),
+    totals: z.object({
+      day: Figures,
+      week: Figures,
+      week_before: Figures,
+      change: z.object({ spend: number, leads: number, cpl: number }).describe('Percent'),
+    }),
+    history: z.array(z.object({ date: LocalDate, spend: z.number(), leads: z.number() })),
+    next_week: z
+      .object({
+        from: LocalDate,
+        to: LocalDate,
+        forecast_date: LocalDate,
+        spend: Interval,
+        leads: Interval,
+        cpl: number,
+        days: z.array(z.object({ date: LocalDate, spend: Interval, leads: Interval })),
+      })
+      .nullable(),
+    tiers: z.array(z.object({ entity_type: Level, date: LocalDate, counts: z.record(Tier, z.int()) })),
+    tier_changes: z.array(
+      z.object({
+        entity_type: Level,
+        entity_id: z.string(),
+        entity_name: z.string(),
+        from: Tier,
+        to: Tier,
+        direction: z.enum(['improved', 'declined']),
+      }),
+    ),
+    anomalies: z.object({
+      open: z.int(),
+      groups: z.array(
+        z.object({
+          campaign_id: z.string().nullable(),
+          campaign_name: z.string(),
+          findings: z.int(),
+          severity: z.enum(SEVERITIES),
+          polarity: z.enum(POLARITIES),
+          date: LocalDate,
+          entity_type: Level,
+          entity_name: z.string(),
+          what: z.string(),
+          observed: z.string(),
+          expected: z.string(),
+        }),
+      ),
+    }),
+    advice: z.object({
+      active: z.int(),
+      top: z.array(
+        z.object({
+          id: z.int(),
+          type: z.enum(RECOMMENDATION_TYPES),
+          priority: z.int(),
+          title: z.string(),
+          entity_type: Level,
+          entity_name: z.string(),
+          expected_leads: number,
+          expected_saving: number,
+          sentence: z.string(),
+        }),
+      ),
+    }),
+  })
+  .meta({ id: 'DailyReport' })
+
+const FORMATS = ['json', 'text', 'html'] as const
+type Format = (typeof FORMATS)[number]
+
+/** What a caller that names no format would rather have: browsers ask for HTML first. */
+const accepted = (header: string | string[] | undefined): Format => {
+  const types = String(header ?? '')
+    .split(',')
+    .map((type) => type.split(';', 1)[0]?.trim())
+  if (types.includes('application/json')) return 'json'
+  if (types.includes('text/html')) return 'html'
+  return types.includes('text/plain') ? 'text' : 'json'
+}
+
+const daily = route({
+  method: 'get',
+  path: '/api/v1/reports/daily',
+  role: 'viewer',
+  tag: 'Reports',
+  summary: 'The morning report: how it went, what is odd, what to do, what comes next',
+  query: z.object({
+    config_id: ConfigId,
+    date: LocalDate.optional().describe('Default: the newest complete day that has rows'),
+    format: z.enum(FORMATS).optional().describe('Default: as the Accept header says, else json'),
+  }),
+  reply: { 200: Report },
+  handle: async ({ query, seesConfig, stream }, { reports }) => {
+    seesConfig(query.config_id)
+    const report = await reports.daily(query.config_id, query.date ?? null)
+    const format = query.format ?? accepted(stream.headers['accept'])
+    if (format === 'html') {
+      return {
+        status: 200,
+        body: renderHtml(report),
+        headers: { 'content-type': 'text/html; charset=utf-8', vary: 'Accept' },
+      }
+    }
+    if (format === 'text') {
+      return {
+        status: 200,
+        body: renderText(report),
+        headers: { 'content-type': 'text/plain; charset=utf-8', vary: 'Accept' },
+      }
+    }
+    return { status: 200, body: report, headers: { vary: 'Accept' } }
+  },
+})
+
+export const reportRoutes: readonly Route[] = [daily]
