@@ -56,6 +56,7 @@ export const errorGrowth = ({ values, seasons }: History, horizon: number): Floa
       result[h] = high * (step / right) ** power
     }
   }
-  for (let h = 0; h < horizon; h++) result[h] = (result[h] as number) * Math.abs(seasons.gain(h))
+  for (let h = 0; h < horizon; h++)
+    result[h] = (result[h] as number) * seasons.inflation * Math.abs(seasons.gain(h))
   return result
 }

@@ -3,9 +3,9 @@
  * of the chosen; its interval, from the errors it made on the origins.
  */
 import { chooseWeights, type Contender } from './choice.ts'
-import { conformalQuantile } from './conformal.ts'
 import { errorGrowth } from './error-growth.ts'
 import { type History, historyOf, scaleOf } from './history.ts'
+import { conformalHalfWidth } from './interval.ts'
 import { accuracyOf, metricsOf, naiveScale } from './measure.ts'
 import { type ForecastModel, forecastModels } from './models.ts'
 import type { ForecastPackages } from './packages.ts'
@@ -157,15 +157,13 @@ export const forecastSeries = (input: ForecastInput, packages: ForecastPackages)
   const pastMean = known ? averaged(past, Object.values(chosen.weights)) : actual.map(() => Number.NaN)
   const errors = actual.map((value, i) => value - (pastMean[i] as number))
 
-  const { steps } = rollingOrigins(input)
+  const { origins, steps } = rollingOrigins(input)
+  const distinct = (origins.at(-1) ?? 0) - (origins[0] ?? 0) + steps
   const growth = errorGrowth(whole, Math.max(horizon, steps))
-  const unit = (step: number): number => (growth[step] as number) || 1
-  const q = conformalQuantile(errors.map((error, i) => error / unit(i % steps)))
+  const width = conformalHalfWidth(errors, steps, distinct, growth)
   const sd = changeSd(whole)
-  const half = Float64Array.from({ length: horizon }, (_, i) =>
-    q === null ? Z95 * sd * Math.sqrt(i + 1) : q * unit(i),
-  )
-  const pastHalf = q === null ? null : actual.map((_, i) => q * unit(i % steps))
+  const half = Float64Array.from({ length: horizon }, (_, i) => width?.[i] ?? Z95 * sd * Math.sqrt(i + 1))
+  const pastHalf = width && actual.map((_, i) => width[i % steps] as number)
   const metrics = known ? metricsOf(actual, pastMean, pastHalf, floor, maseScale) : NO_METRICS
   const scaled = (value: number | null): number | null => (value === null ? null : value * scale)
   return {

@@ -13,6 +13,11 @@ export interface Seasons {
   readonly restore: (forecast: Float64Array) => Float64Array
   /** What one unit of the rest is worth `step` steps after the series (from 0); 1 where seasons add. */
   readonly gain: (step: number) => number
+  /**
+   * Errors of forecasts are this much larger than those of the series the patterns were taken from: a mean of c
+   * cycles leaves 1 - 1/c of the noise's variance there, and brings 1 + 1/c of it to the next cycle.
+   */
+  readonly inflation: number
 }
 
 /** Share of a phase's values left out at each end of their order. */
@@ -37,8 +42,14 @@ export const centredMean = (values: Float64Array, period: number): Float64Array 
   return result
 }
 
-/** Shrunken trimmed means by phase (index modulo period); NaN deviations are left out. Sums to 0. */
-const patternOf = (deviations: Float64Array, period: number): Float64Array => {
+interface Pattern {
+  /** Shrunken trimmed means by phase (index modulo period); sums to 0. */
+  readonly shares: Float64Array
+  readonly inflation: number
+}
+
+/** @param deviations NaN ones are left out */
+const patternOf = (deviations: Float64Array, period: number): Pattern => {
   const n = deviations.length
   const pattern = new Float64Array(period)
   const from = Math.max(0, n - MAX_CYCLES * period)
@@ -74,7 +85,8 @@ const patternOf = (deviations: Float64Array, period: number): Float64Array => {
   const chance = degrees > 0 ? ((noise / degrees) * (period - 1)) / (cycles / period) : 0
   const kept = size > 0 ? Math.max(0, 1 - chance / size) : 0
   for (let p = 0; p < period; p++) pattern[p] = (pattern[p] as number) * kept
-  return pattern
+  const perPhase = Math.max(1.5, cycles / period)
+  return { shares: pattern, inflation: 1 + kept * (Math.sqrt((1 + 1 / perPhase) / (1 - 1 / perPhase)) - 1) }
 }
 
 /**
@@ -95,15 +107,17 @@ export const seasonsOf = (
   }
   const rest = Float64Array.from(values)
   const patterns: Float64Array[] = []
+  let inflation = 1
   for (const period of periods) {
     const level = centredMean(rest, period)
     const deviations = rest.map((value, i) =>
       product ? value / (level[i] as number) - 1 : value - (level[i] as number),
     )
-    const pattern = patternOf(deviations, period)
+    const { shares: pattern, inflation: here } = patternOf(deviations, period)
     // A phase that is always 0 says nothing of the level: it is not divided by.
     if (product && pattern.some((share) => share < -0.9)) return seasonsOf(values, periods, false)
     patterns.push(pattern)
+    inflation = Math.max(inflation, here)
     for (let i = 0; i < n; i++) {
       const share = pattern[i % period] as number
       rest[i] = product ? (rest[i] as number) / (1 + share) : (rest[i] as number) - share
@@ -112,6 +126,7 @@ export const seasonsOf = (
   return {
     multiplicative: product,
     rest,
+    inflation,
     restore: (forecast) =>
       forecast.map((value, h) => {
         let result = value
