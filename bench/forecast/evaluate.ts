@@ -1,7 +1,7 @@
 /** Rolling origins over one series, and what many series come to. */
 import type { ForecastInput, SeriesForecast } from '../../ml/forecast/series.ts'
 import { coverage, mae, naiveScale, scaledIntervalScore, smape } from './measures.ts'
-import { interpolate, naive2, seasonalNaive } from './reference.ts'
+import { interpolate, isSeasonal, naive2, seasonalNaive } from './reference.ts'
 import { PERIODS, STEP_S } from './simulate.ts'
 import type { BenchSeries } from './simulate.ts'
 
@@ -20,6 +20,8 @@ export interface Plan {
 /** Means over the origins of one series. */
 export interface SeriesScore {
   readonly family: string
+  /** By M4's test, at the shortest season. */
+  readonly isSeasonal: boolean
   readonly smape: number
   readonly mase: number
   readonly naive2Smape: number
@@ -89,6 +91,7 @@ export const scoreSeries = (
   if (rows.length === 0) return null
   return {
     family,
+    isSeasonal: isSeasonal(interpolate(values), period),
     smape: mean(rows.map((row) => row.smape)),
     mase: mean(rows.map((row) => row.mase)),
     naive2Smape: mean(rows.map((row) => row.naive2Smape)),

@@ -48,7 +48,7 @@ const oneOf = <T extends string>(option: string, text: string, names: readonly T
 
 interface Row extends Summary {
   readonly kind: Kind
-  /** `all`: the whole kind. */
+  /** Or what several of them come to. */
   readonly family: string
 }
 
@@ -77,7 +77,9 @@ const benchKind = (kind: Kind, all: Iterable<BenchSeries>, forecaster: Forecaste
       scores.filter((score) => score.family === family),
     ),
   )
-  return rows.length <= 1 ? rows : [...rows, rowOf('all', scores)]
+  if (rows.length <= 1) return rows
+  const seasonal = scores.filter((score) => score.isSeasonal)
+  return [...rows, rowOf('all', scores), rowOf('all with a season', seasonal)]
 }
 
 const figure = (value: number, digits = 3): string => (Number.isNaN(value) ? '' : value.toFixed(digits))

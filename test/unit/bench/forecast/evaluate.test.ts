@@ -18,6 +18,7 @@ const clock = (): (() => number) => {
 }
 const score = (change: Partial<SeriesScore>): SeriesScore => ({
   family: 'made_up',
+  isSeasonal: true,
   smape: 0.1,
   mase: 1,
   naive2Smape: 0.2,
