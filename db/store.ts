@@ -16,6 +16,7 @@ import { freshness } from './repositories/freshness.ts'
 import { housekeeping } from './repositories/housekeeping.ts'
 import { imports } from './repositories/imports.ts'
 import { insights } from './repositories/insights.ts'
+import { labelSources } from './repositories/label-sources.ts'
 import { modelVersions } from './repositories/model-versions.ts'
 import { recommendationStore } from './repositories/recommendations.ts'
 import { runs } from './repositories/runs.ts'
@@ -41,6 +42,7 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   imports: imports(knex),
   insights: insights(knex),
   keys: keyStore(knex),
+  labels: labelSources(knex),
   modelVersions: modelVersions(knex),
   recommendations: recommendationStore(knex),
   reports: dailyReport(knex),

@@ -15,6 +15,7 @@ type Handlers = {
 const HANDLERS: Handlers = {
   fit: fitBatch,
   detect: detectBatch,
+  fitClassifier: async (task) => (await import('./classification/fit-classifier.ts')).fitClassifier(task),
   // Its packages are heavy, and most processes never forecast.
   forecast: async (task) => (await import('./forecasting/forecast-batch.ts')).forecastBatch(task),
   forecastSeries: async (task) => (await import('./forecasting/series-batch.ts')).forecastSeriesBatch(task),

@@ -5,12 +5,15 @@
 import type { DetectResult, DetectTask } from './detection/detect-batch.ts'
 import type { ForecastResult, ForecastTask } from './forecasting/forecast-batch.ts'
 import type { SeriesResult, SeriesTask } from './forecasting/series-batch.ts'
+import type { FitClassifierResult, FitClassifierTask } from './classification/fit-classifier.ts'
 import type { FitTask, FitResult } from './training/fit-batch.ts'
 
 /** Every kind of task: what goes to the thread and what comes back. */
 export interface ComputeTasks {
   /** Builds, fingerprints and fits the forests of a batch of entities. */
   readonly fit: { readonly input: FitTask; readonly output: FitResult }
+  /** Trains a classifier of tiers; the first of a thread loads TensorFlow. */
+  readonly fitClassifier: { readonly input: FitClassifierTask; readonly output: FitClassifierResult }
   /** Judges the wanted days of a batch of entities. */
   readonly detect: { readonly input: DetectTask; readonly output: DetectResult }
   /** Forecasts a batch of entities; the first of a thread loads the forecasting packages. */

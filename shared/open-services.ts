@@ -4,6 +4,7 @@
  */
 import { createKeys } from './access/keys.ts'
 import { createClassification } from './classification/classification.ts'
+import { createClassifierTraining } from './classification/train-classifier.ts'
 import type { ComputePool } from './compute.ts'
 import type { Config } from './config.ts'
 import type { Clock } from './core/clock.ts'
@@ -119,6 +120,14 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
   const configs = createConfigs(store.configs, store.artifacts, logger)
   const freshness = createDataFreshness(store.freshness, configs, logger)
   const entities = createEntities(store.entities, freshness, clock)
+  const classifiers = createClassifierTraining({
+    clock,
+    labels: store.labels,
+    registry,
+    artifacts: store.artifacts,
+    models,
+    compute,
+  })
   const services: Services = {
     clock,
     keys: createKeys(store.keys, clock),
@@ -182,11 +191,12 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     }),
     anomalies: createAnomalies(store.anomalies),
     features: createFeatures({ source: store.featureSource, store: store.features, freshness }),
+    classifiers,
     classification: createClassification({
       clock,
       store: store.classifications,
       features: store.features,
-      classifiers: { classifierFor: () => Promise.resolve(null) },
+      classifiers,
     }),
     recommendation: createRecommendation({
       clock,

@@ -5,6 +5,7 @@
 import type { AuditLog } from './access/audit.ts'
 import type { Keys } from './access/keys.ts'
 import type { ClassificationService } from './classification/classification.ts'
+import type { ClassifierTraining } from './classification/train-classifier.ts'
 import type { Clock } from './core/clock.ts'
 import type { AnomaliesService } from './detection/anomalies.ts'
 import type { DetectionService } from './detection/detection.ts'
@@ -46,6 +47,7 @@ export interface Services {
   readonly anomalies: AnomaliesService
   readonly features: FeaturesService
   readonly forecasting: ForecastingService
+  readonly classifiers: ClassifierTraining
   readonly classification: ClassificationService
   readonly recommendation: RecommendationService
   readonly reports: ReportService

@@ -2,6 +2,7 @@
 import type { AuditLog } from './access/audit.ts'
 import type { IdempotencyStore } from './access/idempotency.ts'
 import type { KeyStore } from './access/keys.ts'
+import type { LabelStore } from './classification/train-classifier.ts'
 import type { ClassificationStore } from './classification/classifications.ts'
 import type { AnomalyStore } from './detection/anomalies.ts'
 import type { DetectionStore } from './detection/detection-store.ts'
@@ -41,6 +42,7 @@ export interface Store {
   readonly imports: ImportStore
   readonly insights: InsightStore
   readonly keys: KeyStore
+  readonly labels: LabelStore
   readonly modelVersions: ModelVersions
   readonly recommendations: RecommendationStore
   readonly reports: ReportStore

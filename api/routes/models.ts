@@ -5,7 +5,7 @@ import { ConfigId, EntityId, Level, LEVELS } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
 import { wireNumber } from '../../shared/core/wire.ts'
-import { trainConfig } from '../../shared/jobs/training.ts'
+import { trainClassifier, trainConfig } from '../../shared/jobs/training.ts'
 import { ALIASES } from '../../shared/registry/model-version.ts'
 import type { ModelVersion } from '../../shared/registry/model-version.ts'
 import { toTrainPayload } from '../../shared/training/train-request.ts'
@@ -178,7 +178,10 @@ const train = route({
     date: LocalDate.optional().describe(
       'The analysed day; the days before it are trained on. Default: the newest complete day that has rows',
     ),
-    family: z.enum(['anomaly_detector']).default('anomaly_detector'),
+    family: z
+      .enum(['anomaly_detector', 'classifier'])
+      .default('anomaly_detector')
+      .describe('classifier: of tiers, one per level; kept only where it beats the rules'),
   }),
   reply: { 202: z.object({ run_id: z.string(), status: z.string() }) },
   handle: async ({ body, principal, seesConfig, traceId }, services) => {
@@ -198,7 +201,17 @@ const train = route({
       },
       services,
     )
-    const run = await services.enqueue(trainConfig, payload, { actor: principal.actor, traceId })
+    const options = { actor: principal.actor, traceId }
+    if (body.family === 'classifier' && body.entity_ids) {
+      const message = 'a classifier is trained on a whole level; leave them out'
+      throw new AppError('INVALID_REQUEST', `entity_ids: ${message}`, {
+        errors: [{ field: 'body.entity_ids', message }],
+      })
+    }
+    const run =
+      body.family === 'classifier'
+        ? await services.enqueue(trainClassifier, payload, options)
+        : await services.enqueue(trainConfig, payload, options)
     return {
       status: 202,
       body: { run_id: run.id, status: run.status },

@@ -5,12 +5,15 @@ import { LocalDate } from '../../shared/core/days.ts'
 import { EntityId, LEVELS } from '../../shared/core/entity.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
-import { trainConfig } from '../../shared/jobs/training.ts'
+import { trainClassifier, trainConfig } from '../../shared/jobs/training.ts'
 import type { Run } from '../../shared/runs/run.ts'
 import type { Services } from '../../shared/services.ts'
 import { toTrainPayload } from '../../shared/training/train-request.ts'
 import { exitCodeOf, followRuns } from '../follow.ts'
 import { printJson, printLine, renderTable } from '../output.ts'
+
+const FAMILIES = ['anomaly_detector', 'classifier'] as const
+type Family = (typeof FAMILIES)[number]
 
 export interface TrainOptions {
   /** Id or name; all active configs without it. */
@@ -19,6 +22,7 @@ export interface TrainOptions {
   readonly entityId?: readonly string[] | undefined
   /** D, the analysed day: the days before it are trained on. */
   readonly asOf?: string | undefined
+  readonly family?: Family | undefined
 }
 
 type Needed = Pick<Services, 'clock' | 'configs' | 'freshness' | 'enqueue' | 'runs'>
@@ -39,6 +43,11 @@ const parsed = (options: TrainOptions): { day: string | null; entityIds: string[
     if (!EntityId.safeParse(id).success)
       throw new AppError('INVALID_REQUEST', `--entity-id ${JSON.stringify(id)} is not the id of an entity`)
   }
+  if (entityIds.length > 0 && options.family === 'classifier')
+    throw new AppError(
+      'INVALID_REQUEST',
+      '--entity-id: a classifier is trained on a whole level; leave it out',
+    )
   if (entityIds.length > 0 && !options.entityType)
     throw new AppError('INVALID_REQUEST', `--entity-id needs --entity-type ${LEVELS.join('|')}`)
   return { day: day?.data ?? null, entityIds: entityIds.length > 0 ? [...entityIds] : null }
@@ -69,7 +78,11 @@ export const startTraining = async (options: TrainOptions, services: Needed): Pr
   for (const configId of await configIdsOf(options.config, services)) {
     const request = { configId, entityType: options.entityType ?? null, entityIds, day }
     const payload = await toTrainPayload(request, services)
-    ids.push((await services.enqueue(trainConfig, payload, { actor: 'cli' })).id)
+    const run =
+      options.family === 'classifier'
+        ? await services.enqueue(trainClassifier, payload, { actor: 'cli' })
+        : await services.enqueue(trainConfig, payload, { actor: 'cli' })
+    ids.push(run.id)
   }
   return ids
 }
@@ -119,6 +132,11 @@ export const registerTrain = (program: Command, open: () => Promise<Opened>): vo
     .command('train')
     .description('train the models of a config (default: of every active one) and wait for it')
     .option('--config <name>', 'id or name of the config')
+    .addOption(
+      new Option('--family <family>', 'what to train: forests per entity, or the classifier of tiers')
+        .choices(FAMILIES)
+        .default('anomaly_detector'),
+    )
     .addOption(new Option('--entity-type <level>', 'only this level').choices(LEVELS))
     .option('--entity-id <id...>', 'only these entities of the level')
     .option(

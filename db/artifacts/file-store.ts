@@ -104,6 +104,14 @@ export const fileArtifactStore = (root: string): ArtifactStore => {
   }
   const configFolder = (configId: number): string => join(base, ANOMALY_DETECTOR, `config_${configId}`)
 
+  /** Of every family, whether the config has models of it or not. */
+  const configFolders = async (configId: number): Promise<readonly string[]> => {
+    const families = await readdir(base, { withFileTypes: true }).catch(() => [])
+    return families.flatMap((family) =>
+      family.isDirectory() ? [join(base, family.name, `config_${configId}`)] : [],
+    )
+  }
+
   /** @throws AppError when the folder, links followed, is not below the root */
   const requireInside = async (folder: string): Promise<void> => {
     if (checked.has(folder)) return
@@ -207,23 +215,22 @@ export const fileArtifactStore = (root: string): ArtifactStore => {
     },
 
     removeConfig: async (configId) => {
-      const families = await readdir(base, { withFileTypes: true }).catch(() => [])
-      for (const family of families) {
-        if (family.isDirectory())
-          await rm(join(base, family.name, `config_${configId}`), { recursive: true, force: true })
-      }
+      for (const folder of await configFolders(configId)) await rm(folder, { recursive: true, force: true })
     },
 
     removeOrphans: async (configId, known, before) => {
-      const folder = configFolder(configId)
-      const models = await readdir(join(folder, VERSIONS)).catch(() => [])
-      const folders = [folder, ...models.map((model) => join(folder, VERSIONS, model))]
+      const own = await configFolders(configId)
+      const folders = [...own]
+      for (const folder of own) {
+        const models = await readdir(join(folder, VERSIONS)).catch(() => [])
+        folders.push(...models.map((model) => join(folder, VERSIONS, model)))
+      }
       const removed = await mapBounded(folders, IN_FLIGHT, async (place) => {
         const names = await readdir(place).catch(() => [])
         let count = 0
         for (const name of names) {
           const path = join(place, name)
-          const version = place !== folder && name.endsWith(EXTENSION)
+          const version = !own.includes(place) && name.endsWith(EXTENSION)
           if (!TEMPORARY.test(name) && !(version && !known.has(uriOf(path)))) continue
           const entry = await stat(path).catch(() => null)
           if (!entry || entry.mtime >= before) continue

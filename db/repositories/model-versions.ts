@@ -396,6 +396,12 @@ export const modelVersions = (db: Knex): ModelVersions => {
 
     archiveOld: async () => urisOf(await db.raw(archive(''), [KEPT_VERSIONS])),
 
+    retract: (model, fence) =>
+      db.transaction(async (trx) => {
+        await assertFence(trx, fence)
+        return (await trx('model_aliases').where({ model }).delete()) > 0
+      }),
+
     inactiveSince: async (day) => {
       const { rows } = (await db.raw(INACTIVE, [toLocalDate(day)])) as { rows: { model: string }[] }
       return rows.map((row) => row.model)

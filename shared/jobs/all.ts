@@ -8,7 +8,14 @@ import { featuresLevel } from './features.ts'
 import { forecastAll, forecastLevel, forecastValidate, forecastValidateAll } from './forecasting.ts'
 import { retentionNightly } from './maintenance.ts'
 import { syncHook, syncSource } from './sync.ts'
-import { trainAll, trainChunk, trainConfig, trainRetrain } from './training.ts'
+import {
+  trainAll,
+  trainChunk,
+  trainClassifier,
+  trainClassifiers,
+  trainConfig,
+  trainRetrain,
+} from './training.ts'
 
 /** Jobs by name. */
 export type JobRegistry = ReadonlyMap<string, AnyJob>
@@ -18,6 +25,8 @@ export const allJobs: readonly AnyJob[] = [
   trainRetrain,
   trainConfig,
   trainChunk,
+  trainClassifiers,
+  trainClassifier,
   ...Object.values(detectAll),
   ...Object.values(detectLevel),
   ...Object.values(featuresLevel),

@@ -92,6 +92,32 @@ export const trainConfig = defineJob<TrainConfigPayload>({
   finish: (context, { training }) => training.finishConfig(context.payload, context.children, context),
 })
 
+const TrainClassifierPayload = TrainConfigPayload.omit({ entityIds: true })
+export type TrainClassifierPayload = z.output<typeof TrainClassifierPayload>
+
+/** The classifiers of tiers, of a config's levels. */
+export const trainClassifier = defineJob<TrainClassifierPayload>({
+  name: 'train.classifier',
+  queue: 'training',
+  payload: TrainClassifierPayload,
+  retry: { attempts: 2, delayMs: MINUTE_MS },
+  timeoutMs: 20 * MINUTE_MS,
+  key: ({ configId, day, watermark, entityType }) => [
+    configId,
+    day,
+    instantKey(watermark),
+    askedFor(entityType, null),
+  ],
+  configId: ({ configId }) => configId,
+  run: (context, { classifiers }) => classifiers.train(context.payload, context),
+})
+
+export const trainClassifiers = sweep(
+  trainClassifier,
+  { name: 'train.classifiers', retry: { attempts: 2, delayMs: MINUTE_MS }, timeoutMs: 20 * MINUTE_MS },
+  ({ configId, day, watermark }, asOf) => ({ configId, asOf, day, watermark, entityType: null }),
+)
+
 const wholeConfig = ({ configId, day, watermark }: SweptConfig, asOf: Instant): TrainConfigPayload => ({
   configId,
   asOf,

@@ -7,6 +7,7 @@ import { lastCompleteDay } from '../core/days.ts'
 import type { Level } from '../core/entity.ts'
 import { AppError, messageOf } from '../core/errors.ts'
 import type { Page, PageRequest } from '../core/page.ts'
+import type { Fence } from '../core/work.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { ArtifactStore } from './artifact-store.ts'
 import type { ArtifactRef, ModelVersion } from './model-version.ts'
@@ -71,6 +72,8 @@ export interface ModelRegistry {
   fingerprints: ModelVersions['fingerprints']
   /** Quarantines the file and takes the version out of service. */
   markBroken(ref: ArtifactRef, reason: string): Promise<void>
+  /** Takes a model out of service: no version answers until one is trained or activated. Repeating is harmless. @throws FenceLost */
+  retract(model: string, fence: Fence): Promise<void>
   /** Nightly: archives old versions, unpublishes what no longer delivers, removes files nobody knows. */
   retire(asOf: Date, signal: AbortSignal): Promise<Retired>
 }
@@ -209,6 +212,13 @@ export const createModelRegistry = (parts: ModelRegistryParts): ModelRegistry =>
         reason,
       })
       await announce([ref.model], null)
+    },
+
+    retract: async (model, fence) => {
+      if (!(await versions.retract(model, fence))) return
+      await artifacts.unpublish([model])
+      logger.info('model taken out of service', { model })
+      await announce([model], null)
     },
 
     retire: async (asOf, signal) => {

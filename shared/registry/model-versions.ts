@@ -13,7 +13,8 @@ export interface VersionDraft {
   readonly fingerprint: string
   readonly entityKey: string
   readonly entityType: Level
-  readonly entityId: string
+  /** Null: the model is of the whole level. */
+  readonly entityId: string | null
   readonly params: Readonly<Record<string, unknown>>
   readonly stats: Readonly<Record<string, unknown>>
   readonly points: number
@@ -100,6 +101,8 @@ export interface ModelVersions {
    * @returns whether it was marked
    */
   markBroken(ref: ArtifactRef, quarantine: () => Promise<void>): Promise<boolean>
+  /** Takes the aliases from the model. @returns whether it had any @throws FenceLost */
+  retract(model: string, fence: Fence): Promise<boolean>
   /** Archives what is beyond the newest 10 of every model and has no alias. @returns the files */
   archiveOld(): Promise<readonly string[]>
   /** Models with a stable version whose entity has no row since `day`. */

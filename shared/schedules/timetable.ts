@@ -11,7 +11,7 @@ import { pipelineDaily } from '../jobs/pipeline.ts'
 import { recommendAll } from '../jobs/recommendation.ts'
 import type { SchedulePayload } from '../jobs/sweep.ts'
 import { syncHook } from '../jobs/sync.ts'
-import { trainAll, trainRetrain } from '../jobs/training.ts'
+import { trainAll, trainClassifiers, trainRetrain } from '../jobs/training.ts'
 
 export interface TimetableEntry {
   /** Named for what it does to each config. */
@@ -48,6 +48,7 @@ export const timetable = (settings: TimetableSettings): readonly TimetableEntry[
     ['retention.nightly', retentionNightly, always('30 1 * * *')],
     ['pipeline.daily', pipelineDaily, always('0 2 * * *')],
     ['sync.hook', syncHook, always('30 2 * * *')],
+    ['train.classifiers', trainClassifiers, always('0 3 * * *')],
     ['train.all', trainAll, always('0 4 * * *')],
     ...rowsPerLevel('forecast', forecastAll, {
       default: ['0 4 * * *', '30 4 * * *', '45 4 * * *'],

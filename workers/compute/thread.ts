@@ -20,6 +20,9 @@ export const fit: Handler<'fit'> = (task) => {
   return handOver(result, buffersOf(result))
 }
 
+export const fitClassifier: Handler<'fitClassifier'> = async (task) =>
+  (await import('../../shared/classification/fit-classifier.ts')).fitClassifier(task)
+
 export const detect: Handler<'detect'> = detectBatch
 
 export const forecast: Handler<'forecast'> = async (task) => {

@@ -89,6 +89,8 @@ describe('the registry of jobs', () => {
       'sync.source',
       'train.all',
       'train.chunk',
+      'train.classifier',
+      'train.classifiers',
       'train.config',
       'train.retrain',
     ])

@@ -1,0 +1,203 @@
+/**
+ * Classifiers over a real database and real files. In this account the frequency of a day tells how its next week
+ * goes, which the rules cannot see.
+ */
+import { existsSync } from 'node:fs'
+import { truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import type { Knex } from 'knex'
+import { classificationStore } from '../../../db/repositories/classifications.ts'
+import { labelSources } from '../../../db/repositories/label-sources.ts'
+import { toNamed } from '../../../ml/features/feature-names.ts'
+import { Mt19937 } from '../../../ml/rng/mt19937.ts'
+import { createClassifierTraining, labelOf } from '../../../shared/classification/train-classifier.ts'
+import type { ClassifierTraining, LabelSource } from '../../../shared/classification/train-classifier.ts'
+import type { ComputePool } from '../../../shared/compute.ts'
+import { computeInPlace } from '../../../shared/compute-in-place.ts'
+import { toDayNumber, toLocalDate } from '../../../shared/core/days.ts'
+import { insertDays, newConfig } from '../../support/accounts.ts'
+import { openTestDatabase } from '../../support/database.ts'
+import type { TestDatabase } from '../../support/database.ts'
+import { featuresOf } from '../../support/features.ts'
+import { openTrainingSystem } from '../../support/training.ts'
+import type { TrainingSystem } from '../../support/training.ts'
+
+const DAY = '2026-03-10'
+const LAST = toDayNumber(DAY)
+const DAYS = 40
+const ENTITIES = 12
+const REFERENCE = { avgCpl: 20, avgCtr: 1, avgConversionRate: 5 }
+
+/** Features of every day; where it does not tell, every entity goes on as it is, which the rules know. */
+const fill = async (knex: Knex, configId: number, tells: boolean): Promise<void> => {
+  const random = new Mt19937(7)
+  await insertDays(
+    knex,
+    configId,
+    Array.from({ length: DAYS + 20 }, (_, i) => ({
+      adId: 'all',
+      adsetId: 'set',
+      campaignId: 'camp',
+      date: toLocalDate(LAST - i),
+      spend: 100,
+      impressions: 5000,
+      clicks: 100,
+      leads: 5,
+      reach: 4000,
+    })),
+  )
+  const rows: Record<string, unknown>[] = []
+  for (let entity = 0; entity < ENTITIES; entity++) {
+    const worn = Array.from({ length: DAYS }, () => random.double() < 0.5)
+    for (let i = 0; i < DAYS; i++) {
+      const bad = tells ? (worn[i - 7] ?? false) : entity % 2 === 0
+      const leads7d = bad ? 2 : 10
+      const spend7d = bad ? 120 : 100
+      const features = featuresOf({
+        spend7d,
+        leads7d,
+        cpl7d: spend7d / leads7d,
+        daysWithLeads7d: bad ? 2 : 6,
+        impressions7d: 5000,
+        ctr7d: 1,
+        conversionRate7d: 5,
+        frequency7d: worn[i] ? 4 : 1.1,
+        daysActive: 30,
+      })
+      rows.push({
+        config_id: configId,
+        entity_type: 'campaign',
+        entity_id: `c${String(entity).padStart(2, '0')}`,
+        feature_date: toLocalDate(LAST - DAYS + 1 + i),
+        watermark: new Date(0),
+        features: JSON.stringify(toNamed(features)),
+      })
+    }
+  }
+  await knex('ml_features').insert(rows)
+}
+
+describe('training the classifier of tiers', () => {
+  let database: TestDatabase
+  let system: TrainingSystem
+  before(async () => {
+    database = await openTestDatabase()
+    system = await openTrainingSystem(database.knex)
+  })
+  after(() => database.close())
+
+  const classifiers = (compute: ComputePool = computeInPlace): ClassifierTraining =>
+    createClassifierTraining({
+      clock: { now: () => system.now() },
+      labels: labelSources(database.knex),
+      registry: system.registry,
+      artifacts: system.artifacts,
+      models: system.loader,
+      compute,
+    })
+  const train = async (configId: number, compute?: ComputePool) =>
+    classifiers(compute).train(
+      { configId, day: DAY, entityType: 'campaign' },
+      await system.startRun(configId),
+    )
+  const file = (configId: number): string =>
+    join(system.root, 'classifier', `config_${configId}`, 'campaign.safetensors')
+
+  it('puts a network in service that sees what the rules do not', async function () {
+    this.timeout(60_000)
+    const configId = await newConfig(database.knex)
+    await fill(database.knex, configId, true)
+    const outcome = await train(configId)
+    expect(outcome).to.deep.include({ status: 'succeeded', counts: { done: 1, skipped: 0, failed: 0 } })
+    expect(outcome.result?.['campaign']).to.include({ status: 'trained', version: 1 })
+    expect(existsSync(file(configId))).to.equal(true)
+
+    const classifier = await classifiers().classifierFor(configId, 'campaign')
+    expect(classifier?.modelVersion).to.equal(`classifier/config_${configId}/campaign@1`)
+    const week = { spend7d: 100, leads7d: 10, cpl7d: 10, daysWithLeads7d: 6, ctr7d: 1, conversionRate7d: 5 }
+    expect(classifier?.classify(featuresOf({ ...week, frequency7d: 1.1 }), REFERENCE).tier).to.equal(
+      'HIGH_PERFORMER',
+    )
+    expect(classifier?.classify(featuresOf({ ...week, frequency7d: 4 }), REFERENCE).tier).to.equal(
+      'UNDERPERFORMER',
+    )
+
+    // The same rows are the same network.
+    const again = await train(configId)
+    expect(again.result?.['campaign']).to.deep.include({ status: 'reused', version: 1 })
+
+    // A file that was cut is set aside, and the rules answer.
+    await truncate(file(configId), 50)
+    const fresh = await openTrainingSystem(database.knex)
+    expect(fresh.root).not.to.equal(system.root)
+    const [version] = await system.registry.versionsOf(`classifier/config_${configId}/campaign`)
+    await truncate(join(system.root, version?.artifactUri ?? ''), 50)
+    system.announcements.publish('models.changed', { models: [version?.model] }).catch(() => {})
+    expect(await classifiers().classifierFor(configId, 'campaign')).to.equal(null)
+  })
+
+  it('keeps the rules where a network is no better, and takes one out of service that was', async function () {
+    this.timeout(60_000)
+    const configId = await newConfig(database.knex)
+    await fill(database.knex, configId, true)
+    await train(configId)
+    expect(await classifiers().classifierFor(configId, 'campaign')).not.to.equal(null)
+    await database.knex('ml_features').where({ config_id: configId }).delete()
+    await database.knex('ads_insights_daily').where({ config_id: configId }).delete()
+    await fill(database.knex, configId, false)
+    const outcome = await train(configId)
+    expect(outcome).to.deep.include({ reasons: { kept_rules: 1 } })
+    expect(outcome.result?.['campaign']).to.include({ status: 'kept_rules', reason: 'not_better' })
+    expect(await classifiers().classifierFor(configId, 'campaign')).to.equal(null)
+    expect(existsSync(file(configId))).to.equal(false)
+  })
+
+  it('keeps the rules with too little to learn from, and without TensorFlow', async () => {
+    const configId = await newConfig(database.knex)
+    expect((await train(configId)).result?.['campaign']).to.include({ reason: 'insufficient_data' })
+    await fill(database.knex, configId, true)
+    const without: ComputePool = {
+      ...computeInPlace,
+      run: () => Promise.resolve({ status: 'no_tensorflow', error: 'not there' } as never),
+    }
+    expect((await train(configId, without)).result?.['campaign']).to.include({ reason: 'no_tensorflow' })
+  })
+
+  it('learns from what people said before what became of it, and from that before the rules', async () => {
+    const configId = await newConfig(database.knex)
+    await fill(database.knex, configId, true)
+    const store = classificationStore(database.knex)
+    const [row] = (await database
+      .knex('ml_classifications')
+      .insert({
+        config_id: configId,
+        entity_id: 'c00',
+        tier: 'LOW',
+        confidence: 0.7,
+        probabilities: '{}',
+        metrics_snapshot: '{}',
+        direction: 'stable',
+        tier_since: toLocalDate(LAST - 20),
+        classification_date: toLocalDate(LAST - 20),
+        classified_at: new Date(),
+        valid_until: new Date(),
+        model_version: 'rules@1',
+      })
+      .returning('id')) as { id: number }[]
+    for (const correctTier of ['LOW', 'MODERATE'] as const) {
+      await store.addFeedback({ classificationId: row?.id ?? 0, correctTier, reason: null, actor: 'test' })
+    }
+    const sources = await labelSources(database.knex).labelSources(configId, 'campaign', DAY, 4000)
+    const at = (back: number): LabelSource | undefined =>
+      sources.find(({ entityId, day }) => entityId === 'c00' && day === toLocalDate(LAST - back))
+    expect(sources).to.have.length(ENTITIES * DAYS)
+    // The newest feedback counts.
+    expect(labelOf(at(20) as LabelSource)).to.deep.equal({ tier: 'MODERATE', later: true })
+    expect(at(7)?.after).not.to.equal(null)
+    expect(labelOf(at(7) as LabelSource)?.later).to.equal(true)
+    expect(at(6)?.after).to.equal(null)
+    expect(labelOf(at(6) as LabelSource)?.later).to.equal(false)
+    expect(at(7)?.after?.avgCpl).to.equal(20)
+  })
+})
