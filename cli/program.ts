@@ -8,6 +8,7 @@ import { registerDemo } from './commands/demo.ts'
 import { registerDetect } from './commands/detect.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerForecast } from './commands/forecast.ts'
+import { registerFeatures } from './commands/features.ts'
 import { registerForecasts } from './commands/forecasts.ts'
 import { registerImport } from './commands/import.ts'
 import { registerKeys } from './commands/keys.ts'
@@ -43,6 +44,7 @@ export const buildProgram = (environment: Environment, opener: Opener): Command 
   registerImport(program, opener)
   registerTrain(program, opener)
   registerDetect(program, opener)
+  registerFeatures(program, opener)
   registerClassify(program, opener)
   registerTiers(program, opener)
   registerReport(program, opener)

@@ -5,7 +5,7 @@ import type { FeatureLevel } from '../../../../ml/features/compute-features.ts'
 import type { EntityFeatures } from '../../../../ml/features/entity-features.ts'
 import type { FeatureBatch, FeatureHead } from '../../../../ml/features/feature-batch.ts'
 import { toNamed } from '../../../../ml/features/feature-names.ts'
-import { FRAME_COLUMNS } from '../../../../ml/frame.ts'
+import type { FRAME_COLUMNS } from '../../../../ml/frame.ts'
 import type { DailyFrame } from '../../../../ml/frame.ts'
 import { buildFrame, repeat } from '../build-frame.ts'
 import type { DayRow } from '../build-frame.ts'
@@ -35,7 +35,7 @@ const batchOf = (entities: readonly Entity[]): FeatureBatch => {
     reach: joined('reach'),
     reach7: joined('reach7'),
   }
-  const heads = entities.map(({ rows: _, ...known }, i): FeatureHead => ({
+  const heads = entities.map(({ rows, ...known }, i): FeatureHead => ({
     id: `e${i}`,
     parentId: 'p1',
     campaignId: 'c1',
