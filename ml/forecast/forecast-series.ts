@@ -73,7 +73,7 @@ const holdOut = (
       const made = attempt(model)
       if (made === null) continue
       predicted.set(model.name, made)
-      contenders.push({ name: model.name, ...accuracyOf(actual, made, maseScale) })
+      contenders.push({ name: model.name, trust: model.trust, ...accuracyOf(actual, made, maseScale) })
     }
   }
   return { actual, predicted, contenders }

@@ -17,10 +17,18 @@ import { yearlyWave } from './yearly.ts'
 
 export interface ForecastModel {
   readonly name: string
+  /** See `Contender`. */
+  readonly trust: number
   /** Too slow to be tried on every origin when it is hopeless on the newest. */
   readonly slow: boolean
   readonly forecast: (history: History, horizon: number) => Float64Array | null
 }
+
+/** Grades by accuracy on simulated series of all steps, as `npm run bench:forecast` has them. */
+const BEST = 1
+const GOOD = 0.5
+const FAIR = 0.25
+const POOR = 0.05
 
 const HOUR_S = 3600
 const DAY_S = 86_400
@@ -46,9 +54,15 @@ const last = (values: Float64Array, steps: number): Float64Array =>
 type Forecast = (values: Float64Array, horizon: number) => Float64Array | null
 
 /** A model of the series without its seasons, and the same one on logarithms. */
-const deseasonalised = (name: string, minSteps: number, forecast: Forecast): readonly ForecastModel[] => [
+const deseasonalised = (
+  name: string,
+  trust: number,
+  minSteps: number,
+  forecast: Forecast,
+): readonly ForecastModel[] => [
   {
     name,
+    trust,
     slow: false,
     forecast: ({ values, seasons }, horizon) => {
       const rest = values.length < minSteps ? null : forecast(seasons.rest, horizon)
@@ -57,6 +71,7 @@ const deseasonalised = (name: string, minSteps: number, forecast: Forecast): rea
   },
   {
     name: `${name}_log`,
+    trust,
     slow: false,
     forecast: ({ values, logs }, horizon) => {
       const rest = values.length < minSteps || !logs ? null : forecast(logs.seasons.rest, horizon)
@@ -68,17 +83,19 @@ const deseasonalised = (name: string, minSteps: number, forecast: Forecast): rea
 const levels: Forecast = (values, horizon) => levelsForecast(values, fitLevels(values, horizon), horizon)
 
 const OWN: readonly ForecastModel[] = [
-  ...deseasonalised('levels', SMALL_STEPS, levels),
-  ...deseasonalised('theta', SMALL_STEPS, theta),
-  ...deseasonalised('autoregression', 2 * SMALL_STEPS, autoregression),
+  ...deseasonalised('levels', BEST, SMALL_STEPS, levels),
+  ...deseasonalised('theta', FAIR, SMALL_STEPS, theta),
+  ...deseasonalised('autoregression', FAIR, 2 * SMALL_STEPS, autoregression),
   {
     name: 'holt_winters',
+    trust: GOOD,
     slow: false,
     forecast: ({ values, periods }, horizon) =>
       values.length < SMALL_STEPS ? null : holtWinters(values, periods, horizon),
   },
   {
     name: 'holt_winters_log',
+    trust: GOOD,
     slow: false,
     forecast: ({ logs, periods }, horizon) =>
       logs && logs.values.length >= SMALL_STEPS
@@ -87,6 +104,7 @@ const OWN: readonly ForecastModel[] = [
   },
   {
     name: 'yearly',
+    trust: FAIR,
     slow: false,
     forecast: ({ values, seasons, stepS }, horizon) => {
       const { rest, restore } = seasons
@@ -99,11 +117,13 @@ const OWN: readonly ForecastModel[] = [
   },
   {
     name: 'naive',
+    trust: POOR,
     slow: false,
     forecast: ({ values }, horizon) => (values.length === 0 ? null : seasonalNaive(values, 1, horizon)),
   },
   {
     name: 'naive_adjusted',
+    trust: POOR,
     slow: false,
     forecast: ({ values, seasons }, horizon) =>
       values.length === 0 ? null : seasons.restore(seasonalNaive(seasons.rest, 1, horizon)),
@@ -113,6 +133,7 @@ const OWN: readonly ForecastModel[] = [
 /** By the longest season; the last value, repeated, where there is none. */
 const seasonalNaiveModel: ForecastModel = {
   name: 'seasonal_naive',
+  trust: POOR,
   slow: false,
   forecast: ({ values, periods }, horizon) =>
     values.length === 0 ? null : seasonalNaive(values, periods.at(-1) ?? 1, horizon),
@@ -120,6 +141,7 @@ const seasonalNaiveModel: ForecastModel = {
 
 const ema: ForecastModel = {
   name: 'ema',
+  trust: POOR,
   slow: false,
   forecast: ({ values, floor }, horizon) =>
     values.length < EMA_STEPS ? null : emaForecast(values, horizon, floor),
@@ -127,6 +149,7 @@ const ema: ForecastModel = {
 
 const ets = (packages: ForecastPackages): ForecastModel => ({
   name: 'ets',
+  trust: FAIR,
   slow: true,
   forecast: ({ values, seasons }, horizon) => {
     const rest = last(seasons.rest, ETS_MAX_STEPS)
@@ -138,6 +161,7 @@ const ets = (packages: ForecastPackages): ForecastModel => ({
 
 const mstlEts = (packages: ForecastPackages): ForecastModel => ({
   name: 'mstl_ets',
+  trust: FAIR,
   slow: true,
   forecast: (history, horizon) => {
     const values = last(history.values, MSTL_MAX_STEPS)
@@ -149,6 +173,7 @@ const mstlEts = (packages: ForecastPackages): ForecastModel => ({
 /** Only what has a season: without one it draws straight lines through random walks. */
 const prophet = (packages: ForecastPackages): ForecastModel => ({
   name: 'prophet',
+  trust: POOR,
   slow: true,
   forecast: ({ values: all, startS: firstS, stepS, periods }, horizon) => {
     const values = last(all, PROPHET_MAX_STEPS)

@@ -1,28 +1,30 @@
 import { expect } from 'chai'
 import { chooseWeights } from '../../../../ml/forecast/choice.ts'
 
-const contender = (name: string, wape: number, mase = 1) => ({ name, wape, mase })
+const contender = (name: string, wape: number, mase = 1, trust = 1) => ({ name, trust, wape, mase })
 
 describe('chooseWeights', () => {
-  it('takes the best alone when no other is within 10% of it', () => {
+  it('leaves out what is more than twice as wrong as the best', () => {
     const weights = chooseWeights([
       contender('seasonal_naive', 0.3),
       contender('a', 0.1),
-      contender('b', 0.1101),
+      contender('b', 0.21),
     ])
     expect([...weights]).to.deep.equal([['a', 1]])
+    const both = chooseWeights([contender('seasonal_naive', 0.3), contender('a', 0.1), contender('b', 0.2)])
+    expect([...both.keys()]).to.deep.equal(['a', 'b'])
   })
 
-  it('averages those within 10% by 1 / WAPE^2', () => {
+  it('averages the others by trust / WAPE^6', () => {
     const weights = chooseWeights([
       contender('seasonal_naive', 0.3),
       contender('a', 0.1),
-      contender('b', 0.11),
+      contender('b', 0.11, 1, 0.25),
     ])
-    const total = 1 / 0.1 ** 2 + 1 / 0.11 ** 2
+    const total = 1 / 0.1 ** 6 + 0.25 / 0.11 ** 6
     expect([...weights.keys()]).to.deep.equal(['a', 'b'])
-    expect(weights.get('a')).to.be.closeTo(1 / 0.1 ** 2 / total, 1e-12)
-    expect(weights.get('b')).to.be.closeTo(1 / 0.11 ** 2 / total, 1e-12)
+    expect(weights.get('a')).to.be.closeTo(1 / 0.1 ** 6 / total, 1e-12)
+    expect(weights.get('b')).to.be.closeTo(0.25 / 0.11 ** 6 / total, 1e-12)
   })
 
   it('takes the seasonal naive alone when none is better, equals included', () => {
