@@ -377,7 +377,7 @@ const TABLE: readonly RuleRow[] = [
     rule: 'creative_winner',
     levels: ['ad'],
     propose: ({ features: f }) =>
-      atLeast(f.performanceVsSiblings, 0.3) && f.leads7d >= 3
+      atLeast(f.performanceVsSiblings, 0.3) && f.leads7d >= 3 && known(f.cpl7d) && known(f.siblingsCpl7d)
         ? {
             type: 'CREATIVE_WINNER',
             priority: 7,

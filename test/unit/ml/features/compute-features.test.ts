@@ -35,7 +35,7 @@ const batchOf = (entities: readonly Entity[]): FeatureBatch => {
     reach: joined('reach'),
     reach7: joined('reach7'),
   }
-  const heads = entities.map(({ rows, ...known }, i): FeatureHead => ({
+  const heads = entities.map(({ rows: _rows, ...known }, i): FeatureHead => ({
     id: `e${i}`,
     parentId: 'p1',
     campaignId: 'c1',

@@ -1,0 +1,347 @@
+/** Advice over a real database: how it comes, stays and goes, and what came of it. */
+import { randomUUID } from 'node:crypto'
+import { expect } from 'chai'
+import { configs as configStore } from '../../../db/repositories/configs.ts'
+import { featureStore } from '../../../db/repositories/features.ts'
+import { recommendationStore } from '../../../db/repositories/recommendations.ts'
+import { toNamed } from '../../../ml/features/feature-names.ts'
+import type { EntityFeatures } from '../../../ml/features/entity-features.ts'
+import { toDayNumber, toLocalDate } from '../../../shared/core/days.ts'
+import type { Level } from '../../../shared/core/entity.ts'
+import { AppError } from '../../../shared/core/errors.ts'
+import { FenceLost } from '../../../shared/core/work.ts'
+import type { WorkContext } from '../../../shared/core/work.ts'
+import { createConfigs } from '../../../shared/entities/configs.ts'
+import { silentLogger } from '../../../shared/platform/logger.ts'
+import { createRecommendation } from '../../../shared/recommendation/recommendation.ts'
+import { RecommendationDraft } from '../../../shared/recommendation/recommendations.ts'
+import type { RecommendationRow } from '../../../shared/recommendation/recommendations.ts'
+import type { AdDay } from '../../support/accounts.ts'
+import { insertDays, newConfig } from '../../support/accounts.ts'
+import { openTestDatabase } from '../../support/database.ts'
+import type { TestDatabase } from '../../support/database.ts'
+import { featuresOf, stepOf } from '../../support/features.ts'
+
+const DAY = '2026-03-10'
+const NOON = Date.parse('2026-03-11T15:00:00.000Z')
+const DAY_MS = 86_400_000
+
+/** Leads at half of the account's 20. */
+const CHEAP: Partial<EntityFeatures> = {
+  daysActive: 30,
+  spend7d: 100,
+  leads7d: 10,
+  cpl7d: 10,
+  daysWithLeads7d: 5,
+  cplTrend: 0,
+}
+/** A cost of 2.6 times the account's that rises. */
+const DEAR: Partial<EntityFeatures> = { daysActive: 10, spend7d: 130, leads7d: 2, cpl7d: 52, cplTrend: 5 }
+
+describe('recommendations', () => {
+  let database: TestDatabase
+  let configId: number
+  let now: number
+  before(async () => {
+    database = await openTestDatabase()
+  })
+  after(() => database.close())
+  beforeEach(async () => {
+    configId = await newConfig(database.knex)
+    now = NOON
+    // The account pays 20 a lead.
+    await insertDays(
+      database.knex,
+      configId,
+      Array.from({ length: 14 }, (_, i) => row('ad', toLocalDate(toDayNumber(DAY) - i), 20, 1)),
+    )
+  })
+
+  const row = (adId: string, date: string, spend: number, leads: number, adsetId = 'set'): AdDay => ({
+    adId,
+    adsetId,
+    campaignId: 'camp',
+    date,
+    spend,
+    leads,
+    impressions: 1000,
+    clicks: 20,
+    reach: 900,
+  })
+
+  const service = () =>
+    createRecommendation({
+      clock: { now: () => new Date(now) },
+      store: recommendationStore(database.knex),
+      features: featureStore(database.knex),
+      configs: createConfigs(
+        configStore(database.knex),
+        { removeConfig: () => Promise.resolve() },
+        silentLogger,
+      ),
+    })
+
+  const known = async (
+    features: Readonly<Record<string, Partial<EntityFeatures>>>,
+    level: Level = 'campaign',
+    parentId: string | null = null,
+  ): Promise<void> => {
+    await database.knex('ml_features').where({ config_id: configId, entity_type: level }).delete()
+    await database.knex('ml_features').insert(
+      Object.entries(features).map(([entityId, own]) => ({
+        config_id: configId,
+        entity_type: level,
+        entity_id: entityId,
+        parent_id: parentId,
+        feature_date: DAY,
+        watermark: new Date(0),
+        features: JSON.stringify(toNamed(featuresOf(own))),
+      })),
+    )
+  }
+
+  const startRun = async (): Promise<WorkContext> => {
+    const runId = randomUUID()
+    await database.knex('runs').insert({
+      id: runId,
+      job: 'recommend.campaign',
+      key: runId,
+      queue: 'ml',
+      config_id: configId,
+      payload: '{}',
+      actor: 'test',
+      status: 'running',
+      attempt: 1,
+    })
+    return {
+      signal: new AbortController().signal,
+      fence: { runId, attempt: 1 },
+      logger: silentLogger,
+      progress: () => {},
+    }
+  }
+  const recommend = async (level: Level = 'campaign', asked: Parameters<typeof stepOf>[2] = {}) =>
+    service().recommendLevel(level, stepOf(configId, DAY, asked), await startRun())
+
+  const all = async (level: Level = 'campaign'): Promise<readonly RecommendationRow[]> =>
+    (
+      await recommendationStore(database.knex).list(
+        { configId, entityType: level },
+        { page: 1, pageSize: 100, afterId: null },
+      )
+    ).data.toReversed()
+  const states = async (level: Level = 'campaign'): Promise<string[]> =>
+    (await all(level)).map(({ entity_id, type, status }) => `${entity_id} ${type} ${status}`)
+
+  it('come with the numbers that led to them, and stay until they expire', async () => {
+    await known({ camp: CHEAP })
+    const outcome = await recommend()
+    expect(outcome).to.deep.include({ status: 'succeeded', counts: { done: 1, skipped: 0, failed: 0 } })
+    const [advice] = await all()
+    expect(advice).to.deep.include({ type: 'SCALE_UP', priority: 9, title: 'Raise the budget by 100%' })
+    expect(advice?.reasoning.sentence).to.equal(
+      "10 leads in 7 days at BRL 10.00 each, 50% below the account's BRL 20.00, and the cost has not moved in a week: raise the daily budget by 100% (about 8 more a week).",
+    )
+    expect(advice?.suggested_action).to.deep.include({
+      change_pct: 100,
+      expected: { leads: 8, cpl: 11 },
+      budget_unknown: true,
+      target: { entity_type: 'campaign', entity_ids: ['camp'] },
+    })
+    expect(Date.parse(advice?.expires_at ?? '')).to.equal(NOON + 7 * DAY_MS)
+
+    // What is no longer true stays all the same: people may be at it.
+    await known({ camp: { ...CHEAP, cpl7d: 30 } })
+    now = NOON + 7 * DAY_MS - 1
+    await recommend()
+    expect(await states()).to.deep.equal(['camp SCALE_UP active'])
+    now = NOON + 7 * DAY_MS
+    await recommend()
+    expect(await states()).to.deep.equal(['camp SCALE_UP expired'])
+  })
+
+  it('are made anew when that is forced: true ones with new numbers, untrue ones expire', async () => {
+    await known({ camp: CHEAP, other: CHEAP })
+    await recommend()
+    await known({ camp: { ...CHEAP, cpl7d: 14 }, other: { ...CHEAP, cpl7d: 40 } })
+    await recommend('campaign', { force: true })
+    expect(await states()).to.deep.equal(['camp SCALE_UP active', 'other SCALE_UP expired'])
+    expect((await all())[0]).to.include({ title: 'Raise the budget by 50%', priority: 7 })
+  })
+
+  it('give way to a stronger one that they conflict with', async () => {
+    // PAUSE 5 of an underperformer, then a budget cut of 8.
+    await known({ camp: { daysActive: 10, spend7d: 60, leads7d: 2, cpl7d: 30 } })
+    await database.knex('ml_classifications').insert({
+      config_id: configId,
+      entity_id: 'camp',
+      tier: 'UNDERPERFORMER',
+      confidence: 0.7,
+      probabilities: '{}',
+      metrics_snapshot: '{}',
+      direction: 'stable',
+      tier_since: toLocalDate(toDayNumber(DAY) - 6),
+      classification_date: DAY,
+      classified_at: new Date(),
+      valid_until: new Date(),
+      model_version: 'rules@1',
+    })
+    await recommend()
+    expect(await states()).to.deep.equal(['camp PAUSE active'])
+    await known({ camp: DEAR })
+    await recommend()
+    expect(await states()).to.deep.equal(['camp PAUSE superseded', 'camp BUDGET_DECREASE active'])
+  })
+
+  for (const [verb, days] of [
+    ['dismiss', 14],
+    ['apply', 7],
+  ] as const) {
+    it(`are not given again for ${days} days after one ${verb === 'apply' ? 'was applied' : 'was dismissed'}, forced or not`, async () => {
+      await known({ camp: CHEAP })
+      await recommend()
+      const [advice] = await all()
+      const decided = await service()[verb](advice?.id ?? 0, { actor: 'me', reason: 'why not' })
+      expect(decided).to.include({ actor: 'me', reason: 'why not' })
+      let refusal: unknown
+      await service()
+        .apply(advice?.id ?? 0, { actor: 'me', reason: null })
+        .catch((error: unknown) => (refusal = error))
+      expect((refusal as AppError).code).to.equal('CONFLICT')
+      now = NOON + days * DAY_MS - 1
+      await recommend('campaign', { force: true })
+      expect(await all()).to.have.length(1)
+      now = NOON + days * DAY_MS
+      await recommend()
+      expect((await states()).at(-1)).to.equal('camp SCALE_UP active')
+    })
+  }
+
+  it('name whose budget is meant', async () => {
+    await insertDays(database.knex, configId, [row('a2', DAY, 1, 0, 'set-2'), row('a3', DAY, 1, 0, 'set-3')])
+    await database.knex('ads_adsets').where({ config_id: configId }).update({ daily_budget: 50 })
+    await database
+      .knex('ads_adsets')
+      .where({ config_id: configId, adset_id: 'set-3' })
+      .update({ status: 'PAUSED' })
+    await database.knex('ads_campaigns').where({ config_id: configId }).update({ daily_budget: 300 })
+    const targetOf = async (
+      level: Level,
+      features: Partial<EntityFeatures>,
+      id: string,
+      parent: string | null,
+    ) => {
+      await database.knex('ml_recommendations').where({ config_id: configId }).delete()
+      await known({ [id]: { ...CHEAP, ...features } }, level, parent)
+      await recommend(level)
+      const action = (await all(level)).find(({ type }) => type === 'SCALE_UP')?.suggested_action
+      return [
+        action?.target.entity_type,
+        action?.target.entity_ids,
+        action?.current_daily_budget,
+        action?.suggested_daily_budget,
+        action?.budget_unknown,
+      ]
+    }
+    const cbo = { budgetOwner: 'campaign' } as const
+    const abo = { budgetOwner: 'adset' } as const
+    expect(await targetOf('campaign', cbo, 'camp', null)).to.deep.equal([
+      'campaign',
+      ['camp'],
+      300,
+      600,
+      false,
+    ])
+    expect(await targetOf('campaign', abo, 'camp', null)).to.deep.equal([
+      'adset',
+      ['set', 'set-2'],
+      100,
+      200,
+      false,
+    ])
+    expect(await targetOf('adset', cbo, 'set', 'camp')).to.deep.equal(['campaign', ['camp'], 300, 600, false])
+    expect(await targetOf('adset', abo, 'set', 'camp')).to.deep.equal(['adset', ['set'], 50, 100, false])
+    expect(await targetOf('ad', cbo, 'ad', 'set')).to.deep.equal(['campaign', ['camp'], 300, 600, false])
+    expect(await targetOf('ad', abo, 'ad', 'set')).to.deep.equal(['adset', ['set'], 50, 100, false])
+    expect(await targetOf('ad', {}, 'ad', 'set')).to.deep.equal(['adset', ['set'], 50, 100, true])
+  })
+
+  it('are looked at a week after they were applied, less what the siblings did', async () => {
+    await known({ good: CHEAP }, 'ad', 'set')
+    await recommend('ad')
+    const [advice] = (await all('ad')).filter(({ type }) => type === 'SCALE_UP')
+    await service().apply(advice?.id ?? 0, { actor: 'me', reason: null })
+    // Applied on the 11th. The cost falls from 10 to 8, while the siblings' rises from 20 to 22.
+    const days = (from: string, count: number): string[] =>
+      Array.from({ length: count }, (_, i) => toLocalDate(toDayNumber(from) + i))
+    await database.knex('ads_insights_daily').where({ config_id: configId }).delete()
+    await insertDays(database.knex, configId, [
+      ...days('2026-03-04', 7).map((date) => row('good', date, 10, 1)),
+      ...days('2026-03-12', 7).map((date) => row('good', date, 8, 1)),
+      ...days('2026-03-04', 7).map((date) => row('twin', date, 20, 1)),
+      ...days('2026-03-12', 7).map((date) => row('twin', date, 22, 1)),
+      // The day itself belongs to neither week.
+      row('good', '2026-03-11', 900, 1),
+    ])
+    const on = async (day: string) => {
+      await service().recommendLevel('ad', stepOf(configId, day), await startRun())
+      return (await all('ad')).find(({ id }) => id === advice?.id)?.outcome
+    }
+    expect(await on('2026-03-17')).to.equal(null)
+    expect(await on('2026-03-18')).to.deep.equal({
+      verdict: 'improved',
+      metric: 'cpl',
+      before: 10,
+      after: 8,
+      change_pct: -20,
+      baseline_pct: 10,
+      baseline: 'siblings',
+      evaluated_on: '2026-03-18',
+    })
+  })
+
+  it('are given once by two runs at the same time, and not at all by one that lost its run', async () => {
+    await known({ camp: CHEAP })
+    await Promise.all([recommend(), recommend(), recommend()])
+    expect(await states()).to.deep.equal(['camp SCALE_UP active'])
+    const context = await startRun()
+    await database.knex('runs').where({ id: context.fence.runId }).update({ attempt: 2 })
+    await known({ late: CHEAP })
+    let refusal: unknown
+    await service()
+      .recommendLevel('campaign', stepOf(configId, DAY), context)
+      .catch((error: unknown) => (refusal = error))
+    expect(refusal).to.be.instanceOf(FenceLost)
+    expect(await states()).to.deep.equal(['camp SCALE_UP active'])
+  })
+
+  it('about audiences are for ad sets alone, about creatives for ads', () => {
+    const draft = (type: string, entityType: Level) =>
+      RecommendationDraft.safeParse({
+        entityType,
+        entityId: 'x',
+        parentId: null,
+        type,
+        rule: 'scale_up',
+        priority: 5,
+        confidence: 0.7,
+        title: 't',
+        suggestedAction: {
+          action: 'a',
+          target: { entity_type: entityType, entity_ids: [] },
+          change_pct: null,
+          current_daily_budget: null,
+          suggested_daily_budget: null,
+          expected: { leads: null, cpl: null },
+          budget_unknown: false,
+        },
+        reasoning: { rule: 'scale_up', inputs: {}, thresholds: {}, sentence: 's' },
+        days: 7,
+      }).success
+    expect(draft('AUDIENCE_REVIEW', 'adset')).to.equal(true)
+    expect(draft('AUDIENCE_REVIEW', 'ad')).to.equal(false)
+    expect(draft('CREATIVE_TEST', 'ad')).to.equal(true)
+    expect(draft('CREATIVE_TEST', 'campaign')).to.equal(false)
+    expect(draft('PAUSE', 'campaign')).to.equal(true)
+  })
+})
