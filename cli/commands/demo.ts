@@ -12,6 +12,7 @@ import { printJson, printLine, remark } from '../output.ts'
 import { startSystemWorkers } from '../system.ts'
 import type { Opener, System } from '../system.ts'
 import { findingsOf, startDetection } from './detect.ts'
+import { startAdvice } from './recommend.ts'
 import { describeUrls, startAll, stayUp } from './up.ts'
 
 const DAYS = 7
@@ -60,7 +61,7 @@ export const registerDemo = (program: Command, open: Opener): void => {
   program
     .command('demo')
     .description(
-      'imports the bundled account, trains, checks its last seven complete days, prints what is odd, and stays up',
+      'imports the bundled account, trains, checks its last seven complete days, prints what is odd, makes the morning report, and stays up',
     )
     .option('--once', 'ends after the findings')
     .option('--json', 'one JSON object with the findings')
@@ -104,6 +105,11 @@ export const registerDemo = (program: Command, open: Opener): void => {
       const findings = await findingsOf(services, config, dateFrom, dateTo, LEVELS)
       say(`Checked ${dateFrom} to ${dateTo} (${seconds(since)}): ${findings.length} findings.`)
 
+      since = performance.now()
+      const advice = await followRuns(services, await startAdvice(services, config, dateTo), 'advising')
+      for (const run of advice) if (run.status !== 'succeeded') remark(describeRun(run))
+      say(`Tiers, forecasts and advice for every campaign, ad set and ad (${seconds(since)}).`)
+
       if (options.json)
         printJson({ config_id: config.id, date_from: dateFrom, date_to: dateTo, url, anomalies: findings })
       else {
@@ -117,6 +123,9 @@ export const registerDemo = (program: Command, open: Opener): void => {
           printLine(describeUrls(url, config.id))
         } else {
           printLine('Where to look next:')
+          printLine(
+            `  npx vigia report --config ${config.id}                        the morning report: what to do, what comes next`,
+          )
           printLine(
             '  npx vigia up                                       the API, its docs and the queues, on port 8080',
           )

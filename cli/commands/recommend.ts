@@ -19,6 +19,20 @@ const PAGE_SIZE = 200
 
 const invalid = (message: string): AppError => new AppError('INVALID_REQUEST', message)
 
+/** Enqueues advice on every level, and with it what it needs. @returns the ids of the runs */
+export const startAdvice = async (
+  services: Services,
+  config: Pick<AdsConfig, 'id'>,
+  day: LocalDate | null,
+): Promise<readonly string[]> => {
+  const payload = await toStepPayload({ configId: config.id, entityIds: null, day }, services)
+  const ids: string[] = []
+  for (const level of LEVELS) {
+    ids.push((await services.enqueue(recommendLevel[level], payload, { actor: 'cli' })).id)
+  }
+  return ids
+}
+
 /** What stands, the most urgent first. */
 const activeAdvice = async (
   { recommendation }: Pick<Services, 'recommendation'>,

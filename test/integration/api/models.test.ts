@@ -148,6 +148,7 @@ describe('routes of models', () => {
     const status = async (body: object): Promise<number> =>
       (await post('/train', { config_id: configId, entity_type: 'ad', ...body }, trainer)).status
     expect(await status({ entity_ids: ids(500) })).to.equal(202)
+    expect(await status({ family: 'classifier' })).to.equal(202)
     for (const body of [
       { entity_ids: ids(501) },
       { entity_ids: [] },
@@ -157,7 +158,8 @@ describe('routes of models', () => {
       { entity_type: 'account' },
       { entity_type: 'all', entity_ids: ['a1'] },
       { date: '2026-02-30' },
-      { family: 'classifier' },
+      { family: 'forest' },
+      { family: 'classifier', entity_ids: ['a1'] },
     ])
       expect(await status(body), JSON.stringify(body).slice(0, 80)).to.equal(400)
     expect((await post('/train', { config_id: 99_999 }, trainer)).status).to.equal(404)
