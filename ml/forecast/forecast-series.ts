@@ -4,7 +4,7 @@
  */
 import { chooseWeights, type Contender } from './choice.ts'
 import { errorGrowth } from './error-growth.ts'
-import { type History, historyOf, scaleOf } from './history.ts'
+import { type History, historyOf, scaleOf, settled } from './history.ts'
 import { conformalHalfWidth } from './interval.ts'
 import { accuracyOf, metricsOf, naiveScale } from './measure.ts'
 import { type ForecastModel, forecastModels } from './models.ts'
@@ -26,9 +26,6 @@ const NO_METRICS: ForecastMetrics = {
   coverage: null,
 }
 
-const clipped = (forecast: Float64Array, floor: number): Float64Array =>
-  forecast.map((value) => Math.max(floor, value))
-
 /** The held-out steps of all origins, end to end. */
 interface HeldOut {
   readonly actual: Float64Array
@@ -40,7 +37,6 @@ interface HeldOut {
 const holdOut = (
   input: ForecastInput,
   scale: number,
-  floor: number,
   maseScale: number,
   models: readonly ForecastModel[],
 ): HeldOut => {
@@ -58,9 +54,10 @@ const holdOut = (
   const attempt = ({ slow, forecast }: ForecastModel): Float64Array | null => {
     const all = new Float64Array(actual.length)
     for (let k = histories.length - 1; k >= 0; k--) {
-      const made = forecast(histories[k] as History, steps)
+      const history = histories[k] as History
+      const made = forecast(history, steps)
       if (made === null) return null
-      all.set(clipped(made, floor), k * steps)
+      all.set(settled(made, history), k * steps)
       if (k < histories.length - 1) continue
       const { wape } = accuracyOf(actual.subarray(newest), all.subarray(newest), maseScale)
       if (slow && wape > HOPELESS * bestOfNewest) return null
@@ -101,7 +98,7 @@ const forecastBy = (
     const forecast = weight === undefined ? null : model.forecast(history, horizon)
     return weight === undefined || forecast === null
       ? []
-      : [{ name: model.name, weight, forecast: clipped(forecast, history.floor) }]
+      : [{ name: model.name, weight, forecast: settled(forecast, history) }]
   })
   if (able.length === 0) return null
   const total = able.reduce((sum, { weight }) => sum + weight, 0)
@@ -122,7 +119,7 @@ const withoutOrigins = ({ periods }: ForecastInput, history: History): string =>
 }
 
 /** Of the changes over one season (over one step without one). */
-const changeSd = ({ values, periods }: History): number => {
+const changeSd = ({ raw: values, periods }: History): number => {
   const lag = periods[0] ?? 1
   let sum = 0
   for (let i = lag; i < values.length; i++) sum += ((values[i] as number) - (values[i - lag] as number)) ** 2
@@ -140,9 +137,9 @@ export const forecastSeries = (input: ForecastInput, packages: ForecastPackages)
   const whole = historyOf(input, scale, values.length)
   const { floor } = whole
   const models = forecastModels(packages)
-  const maseScale = naiveScale(whole.values, whole.periods[0] ?? 1)
+  const maseScale = naiveScale(whole.raw, whole.periods[0] ?? 1)
 
-  const { actual, predicted: heldOut, contenders } = holdOut(input, scale, floor, maseScale, models)
+  const { actual, predicted: heldOut, contenders } = holdOut(input, scale, maseScale, models)
   const weights = chooseWeights(contenders)
   const fallback = new Map([[withoutOrigins(input, whole), 1]])
   const chosen = forecastBy(weights, models, whole, horizon) ??

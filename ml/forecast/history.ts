@@ -8,7 +8,11 @@ import type { ForecastInput } from './series.ts'
 
 export interface History {
   /** No NaN. */
+  readonly raw: Float64Array
+  /** The same, the phases of rest bridged by lines: nothing multiplies zero, and zero says nothing of the level. */
   readonly values: Float64Array
+  /** Phases of the shortest season (counted on from the series' end) at which nothing ever happens. */
+  readonly resting: ReadonlySet<number>
   /** Unix seconds of the first value. */
   readonly startS: number
   readonly stepS: number
@@ -95,6 +99,39 @@ const interpolated = (result: Float64Array): Float64Array => {
   return result
 }
 
+/** Cycles looked at, and needed, to call a phase one of rest: closed Sundays, the sun at night. */
+const REST_CYCLES = 8
+const MIN_REST_CYCLES = 4
+
+const restingPhases = (values: Float64Array, period: number): Set<number> => {
+  const n = values.length
+  const resting = new Set<number>()
+  const cycles = Math.min(REST_CYCLES, Math.floor(n / period))
+  if (period < 2 || cycles < MIN_REST_CYCLES) return resting
+  for (let phase = 0; phase < period; phase++) {
+    let quiet = true
+    for (let k = 1; k <= cycles && quiet; k++) quiet = values[n - k * period + phase] === 0
+    if (quiet) resting.add(phase)
+  }
+  // Nothing at all is not a season.
+  return resting.size < period ? resting : new Set()
+}
+
+const bridged = (raw: Float64Array, period: number, resting: ReadonlySet<number>): Float64Array => {
+  if (resting.size === 0) return raw
+  const n = raw.length
+  const gaps = raw.map((value, i) =>
+    value === 0 && resting.has((((i - n) % period) + period) % period) ? Number.NaN : value,
+  )
+  return interpolated(gaps)
+}
+
+/** What a model says, no lower than the floor, and nothing at the phases of rest. */
+export const settled = (forecast: Float64Array, { periods, resting, floor }: History): Float64Array => {
+  const period = periods[0] ?? 1
+  return forecast.map((value, h) => Math.max(floor, resting.has(h % period) ? 0 : value))
+}
+
 /** The history up to, not including, `end`; its leading gap is left out. */
 export const historyOf = (input: ForecastInput, scale: number, end: number): History => {
   const { values, stepS, periods, floor } = input
@@ -102,12 +139,17 @@ export const historyOf = (input: ForecastInput, scale: number, end: number): His
   while (first < end && !Number.isFinite(values[first])) first++
   const n = end - first
   const usable = periods.filter((period) => period > 1 && n >= 2 * period)
-  const known = filled(
+  const period = usable[0] ?? 1
+  const raw = filled(
     values.slice(first, end).map((value) => value / scale),
-    usable[0] ?? 1,
+    period,
   )
+  const resting = restingPhases(raw, period)
+  const known = bridged(raw, period, resting)
   return {
+    raw,
     values: known,
+    resting,
     startS: input.startS + first * stepS,
     stepS,
     periods: usable,

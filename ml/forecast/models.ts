@@ -135,16 +135,15 @@ const seasonalNaiveModel: ForecastModel = {
   name: 'seasonal_naive',
   trust: POOR,
   slow: false,
-  forecast: ({ values, periods }, horizon) =>
-    values.length === 0 ? null : seasonalNaive(values, periods.at(-1) ?? 1, horizon),
+  forecast: ({ raw, periods }, horizon) =>
+    raw.length === 0 ? null : seasonalNaive(raw, periods.at(-1) ?? 1, horizon),
 }
 
 const ema: ForecastModel = {
   name: 'ema',
   trust: POOR,
   slow: false,
-  forecast: ({ values, floor }, horizon) =>
-    values.length < EMA_STEPS ? null : emaForecast(values, horizon, floor),
+  forecast: ({ raw, floor }, horizon) => (raw.length < EMA_STEPS ? null : emaForecast(raw, horizon, floor)),
 }
 
 const ets = (packages: ForecastPackages): ForecastModel => ({

@@ -206,6 +206,23 @@ describe('forecastSeries', () => {
     expect(Math.min(...uncut)).to.be.below(0)
   })
 
+  it('expects nothing on the weekday on which nothing ever happens, and no less on the others', () => {
+    const open = weeks(90, 0.3)
+    const closed = open.map((value, i) => (i % 7 === 2 ? 0 : value))
+    const { predicted } = forecastSeries(daily(closed), packages)
+    // Day 90 is phase 6; phase 2 is 3 days later.
+    expect(predicted[3]).to.equal(0)
+    const others = [0, 1, 2, 4, 5, 6]
+    const whole = forecastSeries(daily(open), packages).predicted
+    for (const h of others)
+      expect(predicted[h]).to.be.within(0.75 * (whole[h] as number), 1.25 * (whole[h] as number))
+  })
+
+  it('calls no weekday closed that was open once in eight weeks', () => {
+    const values = weeks(90, 0.3).map((value, i) => (i % 7 === 2 && i !== 86 ? 0 : value))
+    expect(forecastSeries(daily(values), packages).predicted[3]).to.be.above(0)
+  })
+
   it('widens with the steps of a random walk', () => {
     const random = new Mt19937(5)
     let level = 1000
