@@ -108,7 +108,11 @@ describe('PostgreSQL that is killed under jobs', () => {
     const patiently = <T>(what: string, ask: () => Promise<T | null>): Promise<NonNullable<T>> =>
       eventually(what, () => ask().catch(() => null), 60_000)
     const later = await patiently('an enqueue', () => system.enqueue(testEffect, { key: 'later' }))
-    await openGate(database.knex, 'running')
+    // The enqueue may have slipped in before the server was gone.
+    await patiently('the gate', async () => {
+      await openGate(database.knex, 'running')
+      return true
+    })
     const all = [running, later, ...waiting].map(({ id }) => id)
     await patiently('every run', async () => {
       const open: unknown = await database.knex('runs').whereNot('status', 'succeeded').first('id')
