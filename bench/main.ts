@@ -93,6 +93,8 @@ const benchSize = async (
     const warm = await system.detect()
     const featured: Measured[] = []
     for (let i = 0; i < repeats; i += 1) featured.push(await system.features())
+    // Forecasts of ten thousand entities take minutes; advice on them costs no more than in proportion.
+    const advised = size < LARGE ? [await system.advise()] : []
     return {
       entities: size,
       import_s: round(importS),
@@ -102,6 +104,7 @@ const benchSize = async (
       detect_cold: summary(size, detected),
       detect_warm: summary(size, [warm]),
       features: summary(size, featured),
+      ...(advised.length > 0 ? { tiers_and_advice: summary(size, advised) } : {}),
       features_queries: await system.featureQueries(),
       artifacts: await system.artifacts(),
     }

@@ -16,8 +16,10 @@ import { systemClock } from '../shared/core/clock.ts'
 import { toDayNumber, toLocalDate } from '../shared/core/days.ts'
 import { LEVELS } from '../shared/core/entity.ts'
 import { detectLevel } from '../shared/jobs/detection.ts'
+import { classifyLevel } from '../shared/jobs/classification.ts'
 import { featuresLevel } from '../shared/jobs/features.ts'
 import { forecastLevel } from '../shared/jobs/forecasting.ts'
+import { recommendLevel } from '../shared/jobs/recommendation.ts'
 import { trainConfig } from '../shared/jobs/training.ts'
 import { openServices } from '../shared/open-services.ts'
 import { createLifecycle } from '../shared/platform/lifecycle.ts'
@@ -227,6 +229,26 @@ export class MeasuredSystem {
           const step = stepOf(this.configId, toLocalDate(this.newest), asked)
           return (await services.enqueue(featuresLevel[level], step)).id
         }),
+      ),
+    )
+  }
+
+  /** Tiers and advice of all levels made anew; the features and forecasts they stand on are there already. */
+  async advise(): Promise<Measured> {
+    const { services } = this.opened
+    const day = toLocalDate(this.newest)
+    const asOf = new Date().toISOString()
+    const usual = stepOf(this.configId, day, { asOf })
+    // Once through the flow, not measured: forecasts take far longer than what is measured here.
+    await this.measure(() =>
+      Promise.all(LEVELS.map(async (level) => (await services.enqueue(recommendLevel[level], usual)).id)),
+    )
+    const anew = stepOf(this.configId, day, { asOf, force: true })
+    return this.measure(() =>
+      Promise.all(
+        [classifyLevel, recommendLevel].flatMap((jobs) =>
+          LEVELS.map(async (level) => (await services.enqueue(jobs[level], anew)).id),
+        ),
       ),
     )
   }
