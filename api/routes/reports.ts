@@ -92,12 +92,11 @@ type Format = (typeof FORMATS)[number]
 
 /** What a caller that names no format would rather have: browsers ask for HTML first. */
 const accepted = (header: string | string[] | undefined): Format => {
-  const types = String(header ?? '')
-    .split(',')
-    .map((type) => type.split(';', 1)[0]?.trim())
-  if (types.includes('application/json')) return 'json'
-  if (types.includes('text/html')) return 'html'
-  return types.includes('text/plain') ? 'text' : 'json'
+  const named = (Array.isArray(header) ? header.join(',') : (header ?? '')).split(',')
+  const types = new Set(named.map((type) => type.split(';', 1)[0]?.trim()))
+  if (types.has('application/json')) return 'json'
+  if (types.has('text/html')) return 'html'
+  return types.has('text/plain') ? 'text' : 'json'
 }
 
 const daily = route({

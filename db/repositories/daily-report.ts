@@ -4,14 +4,12 @@ import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import type { LocalDate } from '../../shared/core/days.ts'
 import type {
   ReportAdvice,
+  ReportDay,
   ReportStore,
   ReportTier,
   ReportTierChange,
 } from '../../shared/report/daily-report.ts'
 import { anomalyStore } from './anomalies.ts'
-
-const rowsOf = async <Row>(db: Knex, sql: string, bindings: readonly unknown[]): Promise<readonly Row[]> =>
-  ((await db.raw(sql, bindings as Knex.RawBinding[])) as { rows: Row[] }).rows
 
 const HORIZON_DAYS = 7
 /** Findings of a week that a report groups. */
@@ -64,14 +62,26 @@ newest as (
   where config_id = :configId and classification_date <= cast(:day as date) group by entity_type
 )`
 
+const ADVICE = `
+select t.id, t.type, t.priority, t.title, t.entity_type, ${NAME} as entity_name,
+  (t.suggested_action->'expected'->>'leads')::float8 as expected_leads,
+  (t.suggested_action->>'change_pct')::float8 as change_pct,
+  (f.features->>'spend_7d')::float8 as spend_7d, t.reasoning->>'sentence' as sentence
+from ml_recommendations t
+${NAMES}
+left join ml_features f on f.config_id = t.config_id and f.entity_type = t.entity_type
+  and f.entity_id = t.entity_id and f.feature_date = t.recommendation_date
+where t.config_id = ? and t.status = 'active' order by t.id`
+
 export const dailyReport = (db: Knex): ReportStore => ({
-  days: (configId, from, to) =>
-    rowsOf(
-      db,
+  days: async (configId, from, to) => {
+    const { rows } = (await db.raw(
       `select date, sum(spend) as spend, sum(leads) as leads from ads_insights_daily
        where config_id = ? and date between ? and ? group by date order by date`,
       [configId, from, to],
-    ),
+    )) as { rows: ReportDay[] }
+    return rows
+  },
 
   forecast: async (configId, day) => {
     const { rows } = (await db.raw(FORECAST, { configId, day })) as {
@@ -151,30 +161,20 @@ export const dailyReport = (db: Knex): ReportStore => ({
   },
 
   activeAdvice: async (configId) => {
-    const rows = await rowsOf<{
-      id: number
-      type: ReportAdvice['type']
-      priority: number
-      title: string
-      entity_type: ReportAdvice['entityType']
-      entity_name: string
-      expected_leads: number | null
-      change_pct: number | null
-      spend_7d: number | null
-      sentence: string
-    }>(
-      db,
-      `select t.id, t.type, t.priority, t.title, t.entity_type, ${NAME} as entity_name,
-         (t.suggested_action->'expected'->>'leads')::float8 as expected_leads,
-         (t.suggested_action->>'change_pct')::float8 as change_pct,
-         (f.features->>'spend_7d')::float8 as spend_7d, t.reasoning->>'sentence' as sentence
-       from ml_recommendations t
-       ${NAMES}
-       left join ml_features f on f.config_id = t.config_id and f.entity_type = t.entity_type
-         and f.entity_id = t.entity_id and f.feature_date = t.recommendation_date
-       where t.config_id = ? and t.status = 'active' order by t.id`,
-      [configId],
-    )
+    const { rows } = (await db.raw(ADVICE, [configId])) as {
+      rows: {
+        id: number
+        type: ReportAdvice['type']
+        priority: number
+        title: string
+        entity_type: ReportAdvice['entityType']
+        entity_name: string
+        expected_leads: number | null
+        change_pct: number | null
+        spend_7d: number | null
+        sentence: string
+      }[]
+    }
     return rows.map((row) => ({
       id: row.id,
       type: row.type,

@@ -38,7 +38,7 @@ const heading = (title: string): string[] => ['', title.toUpperCase(), '-'.repea
 
 const figuresLine = (label: string, { spend, leads, cpl }: Figures, currency: string): string =>
   `${label.padEnd(18)}${money(spend, currency).padStart(16)}${`${count(leads)} leads`.padStart(16)}` +
-  `${(cpl === null ? '-' : `${money(cpl, currency)} each`).padStart(22)}`
+  (cpl === null ? '-' : `${money(cpl, currency)} each`).padStart(22)
 
 export const renderText = (report: DailyReport): string => {
   const { config, totals, next_week: next, tiers, tier_changes: changes, anomalies, advice } = report

@@ -8,7 +8,7 @@ import { toNamed } from '../../../ml/features/feature-names.ts'
 import type { EntityFeatures } from '../../../ml/features/entity-features.ts'
 import { toDayNumber, toLocalDate } from '../../../shared/core/days.ts'
 import type { Level } from '../../../shared/core/entity.ts'
-import { AppError } from '../../../shared/core/errors.ts'
+import type { AppError } from '../../../shared/core/errors.ts'
 import { FenceLost } from '../../../shared/core/work.ts'
 import type { WorkContext } from '../../../shared/core/work.ts'
 import { createConfigs } from '../../../shared/entities/configs.ts'
@@ -269,7 +269,7 @@ describe('recommendations', () => {
   it('are looked at a week after they were applied, less what the siblings did', async () => {
     await known({ good: CHEAP }, 'ad', 'set')
     await recommend('ad')
-    const [advice] = (await all('ad')).filter(({ type }) => type === 'SCALE_UP')
+    const advice = (await all('ad')).find(({ type }) => type === 'SCALE_UP')
     await service().apply(advice?.id ?? 0, { actor: 'me', reason: null })
     // Applied on the 11th. The cost falls from 10 to 8, while the siblings' rises from 20 to 22.
     const days = (from: string, count: number): string[] =>
