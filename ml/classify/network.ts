@@ -149,13 +149,13 @@ export const encodeNetwork = (network: Network, identity: NetworkIdentity, sha25
  */
 export const decodeNetwork = (file: Uint8Array, sha256: Sha256): Network => {
   const { tensors, metadata, data } = decodeSafetensors(file)
-  const require = (key: string, value: string): void => {
+  const demand = (key: string, value: string): void => {
     if (metadata.get(key) !== value) throw new ArtifactFormatError(`metadata ${key} is not ${value}`)
   }
-  require('format', FORMAT)
-  require('algorithm_version', NETWORK_VERSION)
-  require('features', JSON.stringify(CLASSIFIER_INPUTS))
-  require('sha256', sha256(data))
+  demand('format', FORMAT)
+  demand('algorithm_version', NETWORK_VERSION)
+  demand('features', JSON.stringify(CLASSIFIER_INPUTS))
+  demand('sha256', sha256(data))
   const take = <T extends Tensor>(name: string, type: new (length: number) => T, length: number): T => {
     const tensor = tensors.get(name)
     if (
