@@ -44,6 +44,9 @@ export const clip = (text: string, width: number): string => {
   return `${kept}…`
 }
 
+/** Names come from imported files: what could move the cursor, colour or reorder the line becomes a space. */
+export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Bidi_Control}]+/gu, ' ').trim()
+
 export interface Column<Row> {
   readonly title: string
   readonly align?: 'left' | 'right'

@@ -22,3 +22,10 @@ export const cplOf = (spend: number, leads: number): number => ratio(spend, lead
 
 /** How often one person saw it. NaN also when reach is unknown (NaN). */
 export const frequencyOf = (impressions: number, reach: number): number => ratio(impressions, reach)
+
+/**
+ * The decimal a quotient stands for. Divided in binary, 4.2 / 6 is a hair above 0.7 and 100 * (16.8 - 14) / 14 a hair
+ * above 20: limits are compared with this, so that what meets one exactly does not miss it. 12 digits are far more
+ * than sums of cents hold.
+ */
+export const asDecimal = (quotient: number): number => Number(quotient.toPrecision(12))

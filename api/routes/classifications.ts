@@ -162,7 +162,15 @@ const feedback = route({
       reason: body.reason ?? null,
       actor: principal.actor,
     })
-    return { status: 201, body: added }
+    return {
+      status: 201,
+      body: added,
+      audit: {
+        target: `classification/${params.id}`,
+        before: { tier: row.tier },
+        after: { correct_tier: added.correct_tier, reason: added.reason },
+      },
+    }
   },
 })
 

@@ -7,42 +7,64 @@ import { LocalDate } from '../../shared/core/days.ts'
 import { EntityId, LEVELS } from '../../shared/core/entity.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
+import { figure } from '../../shared/detection/words.ts'
 import type { AdsConfig } from '../../shared/entities/configs.ts'
 import { classifyLevel } from '../../shared/jobs/classification.ts'
 import { toStepPayload } from '../../shared/jobs/step.ts'
 import type { Services } from '../../shared/services.ts'
 import { describeRun, exitCodeOf, followRuns } from '../follow.ts'
-import { printJson, printLine, remark, renderTable } from '../output.ts'
+import { clip, printable, printJson, printLine, remark, renderTable } from '../output.ts'
 import type { Opener } from '../system.ts'
 import { runJson } from './runs.ts'
 
 const PAGE_SIZE = 200
+const NAME_WIDTH = 32
 
 const invalid = (message: string): AppError => new AppError('INVALID_REQUEST', message)
 
 const levelOption = (): Option =>
   new Option('--entity-type <level>', 'the level').choices(LEVELS).default('campaign')
 
-/** The newest tier of every entity of a level, worst first; all of a day when one is named. */
-export const newestTiers = async (
+export interface TierWish {
+  readonly config: Pick<AdsConfig, 'id'>
+  readonly level: Level
+  /** Null: all. */
+  readonly entityIds: readonly string[] | null
+  /** Null: the newest of each entity. */
+  readonly day: LocalDate | null
+}
+
+/** Tiers as they are stored, worst first, and of those alike the surest. */
+export const storedTiers = async (
   { classification }: Pick<Services, 'classification'>,
-  config: Pick<AdsConfig, 'id'>,
-  level: Level,
-  entityIds: readonly string[] | null = null,
+  { config, level, entityIds, day }: TierWish,
 ): Promise<readonly ClassificationRow[]> => {
   const wanted = entityIds && new Set(entityIds)
   const rows: ClassificationRow[] = []
   for (let page = 1; ; page += 1) {
     const found = await classification.list(
-      { configId: config.id, entityType: level, newest: true },
+      { configId: config.id, entityType: level, ...(day === null ? { newest: true } : { day }) },
       { page, pageSize: PAGE_SIZE, afterId: null },
     )
     rows.push(...found.data.filter((row) => wanted === null || wanted.has(row.entity_id)))
     if (page * PAGE_SIZE >= found.total) break
   }
   return rows.toSorted(
-    (a, b) => TIERS.indexOf(a.tier) - TIERS.indexOf(b.tier) || a.entity_id.localeCompare(b.entity_id),
+    (a, b) =>
+      TIERS.indexOf(a.tier) - TIERS.indexOf(b.tier) ||
+      b.confidence - a.confidence ||
+      a.entity_id.localeCompare(b.entity_id),
   )
+}
+
+/** Enqueues the classification. @throws AppError INVALID_REQUEST for a day that is not over */
+export const startClassification = async (
+  services: Services,
+  { config, level, entityIds, day, force }: TierWish & { readonly force: boolean },
+): Promise<{ readonly runId: string; readonly day: LocalDate }> => {
+  const payload = await toStepPayload({ configId: config.id, entityIds, day, force }, services)
+  const { id } = await services.enqueue(classifyLevel[level], payload, { actor: 'cli' })
+  return { runId: id, day: payload.day }
 }
 
 const wordsOf = (tier: string): string => tier.toLowerCase().replaceAll('_', ' ')
@@ -52,13 +74,20 @@ const changeOf = (row: ClassificationRow): string =>
     ? '-'
     : `${row.direction} from ${wordsOf(row.previous_tier)}`
 
-const renderTiers = (rows: readonly ClassificationRow[]): string =>
-  renderTable(
+const moneyOf = (row: ClassificationRow, name: string, currency: string): string => {
+  const value = row.metrics_snapshot[name]
+  return figure(typeof value === 'number' ? value : null, 'cpl', currency)
+}
+
+export const renderTiers = (rows: readonly ClassificationRow[], currency: string): string =>
+  renderTable<ClassificationRow>(
     [
-      { title: 'Tier', cell: (row: ClassificationRow) => wordsOf(row.tier) },
-      { title: 'Name', cell: (row) => row.entity_name ?? row.entity_id },
-      { title: 'Sure', cell: (row) => `${Math.round(row.confidence * 100)}%` },
-      { title: 'Days in it', cell: (row) => String(row.days_in_tier) },
+      { title: 'Tier', cell: (row) => wordsOf(row.tier) },
+      { title: 'Name', cell: (row) => clip(printable(row.entity_name ?? '') || row.entity_id, NAME_WIDTH) },
+      { title: 'Sure', align: 'right', cell: (row) => `${Math.round(row.confidence * 100)}%` },
+      { title: 'A lead', align: 'right', cell: (row) => moneyOf(row, 'cpl_7d', currency) },
+      { title: 'Account', align: 'right', cell: (row) => moneyOf(row, 'avg_cpl', currency) },
+      { title: 'Days in it', align: 'right', cell: (row) => String(row.days_in_tier) },
       { title: 'Change', cell: changeOf },
       { title: 'As of', cell: (row) => row.classification_date },
     ],
@@ -77,7 +106,7 @@ interface ClassifyOptions {
 export const registerClassify = (program: Command, open: Opener): void => {
   program
     .command('classify')
-    .description('finds out how well each entity does, and why, now')
+    .description('finds out how well each entity does, now')
     .option('--config <id or name>', 'needed when there are several')
     .addOption(levelOption())
     .option('--entity-id <id...>', 'only these')
@@ -96,22 +125,24 @@ export const registerClassify = (program: Command, open: Opener): void => {
       const { services } = system
       const config = await system.configOf(options.config)
       const entityIds = options.entityId ?? null
-      const payload = await toStepPayload(
-        { configId: config.id, entityIds, day: options.date ?? null, force: options.force ?? false },
-        services,
-      )
+      const wish = { config, level: options.entityType, entityIds, day: options.date ?? null }
+      const { runId, day } = await startClassification(services, { ...wish, force: options.force ?? false })
       await system.ensureWorkers()
-      const { id } = await services.enqueue(classifyLevel[options.entityType], payload, { actor: 'cli' })
-      const runs = await followRuns(services, [id], 'classifying')
+      const runs = await followRuns(services, [runId], 'classifying')
       const [run] = runs
       process.exitCode = exitCodeOf(runs)
-      const rows = await newestTiers(services, config, options.entityType, entityIds)
+      const rows = await storedTiers(services, { ...wish, day })
       if (options.json) {
-        printJson({ config_id: config.id, run: run ? runJson(run) : null, classifications: rows })
+        printJson({
+          config_id: config.id,
+          date: day,
+          run: run ? runJson(run) : null,
+          classifications: rows,
+        })
         return
       }
       if (run && (run.status !== 'succeeded' || run.counts.skipped > 0)) remark(describeRun(run))
-      printLine(renderTiers(rows))
+      printLine(rows.length === 0 ? `No tiers of ${day}.` : renderTiers(rows, config.currency))
     })
 }
 
@@ -125,10 +156,15 @@ export const registerTiers = (program: Command, open: Opener): void => {
     .action(async (options: { config?: string; entityType: Level; json?: boolean }) => {
       const system = await open()
       const config = await system.configOf(options.config)
-      const rows = await newestTiers(system.services, config, options.entityType)
+      const rows = await storedTiers(system.services, {
+        config,
+        level: options.entityType,
+        entityIds: null,
+        day: null,
+      })
       if (options.json) printJson({ config_id: config.id, classifications: rows })
       else if (rows.length === 0)
         printLine(`No tiers yet; find them out with "vigia classify --config ${config.id}".`)
-      else printLine(renderTiers(rows))
+      else printLine(renderTiers(rows, config.currency))
     })
 }

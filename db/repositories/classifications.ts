@@ -102,6 +102,15 @@ const filtered = (query: Knex.QueryBuilder, filter: ClassificationFilter): Knex.
 const RANK = (column: string): string =>
   `array_position(array['UNDERPERFORMER', 'LOW', 'MODERATE', 'HIGH_PERFORMER'], ${column})`
 
+/** Of the data a row was made from; null on rows from before it was kept. */
+const WATERMARK = `cast(ml_classifications.metrics_snapshot->>'watermark' as timestamptz)`
+
+/** A run on older data that writes after one on newer data changes nothing. */
+const NOT_NEWER = `coalesce(${WATERMARK} <= cast(:watermark as timestamptz), true)`
+
+/** Rows of one statement. */
+const WRITE_SIZE = 1000
+
 const WRITE = `
 insert into ml_classifications (
   config_id, entity_type, classification_date, classified_at, valid_until, run_id,
@@ -124,14 +133,22 @@ left join lateral (
     and b.classification_date < cast(:day as date)
   order by b.classification_date desc limit 1
 ) before on true
-order by r.entity_id
 on conflict (config_id, entity_type, entity_id, classification_date) do update set
   classified_at = excluded.classified_at, valid_until = excluded.valid_until, run_id = excluded.run_id,
   parent_id = excluded.parent_id, tier = excluded.tier, confidence = excluded.confidence,
   probabilities = excluded.probabilities, metrics_snapshot = excluded.metrics_snapshot,
   model_version = excluded.model_version, previous_tier = excluded.previous_tier,
   direction = excluded.direction, tier_since = excluded.tier_since
+where ${NOT_NEWER}
 returning direction`
+
+const WITHDRAW = `
+delete from ml_classifications
+where config_id = :configId and entity_type = :level and classification_date = cast(:day as date)
+  and entity_id = any(cast(:entityIds as text[])) and ${NOT_NEWER}`
+
+/** First key of the advisory locks of tiers; the second is the config. */
+const LOCK_SPACE = 7_164_470
 
 const CURSOR = /^(\d{4}-\d{2}-\d{2})_(\d{1,18})$/
 
@@ -164,37 +181,53 @@ export const classificationStore = (db: Knex): ClassificationStore => ({
     return row ? fromRow(row) : null
   },
 
-  upToDate: async (configId, level, day, watermark, now) =>
+  upToDate: async ({ configId, level, day, watermark }, now) =>
     new Set(
       (await db('ml_classifications')
         .where({ config_id: configId, entity_type: level, classification_date: day })
         .where('valid_until', '>', now)
-        .whereRaw(`metrics_snapshot->>'watermark' = ?`, [watermark])
+        .whereRaw(`${WATERMARK} = ?`, [watermark])
         .pluck('entity_id')) as string[],
     ),
 
-  write: (fence, target, drafts) =>
+  write: (fence, target, { drafts, saysNothing, classifiedAt, validUntil }) =>
     db.transaction(async (trx) => {
       await assertFence(trx, fence)
-      const records = drafts.map(({ entityId, parentId, classified, snapshot, modelVersion }) => ({
-        entity_id: entityId,
-        parent_id: parentId,
-        tier: classified.tier,
-        confidence: classified.confidence,
-        probabilities: classified.probabilities,
-        metrics_snapshot: snapshot,
-        model_version: modelVersion,
-      }))
-      const { rows } = (await trx.raw(WRITE, {
-        configId: target.configId,
-        level: target.level,
-        day: target.day,
-        classifiedAt: target.classifiedAt,
-        validUntil: target.validUntil,
-        runId: fence.runId,
-        records: JSON.stringify(records),
-      })) as { rows: { direction: TierDirection }[] }
-      return { changed: rows.filter(({ direction }) => direction !== 'stable').length }
+      // Writers of one config take turns: each locks its rows in an order of its own.
+      await trx.raw('select pg_advisory_xact_lock(?, ?)', [LOCK_SPACE, target.configId])
+      const { configId, level, day, watermark } = target
+      const bound = { configId, level, day, watermark }
+      let written = 0
+      let changed = 0
+      for (let i = 0; i < drafts.length; i += WRITE_SIZE) {
+        const records = drafts
+          .slice(i, i + WRITE_SIZE)
+          .map(({ entityId, parentId, classified, snapshot, modelVersion }) => ({
+            entity_id: entityId,
+            parent_id: parentId,
+            tier: classified.tier,
+            confidence: classified.confidence,
+            probabilities: classified.probabilities,
+            metrics_snapshot: { ...snapshot, watermark: watermark.toISOString() },
+            model_version: modelVersion,
+          }))
+        const { rows } = (await trx.raw(WRITE, {
+          ...bound,
+          classifiedAt,
+          validUntil,
+          runId: fence.runId,
+          records: JSON.stringify(records),
+        })) as { rows: { direction: TierDirection }[] }
+        written += rows.length
+        changed += rows.filter(({ direction }) => direction !== 'stable').length
+      }
+      let withdrawn = 0
+      if (saysNothing.length > 0) {
+        const values = { ...bound, entityIds: [...saysNothing] } as unknown as Knex.ValueDict
+        const { rowCount } = (await trx.raw(WITHDRAW, values)) as { rowCount: number }
+        withdrawn = rowCount
+      }
+      return { written, changed, withdrawn }
     }),
 
   addFeedback: ({ classificationId, correctTier, reason, actor }) =>

@@ -17,6 +17,7 @@ export const CLASSIFIER_INPUTS = [
 const RATIO_CAP = 5
 const WITHOUT_LEADS_SPEND = 50
 const WEEK = 7
+const LEADS_PER_100_CAP = 10
 
 const capped = (value: number, cap: number): number => (Number.isFinite(value) ? Math.min(value, cap) : cap)
 
@@ -42,7 +43,8 @@ export const classifierInputs = (
   return Float64Array.of(
     cplRatio,
     ctrRatio,
-    spend7d === 0 ? 0 : capped((100 * leads7d) / spend7d, 10),
+    // Leads for nothing are as many as can be.
+    leads7d === 0 ? 0 : capped((100 * leads7d) / spend7d, LEADS_PER_100_CAP),
     cplTrend ?? 0,
     leadsTrend,
     cplStd7d === null || avgCpl === null || avgCpl === 0 ? 0 : capped(cplStd7d / avgCpl, 2),

@@ -3,6 +3,7 @@
  * steadily leads come, and where the cost is heading.
  */
 import type { AccountReference, EntityFeatures } from '../features/entity-features.ts'
+import { asDecimal } from '../ratios.ts'
 import { TIERS } from './tier.ts'
 import type { Classified, Tier } from './tier.ts'
 
@@ -38,7 +39,7 @@ export const tierOfTable = (
     return spend7d > SPEND_WITHOUT_LEADS ? { tier: 'UNDERPERFORMER', confidence: 0.9 } : null
   }
   // The account's cost is null or 0 only when nothing was paid for leads; nobody is dearer than that average.
-  const ratio = cpl7d === null || avgCpl === null || avgCpl === 0 ? 1 : cpl7d / avgCpl
+  const ratio = cpl7d === null || avgCpl === null || avgCpl === 0 ? 1 : asDecimal(cpl7d / avgCpl)
   if (ratio <= 0.7 && daysWithLeads7d >= 4) return { tier: 'HIGH_PERFORMER', confidence: 0.85 }
   if (ratio <= 1 && leads7d >= 2) return { tier: 'MODERATE', confidence: 0.75 }
   if (ratio <= 1.5) return { tier: 'LOW', confidence: 0.7 }
@@ -52,8 +53,8 @@ export const classifyByRules = (
 ): Classified | null => {
   const found = tierOfTable(features, avgCpl)
   if (found === null) return null
-  const { cplTrend } = features
-  const step = cplTrend === null ? 0 : cplTrend > FALLING_BACK ? -1 : cplTrend < COMING_ON ? 1 : 0
+  const trend = asDecimal(features.cplTrend ?? 0)
+  const step = trend > FALLING_BACK ? -1 : trend < COMING_ON ? 1 : 0
   const from = TIERS.indexOf(found.tier)
   const to = Math.min(TIERS.length - 1, Math.max(0, from + step))
   const tier = TIERS[to] ?? found.tier

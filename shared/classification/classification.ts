@@ -21,7 +21,6 @@ import type {
 import type { ClassifierSource, TierClassifier } from './classifier.ts'
 
 const VALID_MS = 86_400_000
-const WRITE_SIZE = 1000
 
 export interface ClassificationService {
   /** Classifies the entities of a level by the features of the payload's day. */
@@ -44,7 +43,6 @@ const draftOf = (
   { entityId, parentId, features }: FeatureRow,
   reference: AccountReference,
   classifier: TierClassifier | null,
-  watermark: string,
 ): TierDraft | null => {
   if (saysNothing(features)) return null
   const classified = classifier
@@ -61,7 +59,6 @@ const draftOf = (
       avg_cpl: avgCpl,
       avg_ctr: avgCtr,
       avg_conversion_rate: avgConversionRate,
-      watermark,
     },
     modelVersion: classifier?.modelVersion ?? RULES_VERSION,
   }
@@ -83,39 +80,39 @@ export const createClassification = (parts: ClassificationParts): Classification
     classifyLevel: async (level, payload, context) => {
       const { configId, day, entityIds, force } = payload
       const now = clock.now()
+      const target = { configId, level, day, watermark: new Date(payload.watermark) }
       const [rows, reference, classifier, known] = await Promise.all([
         features.ofLevel(configId, level, day, entityIds ?? undefined),
         features.accountReference(configId, day),
         classifiers.classifierFor(configId, level),
-        force ? new Set<string>() : store.upToDate(configId, level, day, payload.watermark, now),
+        force ? new Set<string>() : store.upToDate(target, now),
       ])
-      const due = rows.filter(({ entityId }) => !known.has(entityId))
-      const drafts = due.flatMap((row) => draftOf(row, reference, classifier, payload.watermark) ?? [])
-      const target = {
-        configId,
-        level,
-        day,
+      context.signal.throwIfAborted()
+      const drafts: TierDraft[] = []
+      const silent: string[] = []
+      for (const row of rows) {
+        if (known.has(row.entityId)) continue
+        const draft = draftOf(row, reference, classifier)
+        if (draft) drafts.push(draft)
+        else silent.push(row.entityId)
+      }
+      const { written, changed, withdrawn } = await store.write(context.fence, target, {
+        drafts,
+        saysNothing: silent,
         classifiedAt: now,
         validUntil: new Date(now.getTime() + VALID_MS),
-      }
-      let changed = 0
-      for (let i = 0; i < drafts.length; i += WRITE_SIZE) {
-        context.signal.throwIfAborted()
-        changed += (await store.write(context.fence, target, drafts.slice(i, i + WRITE_SIZE))).changed
-        context.progress(Math.min(1, (i + WRITE_SIZE) / drafts.length))
-      }
-      const upToDate = rows.length - due.length
-      const insufficient = due.length - drafts.length
+      })
+      const upToDate = rows.length - silent.length - written
       const unknown = entityIds ? new Set(entityIds).size - rows.length : 0
       const tiers = Object.fromEntries(
         TIERS.map((tier) => [tier, drafts.filter(({ classified }) => classified.tier === tier).length]),
       )
       return {
         status: 'succeeded',
-        counts: { done: drafts.length, skipped: upToDate + insufficient + unknown, failed: 0 },
+        counts: { done: written, skipped: upToDate + silent.length + unknown, failed: 0 },
         reasons: {
           ...(upToDate > 0 ? { up_to_date: upToDate } : {}),
-          ...(insufficient > 0 ? { insufficient_data: insufficient } : {}),
+          ...(silent.length > 0 ? { insufficient_data: silent.length } : {}),
           ...(unknown > 0 ? { no_data: unknown } : {}),
         },
         result: {
@@ -124,6 +121,7 @@ export const createClassification = (parts: ClassificationParts): Classification
           model_version: classifier?.modelVersion ?? RULES_VERSION,
           tiers,
           changed,
+          withdrawn,
         },
       }
     },

@@ -13,7 +13,7 @@ export interface TierDraft {
   readonly entityId: string
   readonly parentId: string | null
   readonly classified: Classified
-  /** What it stands on, the watermark of the data included; names of the wire. */
+  /** The features and averages it stands on, by the names of the wire; the watermark is added where it is written. */
   readonly snapshot: Readonly<Record<string, unknown>>
   readonly modelVersion: string
 }
@@ -78,27 +78,37 @@ export interface TierTarget {
   readonly configId: number
   readonly level: Level
   readonly day: LocalDate
+  /** Of the data the tiers are made from. */
+  readonly watermark: Date
+}
+
+export interface TierBatch {
+  readonly drafts: readonly TierDraft[]
+  /** Entities that say nothing: a tier that older data gave them on the day is taken back. */
+  readonly saysNothing: readonly string[]
   readonly classifiedAt: Date
   readonly validUntil: Date
+}
+
+export interface TiersWritten {
+  /** Drafts that were written; the others had a tier of newer data. */
+  readonly written: number
+  /** Of those, the ones whose tier is not that of the row before. */
+  readonly changed: number
+  /** Tiers taken back. */
+  readonly withdrawn: number
 }
 
 export interface ClassificationStore {
   list(filter: ClassificationFilter, page: PageRequest): Promise<Page<ClassificationRow>>
   find(id: number): Promise<ClassificationRow | null>
-  /** Entities of a level whose row of the day is valid at `now` and was made from the same data. */
-  upToDate(
-    configId: number,
-    level: Level,
-    day: LocalDate,
-    /** As in the snapshot. */
-    watermark: string,
-    now: Date,
-  ): Promise<ReadonlySet<string>>
+  /** Entities whose row of the day is valid at `now` and was made from the same data. */
+  upToDate(target: TierTarget, now: Date): Promise<ReadonlySet<string>>
   /**
-   * One transaction. Previous tier, direction and tier_since come from each entity's newest row before the day;
-   * rows of later days are left as they are. @throws FenceLost
+   * One transaction under the fence. Previous tier, direction and tier_since come from each entity's newest row before
+   * the day; rows of other days, and rows of newer data, are left as they are. @throws FenceLost
    */
-  write(fence: Fence, target: TierTarget, drafts: readonly TierDraft[]): Promise<{ readonly changed: number }>
+  write(fence: Fence, target: TierTarget, batch: TierBatch): Promise<TiersWritten>
   /** The newest of an entity and day is valid, those before it no longer. */
   addFeedback(feedback: TierFeedback): Promise<FeedbackRow>
 }
