@@ -140,7 +140,9 @@ export const forecastSeries = (input: ForecastInput, packages: ForecastPackages)
   const maseScale = naiveScale(whole.raw, whole.periods[0] ?? 1)
 
   const { actual, predicted: heldOut, contenders } = holdOut(input, scale, maseScale, models)
-  const weights = chooseWeights(contenders)
+  // On a random walk the last season wins four windows by luck, and loses the next.
+  const base = whole.seasons.evident ? 'seasonal_naive' : null
+  const weights = chooseWeights(contenders, base)
   const fallback = new Map([[withoutOrigins(input, whole), 1]])
   const chosen = forecastBy(weights, models, whole, horizon) ??
     forecastBy(fallback, models, whole, horizon) ?? {

@@ -18,10 +18,15 @@ export interface Seasons {
    * cycles leaves 1 - 1/c of the noise's variance there, and brings 1 + 1/c of it to the next cycle.
    */
   readonly inflation: number
+  /** Whether some pattern is more than chance: twice what chance alone would draw. */
+  readonly evident: boolean
 }
 
 /** Share of a phase's values left out at each end of their order. */
 const TRIM = 0.15
+
+/** Kept share of a pattern from which on it is believed. */
+const EVIDENT = 0.5
 
 /** Cycles that still count for today's pattern. */
 const MAX_CYCLES = 60
@@ -45,7 +50,26 @@ export const centredMean = (values: Float64Array, period: number): Float64Array 
 interface Pattern {
   /** Shrunken trimmed means by phase (index modulo period); sums to 0. */
   readonly shares: Float64Array
+  /** Of the pattern as measured. */
+  readonly kept: number
   readonly inflation: number
+}
+
+/**
+ * Of the mean of `count` ascending values without `cut` at each end, by the winsorised variance (Tukey &
+ * McLaughlin 1963); 0 for one value, of which nothing can be told.
+ */
+const trimmedMeanVariance = (sorted: Float64Array, count: number, cut: number): number => {
+  if (count < 2) return 0
+  const low = sorted[cut] as number
+  const high = sorted[count - 1 - cut] as number
+  let sum = 0
+  for (let i = 0; i < count; i++) sum += Math.min(high, Math.max(low, sorted[i] as number))
+  const mean = sum / count
+  let squares = 0
+  for (let i = 0; i < count; i++) squares += (Math.min(high, Math.max(low, sorted[i] as number)) - mean) ** 2
+  const share = 1 - (2 * cut) / count
+  return squares / (count - 1) / (share * share * count)
 }
 
 /** @param deviations NaN ones are left out */
@@ -55,7 +79,6 @@ const patternOf = (deviations: Float64Array, period: number): Pattern => {
   const from = Math.max(0, n - MAX_CYCLES * period)
   const phase = new Float64Array(Math.ceil((n - from) / period) + 1)
   let noise = 0
-  let degrees = 0
   let cycles = 0
   for (let p = 0; p < period; p++) {
     let count = 0
@@ -70,8 +93,7 @@ const patternOf = (deviations: Float64Array, period: number): Pattern => {
     for (let i = cut; i < count - cut; i++) sum += phase[i] as number
     const mean = sum / (count - 2 * cut)
     pattern[p] = mean
-    for (let i = cut; i < count - cut; i++) noise += ((phase[i] as number) - mean) ** 2
-    degrees += count - 2 * cut - 1
+    noise += trimmedMeanVariance(phase, count, cut)
     cycles += count
   }
   let mean = 0
@@ -81,12 +103,16 @@ const patternOf = (deviations: Float64Array, period: number): Pattern => {
     pattern[p] = (pattern[p] as number) - mean
     size += (pattern[p] as number) ** 2
   }
-  // What a pattern of pure chance would measure: the noise of a phase's mean, once per phase but one.
-  const chance = degrees > 0 ? ((noise / degrees) * (period - 1)) / (cycles / period) : 0
+  // What a pattern of pure chance would measure.
+  const chance = (noise * (period - 1)) / period
   const kept = size > 0 ? Math.max(0, 1 - chance / size) : 0
   for (let p = 0; p < period; p++) pattern[p] = (pattern[p] as number) * kept
   const perPhase = Math.max(1.5, cycles / period)
-  return { shares: pattern, inflation: 1 + kept * (Math.sqrt((1 + 1 / perPhase) / (1 - 1 / perPhase)) - 1) }
+  return {
+    shares: pattern,
+    kept,
+    inflation: 1 + kept * (Math.sqrt((1 + 1 / perPhase) / (1 - 1 / perPhase)) - 1),
+  }
 }
 
 /**
@@ -108,16 +134,18 @@ export const seasonsOf = (
   const rest = Float64Array.from(values)
   const patterns: Float64Array[] = []
   let inflation = 1
+  let evident = false
   for (const period of periods) {
     const level = centredMean(rest, period)
     const deviations = rest.map((value, i) =>
       product ? value / (level[i] as number) - 1 : value - (level[i] as number),
     )
-    const { shares: pattern, inflation: here } = patternOf(deviations, period)
+    const { shares: pattern, kept, inflation: here } = patternOf(deviations, period)
     // A phase that is always 0 says nothing of the level: it is not divided by.
     if (product && pattern.some((share) => share < -0.9)) return seasonsOf(values, periods, false)
     patterns.push(pattern)
     inflation = Math.max(inflation, here)
+    evident ||= kept > EVIDENT
     for (let i = 0; i < n; i++) {
       const share = pattern[i % period] as number
       rest[i] = product ? (rest[i] as number) / (1 + share) : (rest[i] as number) - share
@@ -127,6 +155,7 @@ export const seasonsOf = (
     multiplicative: product,
     rest,
     inflation,
+    evident,
     restore: (forecast) =>
       forecast.map((value, h) => {
         let result = value

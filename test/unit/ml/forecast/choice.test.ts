@@ -1,5 +1,7 @@
 import { expect } from 'chai'
-import { chooseWeights } from '../../../../ml/forecast/choice.ts'
+import { chooseWeights as choose, type Contender } from '../../../../ml/forecast/choice.ts'
+
+const chooseWeights = (contenders: readonly Contender[]) => choose(contenders, 'seasonal_naive')
 
 const contender = (name: string, wape: number, mase = 1, trust = 1) => ({ name, trust, wape, mase })
 
@@ -34,6 +36,14 @@ describe('chooseWeights', () => {
       contender('b', 0.21),
     ])
     expect([...weights]).to.deep.equal([['seasonal_naive', 1]])
+  })
+
+  it('averages the seasonal naive with the others where there is no season to beat', () => {
+    const contenders = [contender('a', 0.2), contender('seasonal_naive', 0.2)]
+    expect([...choose(contenders, null)]).to.deep.equal([
+      ['a', 0.5],
+      ['seasonal_naive', 0.5],
+    ])
   })
 
   it('breaks a tie of WAPE by MASE', () => {
