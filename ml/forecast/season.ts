@@ -18,7 +18,7 @@ export interface Seasons {
    * cycles leaves 1 - 1/c of the noise's variance there, and brings 1 + 1/c of it to the next cycle.
    */
   readonly inflation: number
-  /** Whether some pattern is more than chance: twice what chance alone would draw. */
+  /** Whether some pattern is more than chance: over three times what chance alone would draw. */
   readonly evident: boolean
 }
 
@@ -26,7 +26,7 @@ export interface Seasons {
 const TRIM = 0.15
 
 /** Kept share of a pattern from which on it is believed. */
-const EVIDENT = 0.5
+const EVIDENT = 0.7
 
 /** Cycles that still count for today's pattern. */
 const MAX_CYCLES = 60
