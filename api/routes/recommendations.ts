@@ -48,7 +48,7 @@ const Recommendation = z
         metric: z.enum(['cpl', 'leads']),
         before: number,
         after: number,
-        change_pct: number,
+        change_pct: z.number(),
         baseline_pct: number,
         baseline: z.enum(['siblings', 'account']).nullable(),
         evaluated_on: LocalDate,
@@ -75,11 +75,19 @@ const list = route({
     type: z.enum(RECOMMENDATION_TYPES).optional(),
     status: z.enum(RECOMMENDATION_STATUSES).default('active'),
     priority_min: z.coerce.number().int().min(1).max(10).optional(),
+    date_from: LocalDate.optional().describe('Of the day it was made from'),
+    date_to: LocalDate.optional(),
   }),
   reply: { 200: PageReply(Recommendation) },
   handle: async ({ query, seesConfig }, { configs, recommendation }) => {
     seesConfig(query.config_id)
     await configs.get(query.config_id)
+    if (query.date_from !== undefined && query.date_to !== undefined && query.date_from > query.date_to) {
+      const message = `is after date_to (${query.date_to}); swap them`
+      throw new AppError('INVALID_REQUEST', `date_from: ${message}`, {
+        errors: [{ field: 'query.date_from', message }],
+      })
+    }
     const page = await recommendation.list(
       {
         configId: query.config_id,
@@ -88,6 +96,8 @@ const list = route({
         ...(query.entity_id === undefined ? {} : { entityId: query.entity_id }),
         ...(query.type === undefined ? {} : { type: query.type }),
         ...(query.priority_min === undefined ? {} : { priorityMin: query.priority_min }),
+        ...(query.date_from === undefined ? {} : { from: query.date_from }),
+        ...(query.date_to === undefined ? {} : { to: query.date_to }),
       },
       toPageRequest(query),
     )

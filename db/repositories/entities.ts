@@ -29,7 +29,8 @@ const TABLES = {
   ad: { table: 'ads_ads', id: 'ad_id', parent: 'e.adset_id' },
 } as const satisfies Record<Level, { table: string; id: string; parent: string }>
 
-const statusSql = (level: Level): string => `
+/** SQL of the status of `e` on `:day`; `active.since` is ACTIVE_SINCE, `s.last_date` its newest row since then. */
+export const statusSql = (level: Level): string => `
   case
     when e.status <> 'ACTIVE' then e.status
     -- A source that reports statuses is believed.

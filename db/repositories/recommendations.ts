@@ -8,16 +8,21 @@ import { wireNumber } from '../../shared/core/wire.ts'
 import type {
   KnownAdvice,
   Outcome,
-  OutcomeWindows,
   Reasoning,
   RecommendationDraft,
   RecommendationFilter,
   RecommendationRow,
   RecommendationStatus,
   RecommendationStore,
+  Revision,
   SuggestedAction,
+  WeekPair,
 } from '../../shared/recommendation/recommendations.ts'
 import { assertFence } from '../fence.ts'
+import { ACTIVE_SINCE, statusSql } from './entities.ts'
+
+/** Drafts per INSERT; bounds the size of one JSON parameter. */
+const INSERT_SIZE = 2000
 
 type Stored = Omit<RecommendationRow, 'acted_at' | 'expires_at' | 'created_at'> & {
   readonly acted_at: Date | null
@@ -64,19 +69,33 @@ const LEVEL_SQL: Readonly<Record<Level, { table: string; id: string; parent: str
   ad: { table: 'ads_ads', id: 'ad_id', parent: 'adset_id' },
 }
 
-const withNames = (db: Knex, level: Level): Knex.QueryBuilder =>
+/** @param at what is active but whose time is over by then counts as expired */
+const withNames = (db: Knex, level: Level, at: Date): Knex.QueryBuilder =>
   db('ml_recommendations as r')
     .leftJoin(`${LEVEL_SQL[level].table} as e`, (join) => {
       join.on('e.config_id', 'r.config_id').on(`e.${LEVEL_SQL[level].id}`, 'r.entity_id')
     })
-    .select('r.*', 'e.name as entity_name')
+    .select(
+      'r.*',
+      'e.name as entity_name',
+      // Named like the column it replaces.
+      db.raw(
+        `case when r.status = 'active' and r.expires_at <= ? then 'expired' else r.status end as status`,
+        [at],
+      ),
+    )
 
-const filtered = (query: Knex.QueryBuilder, filter: RecommendationFilter): Knex.QueryBuilder => {
+const filtered = (query: Knex.QueryBuilder, filter: RecommendationFilter, at: Date): Knex.QueryBuilder => {
   void query.where({ 'r.config_id': filter.configId, 'r.entity_type': filter.entityType })
   if (filter.entityId !== undefined) void query.where('r.entity_id', filter.entityId)
   if (filter.type !== undefined) void query.where('r.type', filter.type)
-  if (filter.status !== undefined) void query.where('r.status', filter.status)
+  if (filter.status === 'expired') {
+    void query.whereRaw(`(r.status = 'expired' or r.status = 'active' and r.expires_at <= ?)`, [at])
+  } else if (filter.status !== undefined) void query.where('r.status', filter.status)
+  if (filter.status === 'active') void query.where('r.expires_at', '>', at)
   if (filter.priorityMin !== undefined) void query.where('r.priority', '>=', filter.priorityMin)
+  if (filter.from !== undefined) void query.where('r.recommendation_date', '>=', filter.from)
+  if (filter.to !== undefined) void query.where('r.recommendation_date', '<=', filter.to)
   return query
 }
 
@@ -96,44 +115,128 @@ const toRecord = (draft: RecommendationDraft): Record<string, unknown> => ({
 const RECORD = `(id bigint, entity_id text, parent_id text, type text, rule text, priority int, confidence float8,
   title text, suggested_action jsonb, reasoning jsonb, days int)`
 
-/** Sums of the 7 days before the day of application and of the 7 after it. */
-const weekSums = (prefix: string): string => `
-  coalesce(sum(i.spend) filter (where i.date < due.day), 0)::float8 as ${prefix}_spend_before,
-  coalesce(sum(i.leads) filter (where i.date < due.day), 0)::float8 as ${prefix}_leads_before,
-  coalesce(sum(i.spend) filter (where i.date > due.day), 0)::float8 as ${prefix}_spend_after,
-  coalesce(sum(i.leads) filter (where i.date > due.day), 0)::float8 as ${prefix}_leads_after`
+const SUMS = ['spend_before', 'leads_before', 'spend_after', 'leads_after'] as const
+type Sums = Readonly<Record<(typeof SUMS)[number], number>>
 
+const summed = (sumOf: (name: string) => string): string =>
+  SUMS.map((name) => `${sumOf(name)} as ${name}`).join(', ')
+
+/**
+ * The day of application belongs to neither week. The rows of a config are read once for each such day, however
+ * much was applied on it. A day of the week after is in when it has rows, or when an import made after it was over
+ * covers it.
+ */
 const dueSql = (level: Level): string => {
   const { id, parent } = LEVEL_SQL[level]
-  const rows = (prefix: string, where: string): string => `
-    cross join lateral (
-      select ${weekSums(prefix)} from ads_insights_daily i
-      where i.config_id = ? and i.date between due.day - 7 and due.day + 7 ${where}
-    ) ${prefix}`
+  const packed = (from: string, less = ''): string =>
+    `json_build_object(${SUMS.map((name) => `'${name}', coalesce(${from}.${name}, 0)${less && ` - coalesce(${less}.${name}, 0)`}`).join(', ')})`
   return `
     with due as (
-      select r.id, r.entity_id, r.parent_id, (r.acted_at at time zone c.timezone)::date as day
-      from ml_recommendations r join ads_configs c on c.id = r.config_id
-      where r.config_id = ? and r.entity_type = ? and r.status = 'applied' and r.outcome is null
-        and (r.acted_at at time zone c.timezone)::date + 7 <= ?::date
+      select r.id, r.entity_id, r.parent_id, a.day
+      from ml_recommendations r
+      join ads_configs c on c.id = r.config_id
+      cross join lateral (select (r.acted_at at time zone c.timezone)::date as day) a
+      where r.config_id = :configId and r.entity_type = :level and r.status = 'applied' and r.outcome is null
+        and a.day + 7 <= cast(:day as date)
+        and not exists (
+          select from generate_series(1, 7) n
+          where not exists (
+              select from ads_insights_daily i where i.config_id = r.config_id and i.date = a.day + n
+            ) and not exists (
+              select from ads_imports m
+              where m.config_id = r.config_id and m.date_from <= a.day + n and m.date_to >= a.day + n
+                and (m.created_at at time zone c.timezone)::date > a.day + n
+            )
+        )
+    ), sums as (
+      select d.day, i.${id} as id, ${parent ? `i.${parent}` : 'null::text'} as parent,
+        sum(i.spend) filter (where i.date < d.day) as spend_before,
+        sum(i.leads) filter (where i.date < d.day) as leads_before,
+        sum(i.spend) filter (where i.date > d.day) as spend_after,
+        sum(i.leads) filter (where i.date > d.day) as leads_after
+      from (select distinct day from due) d
+      join ads_insights_daily i on i.config_id = :configId and i.date between d.day - 7 and d.day + 7
+      group by 1, 2, 3
+    ), families as (
+      select day, parent, count(*) as members, ${summed((name) => `sum(${name})`)} from sums group by day, parent
+    ), accounts as (
+      select day, ${summed((name) => `sum(${name})`)} from sums group by day
     )
-    select due.id, due.day, own.*, account.*${parent ? ', siblings.*' : ''}
+    select due.id, ${packed('own')} as own, ${packed('accounts')} as account,
+      case when families.members > case when own.id is null then 0 else 1 end
+        then ${packed('families', 'own')} end as siblings
     from due
-    ${rows('own', `and i.${id} = due.entity_id`)}
-    ${rows('account', '')}
-    ${parent ? rows('siblings', `and i.${parent} = due.parent_id and i.${id} <> due.entity_id`) : ''}
+    left join sums own on own.day = due.day and own.id = due.entity_id and own.parent is not distinct from due.parent_id
+    left join families on families.day = due.day and families.parent = due.parent_id
+    left join accounts on accounts.day = due.day
     order by due.id`
 }
 
-type DueRow = Readonly<Record<string, number>> & { readonly id: number; readonly day: LocalDate }
+const pairOf = (sums: Sums): WeekPair => ({
+  before: { spend: sums.spend_before, leads: sums.leads_before },
+  after: { spend: sums.spend_after, leads: sums.leads_after },
+})
 
-const pairOf = (row: DueRow, prefix: string): OutcomeWindows['own'] => {
-  const sums = (when: string) => ({
-    spend: row[`${prefix}_spend_${when}`] ?? 0,
-    leads: row[`${prefix}_leads_${when}`] ?? 0,
-  })
-  return { before: sums('before'), after: sums('after') }
+/** First key of the advisory locks of advice, by level; the second is the config. */
+const LOCK_SPACE: Readonly<Record<Level, number>> = {
+  campaign: 7_164_454,
+  adset: 7_164_455,
+  ad: 7_164_456,
 }
+
+const KNOWN_COLUMNS = [
+  'id',
+  'entity_id',
+  'type',
+  'rule',
+  'priority',
+  'confidence',
+  'status',
+  'acted_at',
+  'expires_at',
+]
+
+/** What stands, and what was decided since then. */
+const knownAdvice = async (
+  trx: Knex.Transaction,
+  { configId, level, decidedSince }: Revision,
+): Promise<readonly KnownAdvice[]> => {
+  const rows = (await trx('ml_recommendations')
+    .where({ config_id: configId, entity_type: level })
+    .where((either) => {
+      void either.where('status', 'active').orWhere((decided) => {
+        void decided.whereIn('status', ['applied', 'dismissed']).where('acted_at', '>', decidedSince)
+      })
+    })
+    .select(KNOWN_COLUMNS)
+    .orderBy('id')) as Stored[]
+  return rows.map((row) => ({
+    id: row.id,
+    entityId: row.entity_id,
+    type: row.type,
+    rule: row.rule,
+    priority: row.priority,
+    confidence: row.confidence,
+    status: row.status as KnownAdvice['status'],
+    actedAt: row.acted_at,
+    expiresAt: row.expires_at,
+  }))
+}
+
+/** An ad set that went silent is none to give more to, although nobody wrote down that it was switched off. */
+const BUDGETS = `
+with active as (select ${ACTIVE_SINCE} as since)
+select 'adset' as level, e.adset_id as id, e.campaign_id, (${statusSql('adset')}) = 'ACTIVE' as active, e.daily_budget
+from ads_adsets e
+left join (
+  select i.adset_id, max(i.date) as last_date from ads_insights_daily i
+  where i.config_id = :configId and i.date >= (select since from active) group by i.adset_id
+) s on s.adset_id = e.adset_id
+where e.config_id = :configId
+union all
+select 'campaign', campaign_id, campaign_id, false, daily_budget from ads_campaigns
+where config_id = :configId and daily_budget is not null
+order by 1, 2`
 
 const statusUpdate = async (
   trx: Knex.Transaction,
@@ -148,54 +251,32 @@ const statusUpdate = async (
 }
 
 export const recommendationStore = (db: Knex): RecommendationStore => ({
-  list: async (filter, page) => {
-    const query = filtered(withNames(db, filter.entityType), filter)
+  list: async (filter, page, at) => {
+    const query = filtered(withNames(db, filter.entityType, at), filter, at)
       .orderBy('r.id', 'desc')
       .limit(page.pageSize)
     if (page.afterId === null) void query.offset((page.page - 1) * page.pageSize)
     else void query.where('r.id', '<', numericId(page.afterId))
     const [rows, counted] = (await Promise.all([
       query,
-      filtered(db('ml_recommendations as r'), filter).count('* as n').first(),
+      filtered(db('ml_recommendations as r'), filter, at).count('* as n').first(),
     ])) as [Stored[], { n: number }]
     return toPage(page, counted.n, rows.map(fromRow), (row) => row.id)
   },
 
-  find: async (id) => {
+  find: async (id, at) => {
     const known = (await db('ml_recommendations').where({ id }).first('entity_type')) as
       | { entity_type: Level }
       | undefined
-    const row = known && ((await withNames(db, known.entity_type).where('r.id', id).first()) as Stored)
+    const row = known && ((await withNames(db, known.entity_type, at).where('r.id', id).first()) as Stored)
     return row ? fromRow(row) : null
   },
 
   decide: async (id, status, { actor, reason, at }) =>
     (await db('ml_recommendations')
       .where({ id, status: 'active' })
+      .where('expires_at', '>', at)
       .update({ status, actor, reason, acted_at: at, updated_at: db.fn.now() })) > 0,
-
-  known: async (configId, level, since) => {
-    const rows = (await db('ml_recommendations')
-      .where({ config_id: configId, entity_type: level })
-      .where((either) => {
-        void either.where('status', 'active').orWhere((decided) => {
-          void decided.whereIn('status', ['applied', 'dismissed']).where('acted_at', '>', since)
-        })
-      })
-      .select('id', 'entity_id', 'type', 'rule', 'priority', 'confidence', 'status', 'acted_at', 'expires_at')
-      .orderBy('id')) as Stored[]
-    return rows.map((row) => ({
-      id: row.id,
-      entityId: row.entity_id,
-      type: row.type,
-      rule: row.rule,
-      priority: row.priority,
-      confidence: row.confidence,
-      status: row.status as KnownAdvice['status'],
-      actedAt: row.acted_at,
-      expiresAt: row.expires_at,
-    }))
-  },
 
   tiers: async (configId, level, day) => {
     const rows = (await db('ml_classifications')
@@ -208,16 +289,8 @@ export const recommendationStore = (db: Knex): RecommendationStore => ({
     return new Map(rows.map((row) => [row.entity_id, { tier: row.tier, since: row.tier_since }]))
   },
 
-  budgets: async (configId) => {
-    const { rows } = (await db.raw(
-      `select 'adset' as level, adset_id as id, campaign_id, status = 'ACTIVE' as active, daily_budget
-       from ads_adsets where config_id = ?
-       union all
-       select 'campaign', campaign_id, campaign_id, false, daily_budget from ads_campaigns
-       where config_id = ? and daily_budget is not null
-       order by 1, 2`,
-      [configId, configId],
-    )) as {
+  budgets: async (configId, day) => {
+    const { rows } = (await db.raw(BUDGETS, { configId, day })) as {
       rows: {
         level: 'adset' | 'campaign'
         id: string
@@ -246,41 +319,37 @@ export const recommendationStore = (db: Knex): RecommendationStore => ({
   },
 
   dueOutcomes: async (configId, level, day) => {
-    const scans = LEVEL_SQL[level].parent ? 3 : 2
-    const { rows } = (await db.raw(dueSql(level), [
-      configId,
-      level,
-      day,
-      ...Array.from({ length: scans }, () => configId),
-    ])) as { rows: DueRow[] }
-    return rows.map((row) => ({
-      id: row.id,
-      appliedOn: row.day,
-      own: pairOf(row, 'own'),
-      siblings: LEVEL_SQL[level].parent ? pairOf(row, 'siblings') : null,
-      account: pairOf(row, 'account'),
+    const { rows } = (await db.raw(dueSql(level), { configId, level, day })) as {
+      rows: { id: number; own: Sums; account: Sums; siblings: Sums | null }[]
+    }
+    return rows.map(({ id, own, account, siblings }) => ({
+      id,
+      own: pairOf(own),
+      account: pairOf(account),
+      siblings: siblings && pairOf(siblings),
     }))
   },
 
-  write: (fence, { configId, level, day, now }, changes) =>
+  revise: (fence, revision, plan) =>
     db.transaction(async (trx) => {
+      const { configId, level, day, asOf } = revision
       await assertFence(trx, fence)
+      await trx.raw('select pg_advisory_xact_lock(?, ?)', [LOCK_SPACE[level], configId])
+      const changes = plan(await knownAdvice(trx, revision))
       await statusUpdate(trx, changes.expired, 'expired')
       await statusUpdate(trx, changes.superseded, 'superseded')
-      if (changes.renewed.length > 0) {
+      for (let i = 0; i < changes.renewed.length; i += INSERT_SIZE) {
+        const records = changes.renewed
+          .slice(i, i + INSERT_SIZE)
+          .map(({ id, draft }) => ({ ...toRecord(draft), id }))
         await trx.raw(
           `update ml_recommendations m set
              rule = r.rule, priority = r.priority, confidence = r.confidence, title = r.title,
              suggested_action = r.suggested_action, reasoning = r.reasoning, recommendation_date = ?,
-             expires_at = ?::timestamptz + r.days * interval '1 day', run_id = ?, updated_at = now()
+             expires_at = ?::timestamptz + r.days * interval '24 hours', run_id = ?, updated_at = now()
            from jsonb_to_recordset(?::jsonb) as r${RECORD}
            where m.id = r.id and m.status = 'active'`,
-          [
-            day,
-            now,
-            fence.runId,
-            JSON.stringify(changes.renewed.map(({ id, draft }) => ({ ...toRecord(draft), id }))),
-          ],
+          [day, asOf, fence.runId, JSON.stringify(records)],
         )
       }
       if (changes.outcomes.length > 0) {
@@ -290,19 +359,19 @@ export const recommendationStore = (db: Knex): RecommendationStore => ({
           [JSON.stringify(changes.outcomes)],
         )
       }
-      if (changes.added.length === 0) return 0
-      const { rows } = (await trx.raw(
-        `insert into ml_recommendations (
-           config_id, entity_type, entity_id, parent_id, type, rule, priority, confidence, title,
-           suggested_action, reasoning, recommendation_date, expires_at, run_id)
-         select ?::int, ?::text, r.entity_id, r.parent_id, r.type, r.rule, r.priority, r.confidence, r.title,
-           r.suggested_action, r.reasoning, ?::date, ?::timestamptz + r.days * interval '1 day', ?::uuid
-         from jsonb_to_recordset(?::jsonb) as r${RECORD}
-         order by r.entity_id, r.type
-         on conflict (config_id, entity_type, entity_id, type) where status = 'active' do nothing
-         returning id`,
-        [configId, level, day, now, fence.runId, JSON.stringify(changes.added.map(toRecord))],
-      )) as { rows: unknown[] }
-      return rows.length
+      for (let i = 0; i < changes.added.length; i += INSERT_SIZE) {
+        const records = changes.added.slice(i, i + INSERT_SIZE).map(toRecord)
+        await trx.raw(
+          `insert into ml_recommendations (
+             config_id, entity_type, entity_id, parent_id, type, rule, priority, confidence, title,
+             suggested_action, reasoning, recommendation_date, expires_at, run_id)
+           select ?::int, ?::text, r.entity_id, r.parent_id, r.type, r.rule, r.priority, r.confidence, r.title,
+             r.suggested_action, r.reasoning, ?::date, ?::timestamptz + r.days * interval '24 hours', ?::uuid
+           from jsonb_to_recordset(?::jsonb) as r${RECORD}
+           order by r.entity_id, r.type`,
+          [configId, level, day, asOf, fence.runId, JSON.stringify(records)],
+        )
+      }
+      return changes
     }),
 })

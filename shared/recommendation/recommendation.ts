@@ -19,6 +19,7 @@ import type { StepPayload } from '../jobs/step.ts'
 import { outcomeOf } from './outcome.ts'
 import { RecommendationDraft } from './recommendations.ts'
 import type {
+  AdviceChanges,
   BudgetTree,
   Decision,
   EntityTier,
@@ -117,9 +118,9 @@ const draftOf = (
     days: candidate.days,
   } satisfies RecommendationDraft)
 
-const cools = (known: KnownAdvice, now: Date): boolean => {
+const cools = (known: KnownAdvice, asOf: Date): boolean => {
   if (known.status === 'active' || known.actedAt === null) return false
-  return now.getTime() - known.actedAt.getTime() < COOL_DOWN_DAYS[known.status] * DAY_MS
+  return asOf.getTime() - known.actedAt.getTime() < COOL_DOWN_DAYS[known.status] * DAY_MS
 }
 
 /** What a run does to the advice of one entity. */
@@ -137,7 +138,7 @@ interface EntityPlan {
 export const planEntity = (
   candidates: readonly Candidate[],
   known: readonly KnownAdvice[],
-  now: Date,
+  asOf: Date,
   force: boolean,
 ): EntityPlan => {
   const expired: number[] = []
@@ -145,10 +146,10 @@ export const planEntity = (
   for (const one of known) {
     if (one.status !== 'active') continue
     const untrue = force && !candidates.some(({ type }) => type === one.type)
-    if (one.expiresAt.getTime() <= now.getTime() || untrue) expired.push(one.id)
+    if (one.expiresAt.getTime() <= asOf.getTime() || untrue) expired.push(one.id)
     else standing.push(one)
   }
-  const cooling = new Set(known.filter((one) => cools(one, now)).map(({ type }) => type))
+  const cooling = new Set(known.filter((one) => cools(one, asOf)).map(({ type }) => type))
   const fresh = candidates.filter(
     ({ type }) => !cooling.has(type) && !standing.some((one) => one.type === type),
   )
@@ -182,7 +183,7 @@ const daysInTier = (tier: EntityTier | undefined, day: LocalDate): number =>
 export const createRecommendation = (parts: RecommendationParts): RecommendationService => {
   const { clock, store, features, configs } = parts
   const get = async (id: number): Promise<RecommendationRow> => {
-    const row = await store.find(id)
+    const row = await store.find(id, clock.now())
     if (!row) {
       throw new AppError(
         'NOT_FOUND',
@@ -207,61 +208,59 @@ export const createRecommendation = (parts: RecommendationParts): Recommendation
   return {
     recommendLevel: async (level, payload, context) => {
       const { configId, day, entityIds, force } = payload
-      const now = clock.now()
-      const since = new Date(now.getTime() - COOL_DOWN_DAYS.dismissed * DAY_MS)
-      const [config, rows, reference, tiers, known, tree, due] = await Promise.all([
+      const [config, rows, reference, tiers, tree, due] = await Promise.all([
         configs.get(configId),
         features.ofLevel(configId, level, day, entityIds ?? undefined),
         features.accountReference(configId, day),
         store.tiers(configId, level, day),
-        store.known(configId, level, since),
-        store.budgets(configId),
+        store.budgets(configId, day),
         entityIds ? [] : store.dueOutcomes(configId, level, day),
       ])
       context.signal.throwIfAborted()
-      const knownOf = new Map<string, KnownAdvice[]>()
-      for (const one of known) {
-        const own = knownOf.get(one.entityId)
-        if (own) own.push(one)
-        else knownOf.set(one.entityId, [one])
-      }
       const asked = entityIds && new Set(entityIds)
-      const featuresOf = new Map(rows.map((row) => [row.entityId, row]))
-      const expired: number[] = []
-      const superseded: number[] = []
-      const added: RecommendationDraft[] = []
-      const renewed: { id: number; draft: RecommendationDraft }[] = []
-      // Entities that left the features still have advice that grows old.
-      for (const entityId of new Set([...featuresOf.keys(), ...knownOf.keys()])) {
-        if (asked && !asked.has(entityId)) continue
-        const row = featuresOf.get(entityId)
-        const tier = tiers.get(entityId)
-        const candidates = row
-          ? candidatesFor({
-              level,
-              features: row.features,
-              reference,
-              tier: tier?.tier ?? null,
-              daysInTier: daysInTier(tier, day),
-            })
-          : []
-        const plan = planEntity(candidates, knownOf.get(entityId) ?? [], now, force && row !== undefined)
-        expired.push(...plan.expired)
-        superseded.push(...plan.superseded)
-        if (!row) continue
-        const draft = (candidate: Candidate) => draftOf(level, row, candidate, tree, config.currency)
-        added.push(...plan.added.map(draft))
-        renewed.push(...plan.renewed.map(({ id, candidate }) => ({ id, draft: draft(candidate) })))
-      }
+      // Not the clock: a run that starts a second earlier than a week ago would let advice stand a day longer.
+      const asOf = new Date(payload.asOf)
       const outcomes = due.map((windows) => ({ id: windows.id, outcome: outcomeOf(windows, day) }))
-      const target = { configId, level, day, now }
-      const written = await store.write(context.fence, target, {
-        expired,
-        superseded,
-        added,
-        renewed,
-        outcomes,
-      })
+
+      const plan = (known: readonly KnownAdvice[]): AdviceChanges => {
+        const knownOf = new Map<string, KnownAdvice[]>()
+        for (const one of known) {
+          const own = knownOf.get(one.entityId)
+          if (own) own.push(one)
+          else knownOf.set(one.entityId, [one])
+        }
+        const featuresOf = new Map(rows.map((row) => [row.entityId, row]))
+        const expired: number[] = []
+        const superseded: number[] = []
+        const added: RecommendationDraft[] = []
+        const renewed: { id: number; draft: RecommendationDraft }[] = []
+        // Entities that left the features still have advice that grows old.
+        for (const entityId of new Set([...featuresOf.keys(), ...knownOf.keys()])) {
+          if (asked && !asked.has(entityId)) continue
+          const row = featuresOf.get(entityId)
+          const tier = tiers.get(entityId)
+          const candidates = row
+            ? candidatesFor({
+                level,
+                features: row.features,
+                reference,
+                tier: tier?.tier ?? null,
+                daysInTier: daysInTier(tier, day),
+              })
+            : []
+          const own = planEntity(candidates, knownOf.get(entityId) ?? [], asOf, force && row !== undefined)
+          expired.push(...own.expired)
+          superseded.push(...own.superseded)
+          if (!row) continue
+          const draft = (candidate: Candidate) => draftOf(level, row, candidate, tree, config.currency)
+          added.push(...own.added.map(draft))
+          renewed.push(...own.renewed.map(({ id, candidate }) => ({ id, draft: draft(candidate) })))
+        }
+        return { expired, superseded, added, renewed, outcomes }
+      }
+
+      const decidedSince = new Date(asOf.getTime() - COOL_DOWN_DAYS.dismissed * DAY_MS)
+      const changes = await store.revise(context.fence, { configId, level, day, asOf, decidedSince }, plan)
       const unknown = asked ? asked.size - rows.length : 0
       return {
         status: 'succeeded',
@@ -270,15 +269,15 @@ export const createRecommendation = (parts: RecommendationParts): Recommendation
         result: {
           day,
           watermark: payload.watermark,
-          added: written,
-          renewed: renewed.length,
-          expired: expired.length,
-          superseded: superseded.length,
+          added: changes.added.length,
+          renewed: changes.renewed.length,
+          expired: changes.expired.length,
+          superseded: changes.superseded.length,
           outcomes: outcomes.length,
         },
       }
     },
-    list: (filter, page) => store.list(filter, page),
+    list: (filter, page) => store.list(filter, page, clock.now()),
     get,
     apply: decide('applied'),
     dismiss: decide('dismissed'),

@@ -87,9 +87,8 @@ export interface BudgetTree {
 /** Sums of a week before and a week after advice was applied. */
 export interface OutcomeWindows {
   readonly id: number
-  readonly appliedOn: LocalDate
   readonly own: WeekPair
-  /** The entity's siblings; null on campaigns. */
+  /** The entity's siblings together; null on campaigns and where there are none. */
   readonly siblings: WeekPair | null
   readonly account: WeekPair
 }
@@ -105,7 +104,7 @@ export interface Outcome {
   readonly before: number | null
   readonly after: number | null
   /** Percent. */
-  readonly change_pct: number | null
+  readonly change_pct: number
   /** Percent: how the siblings, or else the account, moved meanwhile. */
   readonly baseline_pct: number | null
   readonly baseline: 'siblings' | 'account' | null
@@ -155,6 +154,9 @@ export interface RecommendationFilter {
   readonly type?: RecommendationType
   readonly status?: RecommendationStatus
   readonly priorityMin?: number
+  /** Inclusive days of the features it was made from. */
+  readonly from?: LocalDate
+  readonly to?: LocalDate
 }
 
 export interface Decision {
@@ -163,26 +165,40 @@ export interface Decision {
   readonly at: Date
 }
 
+/** Whose advice a run revises, and by what. */
+export interface Revision {
+  readonly configId: number
+  readonly level: Level
+  /** D. */
+  readonly day: LocalDate
+  /** What the run answers for: the life of what it adds or renews begins here. */
+  readonly asOf: Date
+  /** Decisions older than this no longer matter. */
+  readonly decidedSince: Date
+}
+
+/** Advice whose time is over counts as expired at `at`, also where no run has come by to note it. */
 export interface RecommendationStore {
-  list(filter: RecommendationFilter, page: PageRequest): Promise<Page<RecommendationRow>>
-  find(id: number): Promise<RecommendationRow | null>
+  list(filter: RecommendationFilter, page: PageRequest, at: Date): Promise<Page<RecommendationRow>>
+  find(id: number, at: Date): Promise<RecommendationRow | null>
   /** Moves an active one; false when it is not active. */
   decide(id: number, status: 'applied' | 'dismissed', decision: Decision): Promise<boolean>
-  /** Active advice of a level, and what was decided since `since`. */
-  known(configId: number, level: Level, since: Date): Promise<readonly KnownAdvice[]>
   tiers(configId: number, level: Level, day: LocalDate): Promise<ReadonlyMap<string, EntityTier>>
-  budgets(configId: number): Promise<BudgetTree>
-  /** Applied advice without outcome whose week after ends on or before `day`, as days of the config's zone. */
+  /** @param day that ad sets are to be active on */
+  budgets(configId: number, day: LocalDate): Promise<BudgetTree>
+  /**
+   * Applied advice without outcome whose week after ended by `day` with the figures of all its days in, as days
+   * of the config's zone.
+   */
   dueOutcomes(configId: number, level: Level, day: LocalDate): Promise<readonly OutcomeWindows[]>
-  /** One transaction; a type that became active meanwhile is left as it is. @returns how many were added @throws FenceLost */
-  write(
+  /**
+   * Reads what stands or was decided, asks `plan` what to change, and changes it: one transaction, in which runs
+   * of the same config and level take turns, so that none plans by what another has changed since.
+   * @returns what was changed @throws FenceLost
+   */
+  revise(
     fence: Fence,
-    target: {
-      readonly configId: number
-      readonly level: Level
-      readonly day: LocalDate
-      readonly now: Date
-    },
-    changes: AdviceChanges,
-  ): Promise<number>
+    revision: Revision,
+    plan: (known: readonly KnownAdvice[]) => AdviceChanges,
+  ): Promise<AdviceChanges>
 }

@@ -6,6 +6,7 @@ import { featureStore } from '../../../db/repositories/features.ts'
 import { recommendationStore } from '../../../db/repositories/recommendations.ts'
 import { toNamed } from '../../../ml/features/feature-names.ts'
 import type { EntityFeatures } from '../../../ml/features/entity-features.ts'
+import type { Tier } from '../../../ml/classify/tier.ts'
 import { toDayNumber, toLocalDate } from '../../../shared/core/days.ts'
 import type { Level } from '../../../shared/core/entity.ts'
 import type { AppError } from '../../../shared/core/errors.ts'
@@ -69,17 +70,19 @@ describe('recommendations', () => {
     reach: 900,
   })
 
-  const service = () =>
-    createRecommendation({
-      clock: { now: () => new Date(now) },
-      store: recommendationStore(database.knex),
-      features: featureStore(database.knex),
-      configs: createConfigs(
-        configStore(database.knex),
-        { removeConfig: () => Promise.resolve() },
-        silentLogger,
-      ),
-    })
+  const parts = () => ({
+    clock: { now: () => new Date(now) },
+    store: recommendationStore(database.knex),
+    features: featureStore(database.knex),
+    configs: createConfigs(
+      configStore(database.knex),
+      { removeConfig: () => Promise.resolve() },
+      silentLogger,
+    ),
+  })
+  const service = () => createRecommendation(parts())
+  const step = (asked: Parameters<typeof stepOf>[2] = {}, day = DAY) =>
+    stepOf(configId, day, { asOf: new Date(now).toISOString(), ...asked })
 
   const known = async (
     features: Readonly<Record<string, Partial<EntityFeatures>>>,
@@ -98,6 +101,24 @@ describe('recommendations', () => {
         features: JSON.stringify(toNamed(featuresOf(own))),
       })),
     )
+  }
+
+  /** Of the campaign, for 7 days. */
+  const knownTier = async (tier: Tier): Promise<void> => {
+    await database.knex('ml_classifications').insert({
+      config_id: configId,
+      entity_id: 'camp',
+      tier,
+      confidence: 0.7,
+      probabilities: '{}',
+      metrics_snapshot: '{}',
+      direction: 'stable',
+      tier_since: toLocalDate(toDayNumber(DAY) - 6),
+      classification_date: DAY,
+      classified_at: new Date(),
+      valid_until: new Date(),
+      model_version: 'rules@1',
+    })
   }
 
   const startRun = async (): Promise<WorkContext> => {
@@ -121,13 +142,14 @@ describe('recommendations', () => {
     }
   }
   const recommend = async (level: Level = 'campaign', asked: Parameters<typeof stepOf>[2] = {}) =>
-    service().recommendLevel(level, stepOf(configId, DAY, asked), await startRun())
+    service().recommendLevel(level, step(asked), await startRun())
 
   const all = async (level: Level = 'campaign'): Promise<readonly RecommendationRow[]> =>
     (
       await recommendationStore(database.knex).list(
         { configId, entityType: level },
         { page: 1, pageSize: 100, afterId: null },
+        new Date(now),
       )
     ).data.toReversed()
   const states = async (level: Level = 'campaign'): Promise<string[]> =>
@@ -172,20 +194,7 @@ describe('recommendations', () => {
   it('give way to a stronger one that they conflict with', async () => {
     // PAUSE 5 of an underperformer, then a budget cut of 8.
     await known({ camp: { daysActive: 10, spend7d: 60, leads7d: 2, cpl7d: 30 } })
-    await database.knex('ml_classifications').insert({
-      config_id: configId,
-      entity_id: 'camp',
-      tier: 'UNDERPERFORMER',
-      confidence: 0.7,
-      probabilities: '{}',
-      metrics_snapshot: '{}',
-      direction: 'stable',
-      tier_since: toLocalDate(toDayNumber(DAY) - 6),
-      classification_date: DAY,
-      classified_at: new Date(),
-      valid_until: new Date(),
-      model_version: 'rules@1',
-    })
+    await knownTier('UNDERPERFORMER')
     await recommend()
     expect(await states()).to.deep.equal(['camp PAUSE active'])
     await known({ camp: DEAR })
@@ -284,7 +293,7 @@ describe('recommendations', () => {
       row('good', '2026-03-11', 900, 1),
     ])
     const on = async (day: string) => {
-      await service().recommendLevel('ad', stepOf(configId, day), await startRun())
+      await service().recommendLevel('ad', step({}, day), await startRun())
       return (await all('ad')).find(({ id }) => id === advice?.id)?.outcome
     }
     expect(await on('2026-03-17')).to.equal(null)
@@ -309,10 +318,48 @@ describe('recommendations', () => {
     await known({ late: CHEAP })
     let refusal: unknown
     await service()
-      .recommendLevel('campaign', stepOf(configId, DAY), context)
+      .recommendLevel('campaign', step(), context)
       .catch((error: unknown) => (refusal = error))
     expect(refusal).to.be.instanceOf(FenceLost)
     expect(await states()).to.deep.equal(['camp SCALE_UP active'])
+  })
+
+  /** A run whose features are not read before `other` has happened. */
+  const recommendAfter = async (other: () => Promise<unknown>): Promise<unknown> => {
+    const store = featureStore(database.knex)
+    const slow = createRecommendation({
+      ...parts(),
+      features: {
+        accountReference: (...asked) => store.accountReference(...asked),
+        ofLevel: async (...asked) => {
+          await other()
+          return store.ofLevel(...asked)
+        },
+      },
+    })
+    return slow.recommendLevel('campaign', step(), await startRun())
+  }
+
+  it('know what another run added while they were under way', async () => {
+    await known({ camp: DEAR })
+    await recommendAfter(async () => {
+      await knownTier('UNDERPERFORMER')
+      await known({ camp: { ...DEAR, cplTrend: 0 } })
+      await recommend()
+      expect(await states()).to.deep.equal(['camp PAUSE active'])
+      await known({ camp: DEAR })
+    })
+    expect(await states()).to.deep.equal(['camp PAUSE superseded', 'camp BUDGET_DECREASE active'])
+  })
+
+  it('know what was dismissed while they were under way', async () => {
+    await known({ camp: CHEAP })
+    await recommendAfter(async () => {
+      await recommend()
+      const [advice] = await all()
+      await service().dismiss(advice?.id ?? 0, { actor: 'me', reason: null })
+    })
+    expect(await states()).to.deep.equal(['camp SCALE_UP dismissed'])
   })
 
   it('about audiences are for ad sets alone, about creatives for ads', () => {
