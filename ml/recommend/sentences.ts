@@ -14,6 +14,9 @@ interface Speaker {
 
 const percent = (value: number): string => `${Math.round(Math.abs(value))}%`
 const times = (value: number): string => `${(Math.round(value * 10) / 10).toFixed(1)} times`
+const chanceOf = (p: number): string => (p < 0.001 ? 'p < 0.001' : `p = ${p.toFixed(3)}`)
+const grouped = (value: number, digits: number): string =>
+  value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 const leadsOf = (count: number): string => `${count} ${count === 1 ? 'lead' : 'leads'}`
 
 /** `51% below the account's BRL 20.00` or `2.6 times the account's BRL 20.00`. */
@@ -48,7 +51,7 @@ const SENTENCES: Readonly<Record<Rule, (inputs: Inputs, candidate: Candidate, sp
     worse_than_siblings: (inputs, _, { money }) =>
       `${leadsOf(numberOf(inputs, 'leads_7d'))} for ${money(numberOf(inputs, 'spend_7d'))} in 7 days, where its ` +
       `siblings pay ${money(numberOf(inputs, 'siblings_cpl_7d'))} each; that is not chance ` +
-      `(p = ${numberOf(inputs, 'chance').toFixed(3)}): pause it.`,
+      `(${chanceOf(numberOf(inputs, 'chance'))}): pause it.`,
     high_cpl: (inputs, _, speaker) =>
       `A lead costs ${speaker.money(numberOf(inputs, 'cpl_7d'))}, ${against(inputs, 'cpl_7d', 'avg_cpl', speaker)}, ` +
       `after ${numberOf(inputs, 'days_active')} days of delivery: pause it.`,
@@ -92,7 +95,7 @@ const SENTENCES: Readonly<Record<Rule, (inputs: Inputs, candidate: Candidate, sp
     },
     creative_test: (inputs, _, speaker) =>
       `A lead costs ${speaker.money(numberOf(inputs, 'cpl_7d'))}, ${against(inputs, 'cpl_7d', 'avg_cpl', speaker)}, ` +
-      `on ${numberOf(inputs, 'impressions_7d')} impressions in 7 days: try variations.`,
+      `on ${grouped(numberOf(inputs, 'impressions_7d'), 0)} impressions in 7 days: try variations.`,
     creative_winner: (inputs, _, { money }) =>
       `${leadsOf(numberOf(inputs, 'leads_7d'))} in 7 days at ${money(numberOf(inputs, 'cpl_7d'))} each, ` +
       `where the other ads of its set pay ${money(numberOf(inputs, 'siblings_cpl_7d'))}: give it more of the budget.`,
@@ -120,6 +123,6 @@ export const titleOf = ({ rule, changePct }: Pick<Candidate, 'rule' | 'changePct
 
 /** @param currency ISO 4217, e.g. `BRL` */
 export const sentenceOf = (candidate: Candidate, currency: string): string => {
-  const money = (value: number): string => `${currency} ${value.toFixed(2)}`
+  const money = (value: number): string => `${currency} ${grouped(value, 2)}`
   return SENTENCES[candidate.rule](candidate.inputs, candidate, { money })
 }

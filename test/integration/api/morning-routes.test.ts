@@ -169,10 +169,28 @@ describe('routes of tiers, advice and the report', () => {
       ['&priority_min=9', 1],
       ['&status=dismissed', 0],
       ['&entity_type=adset', 0],
+      [`&date_from=${DAY}&date_to=${DAY}`, 2],
+      ['&date_from=2026-03-11', 0],
+      ['&date_to=2026-03-09', 0],
     ] as const) {
       const found = await get(`${ML}/recommendations?config_id=${configId}${query}`)
       expect(found.body['total'], query).to.equal(total)
     }
+    for (const query of [
+      'status=open',
+      'type=EAT',
+      'priority_min=0',
+      'priority_min=11',
+      'entity_id=a%20b',
+      'date_from=2026-03-10&date_to=2026-03-09',
+      'date_from=2026-02-30',
+      'cursor=bm90LW91cnM',
+    ]) {
+      const refused = await get(`${ML}/recommendations?config_id=${configId}&${query}`)
+      expect(refused.status, query).to.equal(400)
+    }
+    expect((await get(`${ML}/recommendations`)).status).to.equal(400)
+    expect((await get(`${ML}/recommendations?config_id=${configId}`, stranger)).status).to.equal(404)
   })
 
   it('let advice be applied or dismissed once, and by those who may', async () => {

@@ -16,11 +16,15 @@ import { createConfigs } from '../../../shared/entities/configs.ts'
 import { silentLogger } from '../../../shared/platform/logger.ts'
 import { createRecommendation } from '../../../shared/recommendation/recommendation.ts'
 import { RecommendationDraft } from '../../../shared/recommendation/recommendations.ts'
-import type { RecommendationRow } from '../../../shared/recommendation/recommendations.ts'
+import type {
+  RecommendationRow,
+  RecommendationStatus,
+} from '../../../shared/recommendation/recommendations.ts'
 import type { AdDay } from '../../support/accounts.ts'
 import { insertDays, newConfig } from '../../support/accounts.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
+import { rejectionOf } from '../../support/entities.ts'
 import { featuresOf, stepOf } from '../../support/features.ts'
 
 const DAY = '2026-03-10'
@@ -339,6 +343,97 @@ describe('recommendations', () => {
     })
     return slow.recommendLevel('campaign', step(), await startRun())
   }
+
+  it('stand exactly as long as the table says by the instants runs answer for, however late those start', async () => {
+    await known({ camp: CHEAP })
+    now = NOON + 3000
+    await recommend('campaign', { asOf: new Date(NOON).toISOString() })
+    now = NOON + 7 * DAY_MS + 2000
+    await recommend('campaign', { asOf: new Date(NOON + 7 * DAY_MS).toISOString() })
+    expect(await states()).to.deep.equal(['camp SCALE_UP expired', 'camp SCALE_UP active'])
+  })
+
+  it('are over when their time is, also where no run comes by to note it', async () => {
+    await known({ camp: CHEAP })
+    await recommend()
+    const [advice] = await all()
+    const listed = async (status: RecommendationStatus): Promise<number> =>
+      (
+        await service().list(
+          { configId, entityType: 'campaign', status },
+          { page: 1, pageSize: 10, afterId: null },
+        )
+      ).total
+    now = NOON + 7 * DAY_MS - 1
+    expect([await listed('active'), await listed('expired')]).to.deep.equal([1, 0])
+    now = NOON + 7 * DAY_MS
+    expect([await listed('active'), await listed('expired')]).to.deep.equal([0, 1])
+    expect(await states()).to.deep.equal(['camp SCALE_UP expired'])
+    const refusal = await rejectionOf(service().apply(advice?.id ?? 0, { actor: 'me', reason: null }))
+    expect(refusal).to.include({ code: 'CONFLICT' })
+    expect((refusal as AppError).message).to.match(/ is expired; only an active one can be applied$/)
+  })
+
+  it('ask no ad set to grow that has gone silent', async () => {
+    await insertDays(database.knex, configId, [
+      row('b1', toLocalDate(toDayNumber(DAY) - 6), 1, 0, 'set-last-week'),
+      row('b2', toLocalDate(toDayNumber(DAY) - 7), 1, 0, 'set-silent'),
+    ])
+    await known({ camp: { ...CHEAP, budgetOwner: 'adset' } })
+    await recommend()
+    expect((await all())[0]?.suggested_action.target).to.deep.equal({
+      entity_type: 'adset',
+      entity_ids: ['set', 'set-last-week'],
+    })
+  })
+
+  it('wait for all figures of the week before they are looked at', async () => {
+    await known({ camp: CHEAP })
+    await recommend()
+    const [advice] = await all()
+    await service().apply(advice?.id ?? 0, { actor: 'me', reason: null })
+    const days = [12, 13, 14, 16, 17, 18].map((day) => `2026-03-${day}`)
+    await insertDays(
+      database.knex,
+      configId,
+      days.map((date) => row('ad', date, 20, 1)),
+    )
+    const outcome = async () => {
+      await service().recommendLevel('campaign', step({}, '2026-03-18'), await startRun())
+      return (await all()).find(({ id }) => id === advice?.id)?.outcome
+    }
+    expect(await outcome()).to.equal(null)
+    // An import of the day while it still ran says nothing of how it ended.
+    const covering = (created_at: string) =>
+      database.knex('ads_imports').insert({
+        config_id: configId,
+        sha256: created_at.padEnd(64),
+        date_from: '2026-03-15',
+        date_to: '2026-03-15',
+        report: '{}',
+        actor: 'test',
+        created_at,
+      })
+    await covering('2026-03-16T02:59:59Z')
+    expect(await outcome()).to.equal(null)
+    await covering('2026-03-16T03:00:00Z')
+    expect(await outcome()).to.include({ verdict: 'neutral', metric: 'cpl', baseline: 'account' })
+  })
+
+  it('of an entity without siblings are held against the account', async () => {
+    await known({ ad: CHEAP }, 'ad', 'set')
+    await recommend('ad')
+    const [advice] = await all('ad')
+    await service().apply(advice?.id ?? 0, { actor: 'me', reason: null })
+    await insertDays(
+      database.knex,
+      configId,
+      Array.from({ length: 7 }, (_, i) => row('ad', toLocalDate(toDayNumber(DAY) + 2 + i), 20, 1)),
+    )
+    await service().recommendLevel('ad', step({}, '2026-03-18'), await startRun())
+    const outcome = (await all('ad')).find(({ id }) => id === advice?.id)?.outcome
+    expect(outcome).to.include({ baseline: 'account', before: 20, after: 20 })
+  })
 
   it('know what another run added while they were under way', async () => {
     await known({ camp: DEAR })

@@ -170,6 +170,110 @@ describe('the matrix of advice', () => {
     })
   }
 
+  it('proposes for each rule what the table says', () => {
+    const proposed = CASES.map(([rule, fulfilled]) => {
+      const found = candidatesFor(situation(fulfilled)).find((candidate) => candidate.rule === rule)
+      return [
+        rule,
+        found?.type,
+        found?.priority,
+        found?.confidence,
+        found?.action,
+        found?.changePct,
+        found?.days,
+      ]
+    })
+    expect(proposed).to.deep.equal([
+      ['scale_up', 'SCALE_UP', 7, 0.8, 'daily_budget', 50, 7],
+      ['budget_decrease', 'BUDGET_DECREASE', 6, 0.75, 'daily_budget', -30, 5],
+      ['no_leads', 'PAUSE', 7, 0.7, 'PAUSED', null, 3],
+      ['worse_than_siblings', 'PAUSE', 6, 0.7, 'PAUSED', null, 3],
+      ['high_cpl', 'PAUSE', 6, 0.7, 'PAUSED', null, 3],
+      ['underperformer', 'PAUSE', 5, 0.7, 'PAUSED', null, 3],
+      ['budget_increase', 'BUDGET_INCREASE', 4, 0.7, 'daily_budget', 25, 7],
+      ['reactivate', 'REACTIVATE', 3, 0.6, 'ACTIVE', null, 14],
+      ['audience_review', 'AUDIENCE_REVIEW', 5, 0.7, 'review_targeting', null, 7],
+      ['audience_expansion', 'AUDIENCE_EXPANSION', 5, 0.7, 'expand_audience', null, 7],
+      ['audience_narrowing', 'AUDIENCE_NARROWING', 5, 0.7, 'narrow_audience', null, 7],
+      ['creative_refresh', 'CREATIVE_REFRESH', 5, 0.75, 'create_new_creatives', null, 7],
+      ['creative_refresh', 'CREATIVE_REFRESH', 5, 0.75, 'create_new_creatives', null, 7],
+      ['creative_test', 'CREATIVE_TEST', 4, 0.65, 'create_variations', null, 7],
+      ['creative_winner', 'CREATIVE_WINNER', 7, 0.8, 'scale_winner', null, 7],
+    ])
+    const steps = [10, 12, 14].map((cpl7d) => {
+      const [found] = candidatesFor(situation({ cpl7d, leads7d: 10, daysWithLeads7d: 5, cplTrend: 0 }))
+      return [found?.priority, found?.confidence, found?.expected.leads]
+    })
+    expect(steps).to.deep.equal([
+      [9, 0.9, 8],
+      [8, 0.85, 6],
+      [7, 0.8, 4],
+    ])
+    const both = { level: 'ad', frequency7d: 3, ctrTrend: -10.01, cplTrend: 15.01 } as const
+    expect(candidatesFor(situation(both))[0]?.priority).to.equal(6)
+  })
+
+  /** Whose lack stops each rule; the trend of the cost may be unknown where a budget is to grow on proof alone. */
+  const NEEDED: Readonly<Record<Rule, readonly (keyof EntityFeatures)[]>> = {
+    scale_up: ['cpl7d'],
+    budget_decrease: ['cpl7d', 'cplTrend'],
+    no_leads: [],
+    worse_than_siblings: ['performanceVsSiblings', 'siblingsCpl7d'],
+    high_cpl: ['cpl7d'],
+    underperformer: [],
+    budget_increase: ['cpl7d', 'cplTrend'],
+    reactivate: ['cpl30d'],
+    audience_review: ['cplTrend', 'ctrTrend'],
+    audience_expansion: ['cpl7d', 'shareOfParentSpend'],
+    audience_narrowing: ['cpl7d', 'ctr7d', 'conversionRate7d'],
+    creative_refresh: ['frequency7d'],
+    creative_test: ['cpl7d', 'cplStd7d'],
+    creative_winner: ['performanceVsSiblings', 'cpl7d'],
+  }
+
+  const OFF_LEVEL: Readonly<Record<Rule, readonly Situation['level'][]>> = {
+    scale_up: [],
+    budget_decrease: ['ad'],
+    no_leads: [],
+    worse_than_siblings: ['campaign'],
+    high_cpl: [],
+    underperformer: [],
+    budget_increase: ['ad'],
+    reactivate: [],
+    audience_review: ['campaign', 'ad'],
+    audience_expansion: ['campaign', 'ad'],
+    audience_narrowing: ['campaign', 'ad'],
+    creative_refresh: ['campaign', 'adset'],
+    creative_test: ['campaign', 'adset'],
+    creative_winner: ['campaign', 'adset'],
+  }
+
+  it('lets no rule speak without the numbers it needs, off its levels, too early, or of what is off', () => {
+    const nobody = { avgCpl: null, avgCtr: null, avgConversionRate: null }
+    const byAccount = new Set<Rule>([
+      'scale_up',
+      'budget_decrease',
+      'high_cpl',
+      'budget_increase',
+      'reactivate',
+      'audience_expansion',
+      'audience_narrowing',
+      'creative_test',
+    ])
+    for (const [rule, fulfilled] of CASES) {
+      for (const name of NEEDED[rule])
+        expect(fires(rule, { ...fulfilled, [name]: null }), `${rule} without ${name}`).to.equal(false)
+      expect(fires(rule, { ...fulfilled, reference: nobody }), rule).to.equal(!byAccount.has(rule))
+      for (const level of ['campaign', 'adset', 'ad'] as const)
+        expect(fires(rule, { ...fulfilled, level }), `${rule} on ${level}`).to.equal(
+          !OFF_LEVEL[rule].includes(level),
+        )
+      expect(fires(rule, { ...fulfilled, daysActive: 2 }), rule).to.equal(false)
+      const isActive = rule === 'reactivate'
+      expect(fires(rule, { ...fulfilled, isActive }), rule).to.equal(false)
+    }
+  })
+
   it('grows with how much cheaper or dearer the leads are', () => {
     const of = (changes: Changes) => candidatesFor(situation(changes))[0]
     const cheap = { leads7d: 10, daysWithLeads7d: 5, cplTrend: 0 }
@@ -237,6 +341,24 @@ describe('the matrix of advice', () => {
           expect(titleOf(candidate)).not.to.match(/NaN|undefined|null/)
         }
       }),
+    )
+  })
+
+  it('groups large amounts, and tells a chance too small for its digits', () => {
+    const [pause] = candidatesFor(
+      situation({
+        level: 'ad',
+        performanceVsSiblings: -1,
+        siblingsWithLeads7d: 2,
+        siblingsCpl7d: 10,
+        spend7d: 12_345.6,
+        leads7d: 1,
+        cpl7d: 12_345.6,
+        reference: { avgCpl: null, avgCtr: null, avgConversionRate: null },
+      }),
+    )
+    expect(pause && sentenceOf(pause, 'BRL')).to.equal(
+      '1 lead for BRL 12,345.60 in 7 days, where its siblings pay BRL 10.00 each; that is not chance (p < 0.001): pause it.',
     )
   })
 
