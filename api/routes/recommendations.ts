@@ -8,6 +8,7 @@ import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
 import { recommendLevel } from '../../shared/jobs/recommendation.ts'
 import { toStepPayload } from '../../shared/jobs/step.ts'
 import {
+  DecisionReason,
   OUTCOMES,
   Reasoning,
   RECOMMENDATION_STATUSES,
@@ -170,7 +171,7 @@ const decision = (verb: 'apply' | 'dismiss', summary: string): Route =>
     tag: TAG,
     summary,
     params: z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) }),
-    body: z.object({ reason: z.string().trim().min(1).max(500).optional() }).default({}),
+    body: z.object({ reason: DecisionReason.optional() }).default({}),
     reply: { 200: Recommendation },
     handle: async ({ params, body, principal, seesConfig }, services) => {
       const before = await visible(params.id, seesConfig, services)

@@ -8,6 +8,7 @@ import { AppError } from '../../shared/core/errors.ts'
 import type { AdsConfig } from '../../shared/entities/configs.ts'
 import { recommendLevel } from '../../shared/jobs/recommendation.ts'
 import { toStepPayload } from '../../shared/jobs/step.ts'
+import { DecisionReason } from '../../shared/recommendation/recommendations.ts'
 import type { RecommendationRow } from '../../shared/recommendation/recommendations.ts'
 import type { Services } from '../../shared/services.ts'
 import { describeRun, exitCodeOf, followRuns } from '../follow.ts'
@@ -155,10 +156,12 @@ export const registerAdvice = (program: Command, open: Opener): void => {
       .action(async (text: string, options: { reason?: string; json?: boolean }) => {
         const id = Number(text)
         if (!Number.isSafeInteger(id) || id < 1) throw invalid('ID: is a number of "vigia advice list"')
+        const reason = DecisionReason.optional().safeParse(options.reason)
+        if (!reason.success) throw invalid(`--reason: ${reason.error.issues[0]?.message}`)
         const { services, audited } = await open()
         const row = await services.recommendation[verb](id, {
           actor: 'cli',
-          reason: options.reason ?? null,
+          reason: reason.data ?? null,
         })
         await audited(`advice ${verb}`, `recommendation/${id}`, { status: row.status, reason: row.reason })
         if (options.json) printJson(row)

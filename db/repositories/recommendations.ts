@@ -158,13 +158,12 @@ const dueSql = (level: Level): string => {
       join ads_insights_daily i on i.config_id = :configId and i.date between d.day - 7 and d.day + 7
       group by 1, 2, 3
     ), families as (
-      select day, parent, count(*) as members, ${summed((name) => `sum(${name})`)} from sums group by day, parent
+      select day, parent, ${summed((name) => `sum(${name})`)} from sums group by day, parent
     ), accounts as (
       select day, ${summed((name) => `sum(${name})`)} from sums group by day
     )
     select due.id, ${packed('own')} as own, ${packed('accounts')} as account,
-      case when families.members > case when own.id is null then 0 else 1 end
-        then ${packed('families', 'own')} end as siblings
+      case when families.day is not null then ${packed('families', 'own')} end as siblings
     from due
     left join sums own on own.day = due.day and own.id = due.entity_id and own.parent is not distinct from due.parent_id
     left join families on families.day = due.day and families.parent = due.parent_id

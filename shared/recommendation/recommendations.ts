@@ -88,7 +88,7 @@ export interface BudgetTree {
 export interface OutcomeWindows {
   readonly id: number
   readonly own: WeekPair
-  /** The entity's siblings together; null on campaigns and where there are none. */
+  /** The entity's siblings together, all 0 without any; null on campaigns. */
   readonly siblings: WeekPair | null
   readonly account: WeekPair
 }
@@ -158,6 +158,9 @@ export interface RecommendationFilter {
   readonly from?: LocalDate
   readonly to?: LocalDate
 }
+
+/** Why advice was followed or put aside. */
+export const DecisionReason = z.string().trim().min(1, 'must not be empty').max(500)
 
 export interface Decision {
   readonly actor: string
