@@ -14,6 +14,7 @@ import { detectLevel } from '../../shared/jobs/detection.ts'
 import type { Services } from '../../shared/services.ts'
 import { route } from '../route.ts'
 import type { Route } from '../route.ts'
+import { requireDayOrder } from './scope.ts'
 
 const TAG = 'Anomalies'
 const DRY_RUN_ENTITIES = 50
@@ -100,12 +101,7 @@ const filterOf = async (query: z.output<typeof Filter>, services: Services): Pro
   const dateTo = query.date_to ?? toLocalDate(newest + 1)
   const first = query.date_to === undefined ? newest : toDayNumber(query.date_to)
   const dateFrom = query.date_from ?? toLocalDate(first - query.days + 1)
-  if (dateFrom > dateTo) {
-    const message = `is after date_to (${dateTo}); swap them`
-    throw new AppError('INVALID_REQUEST', `date_from: ${message}`, {
-      errors: [{ field: 'query.date_from', message }],
-    })
-  }
+  requireDayOrder(dateFrom, dateTo)
   return {
     configId: query.config_id,
     dateFrom,

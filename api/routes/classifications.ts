@@ -8,9 +8,9 @@ import { ConfigId, EntityId, Level } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
 import { classifyLevel } from '../../shared/jobs/classification.ts'
-import { toStepPayload } from '../../shared/jobs/step.ts'
 import { route } from '../route.ts'
 import type { Route } from '../route.ts'
+import { requireDayOrder, startStep, StepScope, Ticket } from './scope.ts'
 
 const TAG = 'Classifications'
 
@@ -66,12 +66,7 @@ const Filter = PageQuery.extend({
 })
 
 const filterOf = (query: z.output<typeof Filter>): ClassificationFilter => {
-  if (query.date_from !== undefined && query.date_to !== undefined && query.date_from > query.date_to) {
-    const message = `is after date_to (${query.date_to}); swap them`
-    throw new AppError('INVALID_REQUEST', `date_from: ${message}`, {
-      errors: [{ field: 'query.date_from', message }],
-    })
-  }
+  requireDayOrder(query.date_from, query.date_to)
   return {
     configId: query.config_id,
     entityType: query.entity_type,
@@ -106,35 +101,11 @@ const classify = route({
   role: 'trainer',
   tag: TAG,
   summary: 'Classifies the entities of a level, or some of them',
-  body: z.object({
-    config_id: ConfigId,
-    entity_type: Level.default('campaign'),
-    entity_ids: z.array(EntityId).min(1).max(500).optional(),
-    date: LocalDate.optional().describe('Default: the newest complete day that has rows'),
+  body: StepScope.extend({
     force: z.boolean().default(false).describe('Also where a valid tier is known'),
   }),
-  reply: { 202: z.object({ run_id: z.string(), status: z.string() }) },
-  handle: async ({ body, principal, seesConfig, traceId }, services) => {
-    seesConfig(body.config_id)
-    const payload = await toStepPayload(
-      {
-        configId: body.config_id,
-        entityIds: body.entity_ids ?? null,
-        day: body.date ?? null,
-        force: body.force,
-      },
-      services,
-    )
-    const run = await services.enqueue(classifyLevel[body.entity_type], payload, {
-      actor: principal.actor,
-      traceId,
-    })
-    return {
-      status: 202,
-      body: { run_id: run.id, status: run.status },
-      headers: { location: `/api/v1/runs/${run.id}` },
-    }
-  },
+  reply: { 202: Ticket },
+  handle: (input, services) => startStep(classifyLevel, input, { force: input.body.force }, services),
 })
 
 const feedback = route({

@@ -4,12 +4,12 @@ import { toNamed } from '../../ml/features/feature-names.ts'
 import type { NamedFeatures } from '../../ml/features/feature-names.ts'
 import { LocalDate } from '../../shared/core/days.ts'
 import { ConfigId, EntityId, Level } from '../../shared/core/entity.ts'
-import { AppError } from '../../shared/core/errors.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
 import { wireNumber } from '../../shared/core/wire.ts'
 import type { FeatureFilter, StoredFeatures } from '../../shared/features/feature-store.ts'
 import { route } from '../route.ts'
 import type { Route } from '../route.ts'
+import { requireDayOrder } from './scope.ts'
 
 const number = z.number()
 const maybe = z.number().nullable()
@@ -104,12 +104,7 @@ const Filter = PageQuery.extend({
 })
 
 const filterOf = (query: z.output<typeof Filter>): FeatureFilter => {
-  if (query.date_from !== undefined && query.date_to !== undefined && query.date_from > query.date_to) {
-    const message = `is after date_to (${query.date_to}); swap them`
-    throw new AppError('INVALID_REQUEST', `date_from: ${message}`, {
-      errors: [{ field: 'query.date_from', message }],
-    })
-  }
+  requireDayOrder(query.date_from, query.date_to)
   return {
     configId: query.config_id,
     level: query.entity_type,

@@ -2,16 +2,14 @@
 import { z } from 'zod'
 import { LocalDate } from '../../shared/core/days.ts'
 import { ConfigId, EntityId, Level } from '../../shared/core/entity.ts'
-import { AppError } from '../../shared/core/errors.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
 import { FORECAST_METRICS, HORIZON_DAYS_MAX, HORIZON_DAYS_USUAL } from '../../shared/forecasting/forecasts.ts'
 import { forecastLevel } from '../../shared/jobs/forecasting.ts'
-import { toStepPayload } from '../../shared/jobs/step.ts'
 import { route } from '../route.ts'
 import type { Route } from '../route.ts'
+import { requireDayOrder, startStep, StepScope, Ticket } from './scope.ts'
 
 const TAG = 'Forecasts'
-const ENTITIES_MAX = 500
 
 const number = z.number().nullable()
 
@@ -71,12 +69,7 @@ const list = route({
     await services.configs.get(query.config_id)
     const dateFrom = query.date ?? query.date_from
     const dateTo = query.date ?? query.date_to
-    if (dateFrom !== undefined && dateTo !== undefined && dateFrom > dateTo) {
-      const message = `is after date_to (${dateTo}); swap them`
-      throw new AppError('INVALID_REQUEST', `date_from: ${message}`, {
-        errors: [{ field: 'query.date_from', message }],
-      })
-    }
+    requireDayOrder(dateFrom, dateTo)
     const filter = {
       configId: query.config_id,
       level: query.entity_type,
@@ -95,31 +88,14 @@ const generate = route({
   role: 'trainer',
   tag: TAG,
   summary: 'Forecasts spend, leads and cost per lead of a level or of some of its entities',
-  body: z.object({
-    config_id: ConfigId,
-    entity_type: Level.default('campaign'),
-    entity_ids: z.array(EntityId).min(1).max(ENTITIES_MAX).optional(),
-    date: LocalDate.optional().describe('The last day to learn from; default: the newest one with rows'),
+  body: StepScope.extend({
     metrics: z.array(z.enum(FORECAST_METRICS)).min(1).optional().describe('Default: all'),
     horizon_days: z.int().min(1).max(HORIZON_DAYS_MAX).default(HORIZON_DAYS_USUAL),
   }),
-  reply: { 202: z.object({ run_id: z.string(), status: z.string() }) },
-  handle: async ({ body, principal, seesConfig, traceId }, services) => {
-    seesConfig(body.config_id)
-    const step = await toStepPayload(
-      { configId: body.config_id, entityIds: body.entity_ids ?? null, day: body.date ?? null },
-      services,
-    )
-    const payload = { ...step, metrics: body.metrics ?? null, horizonDays: body.horizon_days }
-    const run = await services.enqueue(forecastLevel[body.entity_type], payload, {
-      actor: principal.actor,
-      traceId,
-    })
-    return {
-      status: 202,
-      body: { run_id: run.id, status: run.status },
-      headers: { location: `/api/v1/runs/${run.id}` },
-    }
+  reply: { 202: Ticket },
+  handle: (input, services) => {
+    const { metrics, horizon_days: horizonDays } = input.body
+    return startStep(forecastLevel, input, { metrics: metrics ?? null, horizonDays }, services)
   },
 })
 

@@ -6,7 +6,6 @@ import { ConfigId, EntityId, Level } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
 import { recommendLevel } from '../../shared/jobs/recommendation.ts'
-import { toStepPayload } from '../../shared/jobs/step.ts'
 import {
   DecisionReason,
   OUTCOMES,
@@ -18,6 +17,7 @@ import type { RecommendationRow } from '../../shared/recommendation/recommendati
 import type { Services } from '../../shared/services.ts'
 import { route } from '../route.ts'
 import type { Route } from '../route.ts'
+import { requireDayOrder, startStep, StepScope, Ticket } from './scope.ts'
 
 const TAG = 'Recommendations'
 
@@ -83,12 +83,7 @@ const list = route({
   handle: async ({ query, seesConfig }, { configs, recommendation }) => {
     seesConfig(query.config_id)
     await configs.get(query.config_id)
-    if (query.date_from !== undefined && query.date_to !== undefined && query.date_from > query.date_to) {
-      const message = `is after date_to (${query.date_to}); swap them`
-      throw new AppError('INVALID_REQUEST', `date_from: ${message}`, {
-        errors: [{ field: 'query.date_from', message }],
-      })
-    }
+    requireDayOrder(query.date_from, query.date_to)
     const page = await recommendation.list(
       {
         configId: query.config_id,
@@ -112,38 +107,15 @@ const generate = route({
   role: 'trainer',
   tag: TAG,
   summary: 'Makes advice for the entities of a level, or some of them',
-  body: z.object({
-    config_id: ConfigId,
-    entity_type: Level.default('campaign'),
-    entity_ids: z.array(EntityId).min(1).max(500).optional(),
-    date: LocalDate.optional().describe('Default: the newest complete day that has rows'),
+  body: StepScope.extend({
     force_refresh: z
       .boolean()
       .default(false)
       .describe('Makes active advice anew; what is no longer true expires'),
   }),
-  reply: { 202: z.object({ run_id: z.string(), status: z.string() }) },
-  handle: async ({ body, principal, seesConfig, traceId }, services) => {
-    seesConfig(body.config_id)
-    const payload = await toStepPayload(
-      {
-        configId: body.config_id,
-        entityIds: body.entity_ids ?? null,
-        day: body.date ?? null,
-        force: body.force_refresh,
-      },
-      services,
-    )
-    const run = await services.enqueue(recommendLevel[body.entity_type], payload, {
-      actor: principal.actor,
-      traceId,
-    })
-    return {
-      status: 202,
-      body: { run_id: run.id, status: run.status },
-      headers: { location: `/api/v1/runs/${run.id}` },
-    }
-  },
+  reply: { 202: Ticket },
+  handle: (input, services) =>
+    startStep(recommendLevel, input, { force: input.body.force_refresh }, services),
 })
 
 const visible = async (

@@ -1,12 +1,13 @@
 /** Anomalies in PostgreSQL: what detection writes, what people read and decide. */
 import type { Knex } from 'knex'
-import { LocalDate, toDayNumber, toLocalDate } from '../../shared/core/days.ts'
+import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import type { Level } from '../../shared/core/entity.ts'
-import { foreignCursor, toPage } from '../../shared/core/page.ts'
+import { toPage } from '../../shared/core/page.ts'
 import { wireNumber, wireNumbers } from '../../shared/core/wire.ts'
 import type { AnomalyFilter, AnomalyRow, AnomalyStore } from '../../shared/detection/anomalies.ts'
 import type { DetectionStore, ScoredAnomaly } from '../../shared/detection/detection-store.ts'
 import { assertFence } from '../fence.ts'
+import { cutByDay, dayCursor } from './day-pages.ts'
 
 /** Findings per INSERT; bounds the size of one JSON parameter. */
 const INSERT_SIZE = 2000
@@ -333,27 +334,14 @@ const fromRow = (row: StoredAnomaly): AnomalyRow => ({
   run_id: row.run_id,
 })
 
-const CURSOR = /^(\d{4}-\d{2}-\d{2})_(\d{1,18})$/
-
 export const anomalyStore = (db: Knex): AnomalyStore => ({
   list: async (filter, page) => {
-    const query = filtered(withNames(db), filter)
-      .orderBy([
-        { column: 'a.anomaly_date', order: 'desc' },
-        { column: 'a.id', order: 'desc' },
-      ])
-      .limit(page.pageSize)
-    if (page.afterId === null) void query.offset((page.page - 1) * page.pageSize)
-    else {
-      const [, date, id] = CURSOR.exec(page.afterId) ?? []
-      if (date === undefined || id === undefined || !LocalDate.safeParse(date).success) throw foreignCursor()
-      void query.whereRaw('(a.anomaly_date, a.id) < (?::date, ?::bigint)', [date, id])
-    }
+    const query = cutByDay(filtered(withNames(db), filter), page, 'a.anomaly_date', 'a.id')
     const [rows, counted] = (await Promise.all([
       query,
       filtered(db('ml_anomalies as a'), filter).count('* as n').first(),
     ])) as [StoredAnomaly[], { n: number }]
-    return toPage(page, counted.n, rows.map(fromRow), (row) => `${row.anomaly_date}_${row.id}`)
+    return toPage(page, counted.n, rows.map(fromRow), (row) => dayCursor(row.anomaly_date, row.id))
   },
 
   summary: async (filter) => {

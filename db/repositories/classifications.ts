@@ -8,12 +8,14 @@ import type {
   FeedbackRow,
   TierDirection,
 } from '../../shared/classification/classifications.ts'
-import { LocalDate, toDayNumber } from '../../shared/core/days.ts'
+import { toDayNumber } from '../../shared/core/days.ts'
+import type { LocalDate } from '../../shared/core/days.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
-import { foreignCursor, toPage } from '../../shared/core/page.ts'
+import { toPage } from '../../shared/core/page.ts'
 import { wireNumber, wireNumbers } from '../../shared/core/wire.ts'
 import { assertFence } from '../fence.ts'
+import { cutByDay, dayCursor } from './day-pages.ts'
 
 interface Stored {
   readonly id: number
@@ -150,27 +152,19 @@ where config_id = :configId and entity_type = :level and classification_date = c
 /** First key of the advisory locks of tiers; the second is the config. */
 const LOCK_SPACE = 7_164_470
 
-const CURSOR = /^(\d{4}-\d{2}-\d{2})_(\d{1,18})$/
-
 export const classificationStore = (db: Knex): ClassificationStore => ({
   list: async (filter, page) => {
-    const query = filtered(withNames(db, filter.entityType), filter)
-      .orderBy([
-        { column: 'c.classification_date', order: 'desc' },
-        { column: 'c.id', order: 'desc' },
-      ])
-      .limit(page.pageSize)
-    if (page.afterId === null) void query.offset((page.page - 1) * page.pageSize)
-    else {
-      const [, date, id] = CURSOR.exec(page.afterId) ?? []
-      if (date === undefined || id === undefined || !LocalDate.safeParse(date).success) throw foreignCursor()
-      void query.whereRaw('(c.classification_date, c.id) < (?::date, ?::bigint)', [date, id])
-    }
+    const query = cutByDay(
+      filtered(withNames(db, filter.entityType), filter),
+      page,
+      'c.classification_date',
+      'c.id',
+    )
     const [rows, counted] = (await Promise.all([
       query,
       filtered(db('ml_classifications as c'), filter).count('* as n').first(),
     ])) as [Stored[], { n: number }]
-    return toPage(page, counted.n, rows.map(fromRow), (row) => `${row.classification_date}_${row.id}`)
+    return toPage(page, counted.n, rows.map(fromRow), (row) => dayCursor(row.classification_date, row.id))
   },
 
   find: async (id) => {

@@ -3,9 +3,10 @@ import type { Knex } from 'knex'
 import { fromNamed, toNamed } from '../../ml/features/feature-names.ts'
 import type { NamedFeatures } from '../../ml/features/feature-names.ts'
 import { conversionRateOf, cplOf, ctrOf } from '../../ml/ratios.ts'
-import { LocalDate, toDayNumber, toLocalDate } from '../../shared/core/days.ts'
+import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
+import type { LocalDate } from '../../shared/core/days.ts'
 import type { Level } from '../../shared/core/entity.ts'
-import { foreignCursor, toPage } from '../../shared/core/page.ts'
+import { toPage } from '../../shared/core/page.ts'
 import { FenceLost } from '../../shared/core/work.ts'
 import type {
   FeatureFilter,
@@ -14,6 +15,7 @@ import type {
   StoredFeatures,
 } from '../../shared/features/feature-store.ts'
 import { FENCE_SQL } from '../fence.ts'
+import { cutByDay, dayCursor } from './day-pages.ts'
 
 interface Stored {
   readonly id: number
@@ -83,8 +85,6 @@ const filtered = (query: Knex.QueryBuilder, filter: FeatureFilter): Knex.QueryBu
   return query
 }
 
-const CURSOR = /^(\d{4}-\d{2}-\d{2})_(\d{1,18})$/
-
 const finite = (value: number): number | null => (Number.isNaN(value) ? null : value)
 
 export const featureStore = (db: Knex): FeatureStore => ({
@@ -112,24 +112,12 @@ export const featureStore = (db: Knex): FeatureStore => ({
   },
 
   list: async (filter, page) => {
-    const query = filtered(db('ml_features'), filter)
-      .select('*')
-      .orderBy([
-        { column: 'feature_date', order: 'desc' },
-        { column: 'id', order: 'desc' },
-      ])
-      .limit(page.pageSize)
-    if (page.afterId === null) void query.offset((page.page - 1) * page.pageSize)
-    else {
-      const [, date, id] = CURSOR.exec(page.afterId) ?? []
-      if (date === undefined || id === undefined || !LocalDate.safeParse(date).success) throw foreignCursor()
-      void query.whereRaw('(feature_date, id) < (?::date, ?::bigint)', [date, id])
-    }
+    const query = cutByDay(filtered(db('ml_features'), filter).select('*'), page, 'feature_date', 'id')
     const [rows, counted] = (await Promise.all([
       query,
       filtered(db('ml_features'), filter).count('* as n').first(),
     ])) as [Stored[], { n: number }]
-    return toPage(page, counted.n, rows.map(fromStored), (row) => `${row.day}_${row.id}`)
+    return toPage(page, counted.n, rows.map(fromStored), (row) => dayCursor(row.day, row.id))
   },
 
   write: async (fence, { configId, level, day, watermark }, rows) => {

@@ -1,8 +1,8 @@
 /** Forecasts in PostgreSQL: what the threads made of entities, what became of it, and lists of both. */
 import type { Knex } from 'knex'
-import { LocalDate } from '../../shared/core/days.ts'
+import type { LocalDate } from '../../shared/core/days.ts'
 import type { Level } from '../../shared/core/entity.ts'
-import { foreignCursor, toPage } from '../../shared/core/page.ts'
+import { toPage } from '../../shared/core/page.ts'
 import { wireNumber, wireNumbers } from '../../shared/core/wire.ts'
 import type {
   ForecastBatch,
@@ -13,6 +13,7 @@ import type {
   ForecastTarget,
 } from '../../shared/forecasting/forecasts.ts'
 import { assertFence } from '../fence.ts'
+import { cutByDay, dayCursor } from './day-pages.ts'
 
 /** First key of the advisory locks of forecasts; the second is the config. */
 const LOCK_SPACE = 7_164_460
@@ -220,8 +221,6 @@ const filtered = (db: Knex, filter: ForecastFilter): Knex.QueryBuilder => {
   return query
 }
 
-const CURSOR = /^(\d{4}-\d{2}-\d{2})_(\d{1,18})$/
-
 const writeBatch = async (
   trx: Knex.Transaction,
   runId: string,
@@ -298,23 +297,16 @@ export const forecastStore = (db: Knex): ForecastStore => ({
 
   list: async (filter, page) => {
     const { table, id } = NAMES[filter.level]
-    const query = filtered(db, filter)
-      .leftJoin(`${table} as e`, (join) => {
-        join.on('e.config_id', 'f.config_id').on(`e.${id}`, 'f.entity_id')
-      })
-      .select('f.*', 'e.name as entity_name')
-      .orderBy([
-        { column: 'f.forecast_date', order: 'desc' },
-        { column: 'f.id', order: 'desc' },
-      ])
-      .limit(page.pageSize)
-    if (page.afterId === null) void query.offset((page.page - 1) * page.pageSize)
-    else {
-      const [, date, lastId] = CURSOR.exec(page.afterId) ?? []
-      if (date === undefined || lastId === undefined || !LocalDate.safeParse(date).success)
-        throw foreignCursor()
-      void query.whereRaw('(f.forecast_date, f.id) < (?::date, ?::bigint)', [date, lastId])
-    }
+    const query = cutByDay(
+      filtered(db, filter)
+        .leftJoin(`${table} as e`, (join) => {
+          join.on('e.config_id', 'f.config_id').on(`e.${id}`, 'f.entity_id')
+        })
+        .select('f.*', 'e.name as entity_name'),
+      page,
+      'f.forecast_date',
+      'f.id',
+    )
     const [rows, counted] = (await Promise.all([query, filtered(db, filter).count('* as n').first()])) as [
       StoredForecast[],
       { n: number },
@@ -325,6 +317,6 @@ export const forecastStore = (db: Knex): ForecastStore => ({
     const byForecast = new Map<number, StoredPoint[]>(rows.map((row) => [row.id, []]))
     for (const point of points) byForecast.get(point.forecast_id)?.push(point)
     const data = rows.map((row) => fromRow(row, byForecast.get(row.id) ?? []))
-    return toPage(page, counted.n, data, (row) => `${row.forecast_date}_${row.id}`)
+    return toPage(page, counted.n, data, (row) => dayCursor(row.forecast_date, row.id))
   },
 })
