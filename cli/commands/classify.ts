@@ -18,7 +18,8 @@ import type { Opener } from '../system.ts'
 import { runJson } from './runs.ts'
 
 const PAGE_SIZE = 200
-const NAME_WIDTH = 32
+/** With it the table is at most 118 columns wide, up to costs of 999.99. */
+const NAME_WIDTH = 28
 
 const invalid = (message: string): AppError => new AppError('INVALID_REQUEST', message)
 
@@ -72,7 +73,7 @@ const wordsOf = (tier: string): string => tier.toLowerCase().replaceAll('_', ' '
 const changeOf = (row: ClassificationRow): string =>
   row.previous_tier === null || row.direction === 'stable'
     ? '-'
-    : `${row.direction} from ${wordsOf(row.previous_tier)}`
+    : `${row.direction === 'improved' ? 'up' : 'down'} from ${wordsOf(row.previous_tier)}`
 
 const moneyOf = (row: ClassificationRow, name: string, currency: string): string => {
   const value = row.metrics_snapshot[name]
@@ -87,7 +88,7 @@ export const renderTiers = (rows: readonly ClassificationRow[], currency: string
       { title: 'Sure', align: 'right', cell: (row) => `${Math.round(row.confidence * 100)}%` },
       { title: 'A lead', align: 'right', cell: (row) => moneyOf(row, 'cpl_7d', currency) },
       { title: 'Account', align: 'right', cell: (row) => moneyOf(row, 'avg_cpl', currency) },
-      { title: 'Days in it', align: 'right', cell: (row) => String(row.days_in_tier) },
+      { title: 'Days', align: 'right', cell: (row) => String(row.days_in_tier) },
       { title: 'Change', cell: changeOf },
       { title: 'As of', cell: (row) => row.classification_date },
     ],

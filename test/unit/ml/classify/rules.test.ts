@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import * as fc from 'fast-check'
-import { classifyByRules, saysNothing, spread, tierOfTable } from '../../../../ml/classify/rules.ts'
+import { classifyByRules, saysNothing, tierOfTable } from '../../../../ml/classify/rules.ts'
 import { TIERS } from '../../../../ml/classify/tier.ts'
 import type { Tier } from '../../../../ml/classify/tier.ts'
 import type { EntityFeatures } from '../../../../ml/features/entity-features.ts'
@@ -55,36 +55,85 @@ describe('tiers by rules', () => {
     expect(classifyByRules(of({ cpl7d: 20 }), { ...REFERENCE, avgCpl: null })?.tier).to.equal('MODERATE')
   })
 
-  it('gives probabilities that sum to 1, the largest to its tier', () => {
-    fc.assert(
-      fc.property(
-        fc.constantFrom(...TIERS),
-        fc.double({ min: 0.5, max: 1, noNaN: true }),
-        (tier, confidence) => {
-          const { probabilities } = spread(tier, confidence)
-          const all = Object.values(probabilities)
-          expect(all.reduce((sum, p) => sum + p, 0)).to.be.closeTo(1, 1e-12)
-          expect(Math.max(...all)).to.equal(probabilities[tier])
-        },
-      ),
-    )
+  it('meets a limit that is met exactly, also where binary fractions miss it by a hair', () => {
+    expect(4.2 / 6).to.be.above(0.7)
+    for (let cents = 10; cents <= 20_000; cents += 10) {
+      const avgCpl = cents / 100
+      const at = (tenths: number) =>
+        classifyByRules(of({ cpl7d: (cents * tenths) / 1000 }), { ...REFERENCE, avgCpl })?.tier
+      expect([at(7), at(10), at(15)], String(avgCpl)).to.deep.equal(['HIGH_PERFORMER', 'MODERATE', 'LOW'])
+      const dearer = (cents * 0.7 + 0.001) / 100
+      expect(classifyByRules(of({ cpl7d: dearer }), { ...REFERENCE, avgCpl })?.tier).to.equal('MODERATE')
+    }
+    const trendOf = (now: number, before: number): number => (100 * (now - before)) / before
+    expect(trendOf(16.8, 14)).to.be.above(20)
+    expect(classifyByRules(of({ cplTrend: trendOf(16.8, 14) }), REFERENCE)?.tier).to.equal('MODERATE')
+    expect(classifyByRules(of({ cplTrend: trendOf(16.81, 14) }), REFERENCE)?.tier).to.equal('LOW')
   })
 
-  it('never calls the dearer of two the better', () => {
-    fc.assert(
-      fc.property(
-        fc.double({ min: 0.01, max: 200, noNaN: true }),
-        fc.double({ min: 0.01, max: 200, noNaN: true }),
-        fc.integer({ min: 1, max: 20 }),
-        fc.integer({ min: 1, max: 7 }),
-        (a, b, leads7d, daysWithLeads7d) => {
-          const tierAt = (cpl7d: number): number =>
-            TIERS.indexOf(
-              tierOfTable({ leads7d, spend7d: 1000, cpl7d, daysWithLeads7d }, 20)?.tier ?? 'UNDERPERFORMER',
-            )
-          expect(tierAt(Math.max(a, b))).to.be.at.most(tierAt(Math.min(a, b)))
-        },
-      ),
-    )
+  it('has an answer for leads that cost nothing', () => {
+    const free = of({ spend7d: 0, cpl7d: 0 })
+    expect(classifyByRules(free, REFERENCE)?.tier).to.equal('HIGH_PERFORMER')
+    expect(classifyByRules(free, { ...REFERENCE, avgCpl: 0 })?.tier).to.equal('MODERATE')
+  })
+
+  describe('whatever the week was', () => {
+    const weeks = fc.record({
+      leads7d: fc.integer({ min: 0, max: 30 }),
+      cents: fc.integer({ min: 0, max: 500_000 }),
+      daysWithLeads7d: fc.integer({ min: 1, max: 7 }),
+      cplTrend: fc.option(fc.double({ min: -100, max: 100, noNaN: true }), { nil: null }),
+    })
+    const weekOf = ({ cents, ...week }: { cents: number; leads7d: number }): EntityFeatures =>
+      of({ ...week, spend7d: cents / 100, cpl7d: week.leads7d === 0 ? null : cents / 100 / week.leads7d })
+    const averages = fc.double({ min: 0.01, max: 500, noNaN: true })
+
+    it('says nothing, or probabilities that sum to 1 with the largest for its tier', () => {
+      fc.assert(
+        fc.property(weeks, averages, (week, avgCpl) => {
+          const features = weekOf(week)
+          const found = classifyByRules(features, { ...REFERENCE, avgCpl })
+          expect(found === null).to.equal(saysNothing(features))
+          if (!found) return
+          const all = Object.values(found.probabilities)
+          expect(all.reduce((sum, p) => sum + p, 0)).to.be.closeTo(1, 1e-12)
+          expect(found.probabilities[found.tier]).to.equal(found.confidence)
+          for (const tier of TIERS.filter((one) => one !== found.tier))
+            expect(found.probabilities[tier]).to.be.below(found.confidence)
+        }),
+      )
+    })
+
+    it('never calls the dearer of two the better', () => {
+      fc.assert(
+        fc.property(
+          weeks.filter(({ leads7d }) => leads7d > 0),
+          fc.integer({ min: 0, max: 100_000 }),
+          averages,
+          (week, more, avgCpl) => {
+            const rankAt = (cents: number): number => {
+              const found = classifyByRules(weekOf({ ...week, cents }), { ...REFERENCE, avgCpl })
+              return found ? TIERS.indexOf(found.tier) : Number.NaN
+            }
+            expect(rankAt(week.cents + more)).to.be.at.most(rankAt(week.cents))
+          },
+        ),
+      )
+    })
+
+    it('moves by one tier at most for the trend, and pays for it only then', () => {
+      fc.assert(
+        fc.property(weeks, averages, (week, avgCpl) => {
+          const features = weekOf(week)
+          const plain = tierOfTable(features, avgCpl)
+          const found = classifyByRules(features, { ...REFERENCE, avgCpl })
+          if (!plain || !found) return
+          const step = TIERS.indexOf(found.tier) - TIERS.indexOf(plain.tier)
+          const trend = features.cplTrend ?? 0
+          expect(step).to.be.within(trend > 20 ? -1 : 0, trend < -15 ? 1 : 0)
+          expect(found.confidence).to.be.closeTo(plain.confidence * (step === 0 ? 1 : 0.9), 1e-12)
+        }),
+      )
+    })
   })
 })
