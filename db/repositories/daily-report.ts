@@ -71,7 +71,7 @@ from ml_recommendations t
 ${NAMES}
 left join ml_features f on f.config_id = t.config_id and f.entity_type = t.entity_type
   and f.entity_id = t.entity_id and f.feature_date = t.recommendation_date
-where t.config_id = ? and t.status = 'active' order by t.id`
+where t.config_id = ? and t.status = 'active' and t.expires_at > ? order by t.id`
 
 export const dailyReport = (db: Knex): ReportStore => ({
   days: async (configId, from, to) => {
@@ -160,8 +160,8 @@ export const dailyReport = (db: Knex): ReportStore => ({
     return page.data
   },
 
-  activeAdvice: async (configId) => {
-    const { rows } = (await db.raw(ADVICE, [configId])) as {
+  activeAdvice: async (configId, at) => {
+    const { rows } = (await db.raw(ADVICE, [configId, at])) as {
       rows: {
         id: number
         type: ReportAdvice['type']

@@ -174,7 +174,8 @@ export interface ReportStore {
   tierChanges(configId: number, day: LocalDate, limit: number): Promise<readonly ReportTierChange[]>
   /** Open, alerted, and of the week up to `day` or today. */
   openAnomalies(configId: number, from: LocalDate): Promise<readonly AnomalyRow[]>
-  activeAdvice(configId: number): Promise<readonly ReportAdvice[]>
+  /** What stands at `at`: advice expires also while no run comes by. */
+  activeAdvice(configId: number, at: Date): Promise<readonly ReportAdvice[]>
 }
 
 export interface ReportService {
@@ -335,7 +336,7 @@ export const createReports = (parts: {
       store.tiers(configId, day),
       store.tierChanges(configId, day, CHANGES_SHOWN),
       store.openAnomalies(configId, toLocalDate(number - WEEK + 1)),
-      store.activeAdvice(configId),
+      store.activeAdvice(configId, now),
       freshness.freshness(configId, day),
       freshness.watermark(configId, day),
     ])
