@@ -174,11 +174,10 @@ const prophet = (packages: ForecastPackages): ForecastModel => ({
   name: 'prophet',
   trust: POOR,
   slow: true,
-  forecast: ({ values: all, startS: firstS, stepS, periods }, horizon) => {
+  forecast: ({ values: all, startS: firstS, stepS, seasons }, horizon) => {
     const values = last(all, PROPHET_MAX_STEPS)
     const spanS = values.length * stepS
-    if (values.length < PROPHET_STEPS || spanS < 2 * WEEK_S || periods.length === 0 || isFlat(values))
-      return null
+    if (values.length < PROPHET_STEPS || spanS < 2 * WEEK_S || !seasons.evident || isFlat(values)) return null
     const startS = firstS + (all.length - values.length) * stepS
     const weekly = stepS < WEEK_S
     const yearly = spanS >= YEAR_DAYS * DAY_S
