@@ -12,7 +12,7 @@ import { DecisionReason } from '../../shared/recommendation/recommendations.ts'
 import type { RecommendationRow } from '../../shared/recommendation/recommendations.ts'
 import type { Services } from '../../shared/services.ts'
 import { describeRun, exitCodeOf, followRuns } from '../follow.ts'
-import { printJson, printLine, remark } from '../output.ts'
+import { printable, printJson, printLine, remark } from '../output.ts'
 import type { Opener } from '../system.ts'
 import { runJson } from './runs.ts'
 
@@ -56,12 +56,13 @@ const activeAdvice = async (
   return rows.toSorted((a, b) => b.priority - a.priority || b.confidence - a.confidence || a.id - b.id)
 }
 
+/** Names are imported: what could move a cursor is left out. */
+const nameOf = (row: RecommendationRow): string => printable(row.entity_name ?? '') || row.entity_id
+
 const printAdvice = (rows: readonly RecommendationRow[]): void => {
   if (rows.length === 0) printLine('Nothing to do.')
   for (const row of rows) {
-    printLine(
-      `${String(row.id).padStart(5)}  ${row.title}: ${row.entity_type} ${row.entity_name ?? row.entity_id}`,
-    )
+    printLine(`${String(row.id).padStart(5)}  ${row.title}: ${row.entity_type} ${nameOf(row)}`)
     printLine(`       ${row.reasoning.sentence}`)
   }
 }
@@ -165,10 +166,7 @@ export const registerAdvice = (program: Command, open: Opener): void => {
         })
         await audited(`advice ${verb}`, `recommendation/${id}`, { status: row.status, reason: row.reason })
         if (options.json) printJson(row)
-        else
-          printLine(
-            `${row.title} for ${row.entity_type} ${row.entity_name ?? row.entity_id} is ${row.status}.`,
-          )
+        else printLine(`${row.title} for ${row.entity_type} ${nameOf(row)} is ${row.status}.`)
       })
   }
 }

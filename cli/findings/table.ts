@@ -3,7 +3,7 @@ import { SEVERITIES } from '../../ml/detectors/signal.ts'
 import type { Severity } from '../../ml/detectors/signal.ts'
 import { LEVELS } from '../../shared/core/entity.ts'
 import type { AnomalyRow } from '../../shared/detection/anomalies.ts'
-import { clip, renderTable, widthOf } from '../output.ts'
+import { clip, printable, renderTable, widthOf } from '../output.ts'
 import { expectedText, observedText, whatHappened } from '../../shared/detection/words.ts'
 
 const INDENT = '  '
@@ -18,9 +18,6 @@ const COLOURS: Readonly<Record<Severity, string>> = {
 const PLAIN = '\u001B[0m'
 
 const LEVEL_WORDS = { campaign: 'campaign', adset: 'ad set', ad: 'ad' } as const
-
-/** Names come from imported files: what could move the cursor, colour or reorder the line becomes a space. */
-const printable = (text: string): string => text.replace(/[\p{Cc}\p{Bidi_Control}]+/gu, ' ').trim()
 
 const rank = (row: AnomalyRow): number => SEVERITIES.indexOf(row.severity)
 

@@ -1,7 +1,7 @@
 /** The table of forecasts: a line per entity, what its days add up to, largest spend first. */
 import type { ForecastMetric, ForecastPointRow, ForecastRow } from '../../shared/forecasting/forecasts.ts'
 import { figure } from '../../shared/detection/words.ts'
-import { clip, renderTable } from '../output.ts'
+import { clip, printable, renderTable } from '../output.ts'
 import type { Column } from '../output.ts'
 
 const NAME_WIDTH = 34
@@ -118,9 +118,6 @@ const totalText = (total: ForecastTotal | null | undefined, metric: ForecastMetr
   const unit = metric === 'leads' ? '' : `${currency} `
   return `${unit}${plain(total.predicted)} (${plain(total.lower)} - ${plain(total.upper)})`
 }
-
-/** Names come from imported files: what could move the cursor, colour or reorder the line becomes a space. */
-const printable = (text: string): string => text.replace(/[\p{Cc}\p{Bidi_Control}]+/gu, ' ').trim()
 
 export interface ForecastTableOptions {
   readonly currency: string

@@ -6,6 +6,7 @@ import poissonCdf from '@stdlib/stats-base-dists-poisson-cdf'
 import type { FeatureLevel } from '../features/compute-features.ts'
 import type { AccountReference, EntityFeatures } from '../features/entity-features.ts'
 import type { Tier } from '../classify/tier.ts'
+import { asDecimal } from '../ratios.ts'
 
 /** In the order of the table, which breaks ties. */
 export const RECOMMENDATION_TYPES = [
@@ -97,7 +98,21 @@ const above = (value: number | null, limit: number): value is number => known(va
 const below = (value: number | null, limit: number): value is number => known(value) && value < limit
 
 const ratio = (value: number | null, base: number | null): number | null =>
-  known(value) && known(base) && base > 0 ? value / base : null
+  known(value) && known(base) && base > 0 ? asDecimal(value / base) : null
+
+/** The quotients among the features, as the decimals they stand for: a limit that is met exactly is met. */
+const exact = (features: EntityFeatures): EntityFeatures => {
+  const decimal = (value: number | null): number | null => (value === null ? null : asDecimal(value))
+  return {
+    ...features,
+    cplTrend: decimal(features.cplTrend),
+    ctrTrend: decimal(features.ctrTrend),
+    leadsTrend: asDecimal(features.leadsTrend),
+    frequency7d: decimal(features.frequency7d),
+    performanceVsSiblings: decimal(features.performanceVsSiblings),
+    shareOfParentSpend: decimal(features.shareOfParentSpend),
+  }
+}
 
 /** Leads a week more when the budget grows by `pct` percent; `yieldOf` of what proportion would bring. */
 const leadsMore = (leads: number, pct: number, yieldOf: number): number =>
@@ -403,7 +418,11 @@ const TABLE: readonly RuleRow[] = [
 export const candidatesFor = (situation: Situation): readonly Candidate[] => {
   const { level, features, reference } = situation
   if (features.daysActive < MIN_DAYS_ACTIVE) return []
-  const context: Context = { ...situation, r: ratio(features.cpl7d, reference.avgCpl) }
+  const context: Context = {
+    ...situation,
+    features: exact(features),
+    r: ratio(features.cpl7d, reference.avgCpl),
+  }
   const budgetElsewhere = level === 'adset' && features.budgetOwner === 'campaign'
   return TABLE.flatMap(({ rule, levels, propose }) => {
     if (!levels.includes(level)) return []

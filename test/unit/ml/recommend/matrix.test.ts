@@ -285,6 +285,13 @@ describe('the matrix of advice', () => {
     expect([17, 17.01].map((cpl7d) => of({ ...steady, cpl7d })?.changePct)).to.deep.equal([25, 15])
   })
 
+  it('stands at a limit that is met exactly, whatever the binary quotient says', () => {
+    const reference = { avgCpl: 6, avgCtr: 1, avgConversionRate: 5 }
+    const cheap = { reference, cpl7d: 4.2, leads7d: 3, daysWithLeads7d: 4 }
+    // 4.2 / 6 is a hair above 0.7, and 100 * (11 - 10) / 10 = 10 may come out above 10.
+    expect(fires('scale_up', { ...cheap, cplTrend: 10.000000000000002 })).to.equal(true)
+  })
+
   it('scales up where nothing is known of the trend', () => {
     expect(fires('scale_up', { cpl7d: 10, leads7d: 10, daysWithLeads7d: 5, cplTrend: null })).to.equal(true)
   })
