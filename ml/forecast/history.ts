@@ -2,14 +2,15 @@
  * What the models see of a series: the part that counts, without gaps, scaled so that no square overflows,
  * and its seasons taken off.
  */
-import { medianInPlace } from '../stats/robust.ts'
+import { quantileSorted } from '../stats/quantile.ts'
+import { medianInPlace, medianSorted } from '../stats/robust.ts'
 import { type Seasons, seasonsOf } from './season.ts'
 import type { ForecastInput } from './series.ts'
 
 export interface History {
   /** No NaN. */
   readonly raw: Float64Array
-  /** The same, the phases of rest bridged by lines: nothing multiplies zero, and zero says nothing of the level. */
+  /** The same without the zeros that say nothing of the level: phases of rest, days of an outage. */
   readonly values: Float64Array
   /** Phases of the shortest season (counted on from the series' end) at which nothing ever happens. */
   readonly resting: ReadonlySet<number>
@@ -126,6 +127,35 @@ const bridged = (raw: Float64Array, period: number, resting: ReadonlySet<number>
   return interpolated(gaps)
 }
 
+/** Zeros are outages when they are few, short, and far below the smallest of the other values. */
+const OUTAGE_SHARE = 0.05
+const OUTAGE_STEPS = 2
+const SMALL_QUANTILE = 0.02
+const SMALL_SHARE = 0.35
+
+/**
+ * The values with outages filled as gaps are: a day on which a campaign was paused by mistake or a shop shut. Counts
+ * that may well be 0 have small values as well, and keep theirs; so does a series that ends in more than one.
+ */
+const withoutOutages = (values: Float64Array, period: number): Float64Array => {
+  const positive = values.filter((value) => value > 0).sort()
+  const zeros = values.length - positive.length
+  if (zeros === 0 || zeros > OUTAGE_SHARE * values.length || values.some((value) => value < 0)) return values
+  if (quantileSorted(positive, SMALL_QUANTILE) < SMALL_SHARE * medianSorted(positive)) return values
+
+  const n = values.length
+  const gaps = Float64Array.from(values)
+  for (let i = 0; i < n; i++) {
+    if (values[i] !== 0) continue
+    let end = i
+    while (end < n && values[end] === 0) end++
+    const longest = end === n ? 1 : OUTAGE_STEPS
+    if (end - i <= longest) gaps.fill(Number.NaN, i, end)
+    i = end
+  }
+  return filled(gaps, period)
+}
+
 /** What a model says, no lower than the floor, and nothing at the phases of rest. */
 export const settled = (forecast: Float64Array, { periods, resting, floor }: History): Float64Array => {
   const period = periods[0] ?? 1
@@ -145,7 +175,7 @@ export const historyOf = (input: ForecastInput, scale: number, end: number): His
     period,
   )
   const resting = restingPhases(raw, period)
-  const known = bridged(raw, period, resting)
+  const known = withoutOutages(bridged(raw, period, resting), period)
   return {
     raw,
     values: known,

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { forecastSeries } from '../../../../ml/forecast/forecast-series.ts'
+import { historyOf } from '../../../../ml/forecast/history.ts'
 import { type ForecastPackages, openForecastPackages } from '../../../../ml/forecast/packages.ts'
 import { rollingOrigins } from '../../../../ml/forecast/rolling-origins.ts'
 import { seasonalNaive } from '../../../../ml/forecast/seasonal-naive.ts'
@@ -221,6 +222,23 @@ describe('forecastSeries', () => {
   it('calls no weekday closed that was open once in eight weeks', () => {
     const values = weeks(90, 0.3).map((value, i) => (i % 7 === 2 && i !== 86 ? 0 : value))
     expect(forecastSeries(daily(values), packages).predicted[3]).to.be.above(0)
+  })
+
+  it('takes two days at zero for an outage, also the last one, but not the last two', () => {
+    const running = weeks(90, 0.2).map((value) => value + 300)
+    const expected = forecastSeries(daily(running), packages).predicted
+    const total = (zeros: readonly number[]): number =>
+      sum(
+        forecastSeries(daily(running.map((value, i) => (zeros.includes(i) ? 0 : value))), packages).predicted,
+      )
+    for (const zeros of [[85, 86], [89]]) expect(total(zeros) / sum(expected)).to.be.within(0.97, 1.03)
+    expect(total([88, 89]) / sum(expected)).to.be.below(0.97)
+  })
+
+  it('keeps the zeros of counts that may well be 0', () => {
+    const counts = Array.from({ length: 90 }, (_, i) => (i % 30 === 11 ? 0 : 1 + (i % 5)))
+    const history = historyOf(daily(counts), 1, 90)
+    expect([...history.values]).to.deep.equal(counts)
   })
 
   it('widens with the steps of a random walk', () => {
