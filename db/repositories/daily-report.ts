@@ -160,6 +160,18 @@ export const dailyReport = (db: Knex): ReportStore => ({
     return page.data
   },
 
+  tooLittle: async (configId, day) => {
+    const { rows } = (await db.raw(
+      `select
+         exists (select from runs where config_id = :configId and job = 'classify.campaign'
+           and status = 'succeeded' and payload->>'day' = :day) as tiers,
+         exists (select from ml_forecasts where config_id = :configId and entity_type = 'campaign'
+           and forecast_date = cast(:day as date) and insufficient_data) as forecasts`,
+      { configId, day },
+    )) as { rows: { tiers: boolean; forecasts: boolean }[] }
+    return rows[0] ?? { tiers: false, forecasts: false }
+  },
+
   activeAdvice: async (configId, at) => {
     const { rows } = (await db.raw(ADVICE, [configId, at])) as {
       rows: {

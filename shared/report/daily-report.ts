@@ -174,6 +174,11 @@ export interface ReportStore {
   tierChanges(configId: number, day: LocalDate, limit: number): Promise<readonly ReportTierChange[]>
   /** Open, alerted, and of the week up to `day` or today. */
   openAnomalies(configId: number, from: LocalDate): Promise<readonly AnomalyRow[]>
+  /** Whether tiers and forecasts of campaigns were looked for on `day`, and there was too little for any. */
+  tooLittle(
+    configId: number,
+    day: LocalDate,
+  ): Promise<{ readonly tiers: boolean; readonly forecasts: boolean }>
   /** What stands at `at`: advice expires also while no run comes by. */
   activeAdvice(configId: number, at: Date): Promise<readonly ReportAdvice[]>
 }
@@ -330,16 +335,18 @@ export const createReports = (parts: {
       )
     }
     const number = toDayNumber(day)
-    const [days, forecast, tiers, changes, anomalies, advice, state, watermark] = await Promise.all([
-      store.days(configId, toLocalDate(number - HISTORY_DAYS + 1), day),
-      store.forecast(configId, day),
-      store.tiers(configId, day),
-      store.tierChanges(configId, day, CHANGES_SHOWN),
-      store.openAnomalies(configId, toLocalDate(number - WEEK + 1)),
-      store.activeAdvice(configId, now),
-      freshness.freshness(configId, day),
-      freshness.watermark(configId, day),
-    ])
+    const [days, forecast, tiers, changes, anomalies, advice, tooLittle, state, watermark] =
+      await Promise.all([
+        store.days(configId, toLocalDate(number - HISTORY_DAYS + 1), day),
+        store.forecast(configId, day),
+        store.tiers(configId, day),
+        store.tierChanges(configId, day, CHANGES_SHOWN),
+        store.openAnomalies(configId, toLocalDate(number - WEEK + 1)),
+        store.activeAdvice(configId, now),
+        store.tooLittle(configId, day),
+        freshness.freshness(configId, day),
+        freshness.watermark(configId, day),
+      ])
     const found = new Map(days.map((one) => [one.date, one]))
     const history = Array.from({ length: HISTORY_DAYS }, (_, i) => {
       const date = toLocalDate(number - HISTORY_DAYS + 1 + i)
@@ -359,12 +366,20 @@ export const createReports = (parts: {
     const tierDates = [...new Set(tiers.map(({ date }) => date))].sort()
     const [oldestTiers] = tierDates
     if (oldestTiers === undefined) {
-      notices.push(`There are no tiers yet; find them out with ${commandFor('classify')}.`)
+      notices.push(
+        tooLittle.tiers
+          ? `Too little has happened to tell how anything does: it takes leads, or money spent without any.`
+          : `There are no tiers yet; find them out with ${commandFor('classify')}.`,
+      )
     } else if (oldestTiers < day) {
       notices.push(`Some tiers are of ${oldestTiers}; bring them up to date with ${commandFor('recommend')}.`)
     }
     if (!forecast) {
-      notices.push(`There are no forecasts yet; make them with ${commandFor('forecasts generate')}.`)
+      notices.push(
+        tooLittle.forecasts
+          ? 'There is too little history to forecast from: it takes 7 days.'
+          : `There are no forecasts yet; make them with ${commandFor('forecasts generate')}.`,
+      )
     } else if (forecast.forecastDate < day) {
       notices.push(
         `The forecasts are of ${forecast.forecastDate}; make new ones with ${commandFor('forecasts generate')}.`,

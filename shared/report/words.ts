@@ -85,7 +85,10 @@ export const effectOf = (
 /** The report in one sentence. */
 export const summaryOf = ({ config, totals, anomalies, advice }: DailyReport): string => {
   const { week, change: moved } = totals
-  const cost = week.cpl === null ? 'no leads' : `${money(week.cpl, config.currency)} a lead`
+  const leads =
+    week.cpl === null
+      ? 'no leads'
+      : `${count(week.leads)} ${week.leads === 1 ? 'lead' : 'leads'}, ${money(week.cpl, config.currency)} a lead`
   const trend = change(moved.cpl)
   const findings =
     anomalies.open === 0
@@ -96,7 +99,7 @@ export const summaryOf = ({ config, totals, anomalies, advice }: DailyReport): s
       ? 'there is nothing to do'
       : `there ${advice.active === 1 ? 'is 1 thing' : `are ${count(advice.active)} things`} to do`
   return (
-    `In the last 7 days ${money(week.spend, config.currency)} brought ${count(week.leads)} ` +
-    `${week.leads === 1 ? 'lead' : 'leads'}, ${cost}${trend === null ? '' : ` (${trend})`}. ${findings}, and ${todo}.`
+    `In the last 7 days ${money(week.spend, config.currency)} brought ${leads}` +
+    `${trend === null ? '' : ` (${trend})`}. ${findings}, and ${todo}.`
   )
 }
