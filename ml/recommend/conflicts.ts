@@ -1,9 +1,10 @@
 /** Which of several pieces of advice can stand together (ads-domain section 6). */
-import { RECOMMENDATION_TYPES } from './matrix.ts'
-import type { RecommendationType } from './matrix.ts'
+import { RULES } from './matrix.ts'
+import type { RecommendationType, Rule } from './matrix.ts'
 
 export interface Ranked {
   readonly type: RecommendationType
+  readonly rule: Rule
   readonly priority: number
   readonly confidence: number
 }
@@ -22,19 +23,20 @@ const excludes = (a: RecommendationType, b: RecommendationType): boolean => {
 export const inConflict = (a: RecommendationType, b: RecommendationType): boolean =>
   a === b || excludes(a, b) || excludes(b, a)
 
-const orderOf = (type: RecommendationType): number => RECOMMENDATION_TYPES.indexOf(type)
+/** Rules and not types: of two reasons to pause the table's first speaks. */
+const orderOf = ({ rule }: Ranked): number => RULES.indexOf(rule)
 
 /** Of two in conflict: priority, then PAUSE, then the table's order. */
 const stronger = (a: Ranked, b: Ranked): number =>
   b.priority - a.priority ||
   Number(b.type === 'PAUSE') - Number(a.type === 'PAUSE') ||
-  orderOf(a.type) - orderOf(b.type)
+  orderOf(a) - orderOf(b)
 
 /** Of what can stand together: priority, confidence, the table's order. */
 const dearer = (a: Ranked, b: Ranked): number =>
-  b.priority - a.priority || b.confidence - a.confidence || orderOf(a.type) - orderOf(b.type)
+  b.priority - a.priority || b.confidence - a.confidence || orderOf(a) - orderOf(b)
 
-/** Those that stand, at most three; of equals in everything the earlier one given. */
+/** Those that stand, at most three, whatever the order of `advice`. */
 export const settle = <T extends Ranked>(advice: readonly T[]): readonly T[] => {
   const standing: T[] = []
   for (const one of advice.toSorted(stronger)) {

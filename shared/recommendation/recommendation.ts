@@ -5,6 +5,7 @@
 import { candidatesFor } from '../../ml/recommend/matrix.ts'
 import type { Candidate } from '../../ml/recommend/matrix.ts'
 import { settle } from '../../ml/recommend/conflicts.ts'
+import type { Ranked } from '../../ml/recommend/conflicts.ts'
 import { sentenceOf, titleOf } from '../../ml/recommend/sentences.ts'
 import type { Clock } from '../core/clock.ts'
 import { toDayNumber } from '../core/days.ts'
@@ -153,16 +154,21 @@ export const planEntity = (
   const fresh = candidates.filter(
     ({ type }) => !cooling.has(type) && !standing.some((one) => one.type === type),
   )
-  // Of several reasons for the same advice the table's best speaks; active ones with new numbers compete with those.
-  const anew = new Map<number, Candidate>()
-  if (force) {
-    for (const one of standing) {
-      const [best] = settle(candidates.filter(({ type }) => type === one.type))
-      if (best) anew.set(one.id, best)
-    }
+  // Of several reasons for the same advice the table's best speaks.
+  const today = new Map(
+    standing.flatMap(({ type }) => {
+      const [best] = settle(candidates.filter((candidate) => candidate.type === type))
+      return best ? [[type, best] as const] : []
+    }),
+  )
+  // What stands is not weaker than what would be said today: else the next run would take back what beat it.
+  const rankOf = (one: KnownAdvice): Ranked => {
+    const best = today.get(one.type)
+    if (!best) return one
+    return force ? best : (settle<Ranked>([one, best])[0] ?? best)
   }
   const contenders = [
-    ...standing.map((one) => ({ ...(anew.get(one.id) ?? one), id: one.id, candidate: null })),
+    ...standing.map((one) => ({ ...rankOf(one), id: one.id, candidate: null })),
     ...fresh.map((candidate) => ({ ...candidate, id: null, candidate })),
   ]
   const kept = new Set(settle(contenders))
@@ -171,7 +177,7 @@ export const planEntity = (
     superseded: contenders.flatMap((one) => (one.id !== null && !kept.has(one) ? [one.id] : [])),
     added: contenders.flatMap((one) => (one.candidate && kept.has(one) ? [one.candidate] : [])),
     renewed: contenders.flatMap((one) => {
-      const candidate = one.id === null || !kept.has(one) ? undefined : anew.get(one.id)
+      const candidate = force && kept.has(one) ? today.get(one.type) : undefined
       return one.id !== null && candidate ? [{ id: one.id, candidate }] : []
     }),
   }
