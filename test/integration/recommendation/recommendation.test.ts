@@ -457,6 +457,217 @@ describe('recommendations', () => {
     expect(await states()).to.deep.equal(['camp SCALE_UP dismissed'])
   })
 
+  it('of named entities leave those of others as they are; those nobody knows are counted', async () => {
+    await known({ a: CHEAP, b: CHEAP })
+    await recommend()
+    await known({ a: { ...CHEAP, cpl7d: 40 }, b: { ...CHEAP, cpl7d: 40 } })
+    const outcome = await recommend('campaign', { force: true, entityIds: ['a', 'a', 'nobody'] })
+    expect(outcome).to.deep.include({
+      counts: { done: 1, skipped: 1, failed: 0 },
+      reasons: { no_data: 1 },
+    })
+    expect(await states()).to.deep.equal(['a SCALE_UP expired', 'b SCALE_UP active'])
+  })
+
+  it('of an entity that left the figures stand until their time, forced or not', async () => {
+    await known({ camp: CHEAP })
+    await recommend()
+    await known({ other: { daysActive: 1 } })
+    await recommend('campaign', { force: true })
+    expect(await states()).to.deep.equal(['camp SCALE_UP active'])
+    now = NOON + 7 * DAY_MS
+    const { result } = await recommend('campaign', { force: true })
+    expect(result).to.deep.include({ added: 0, renewed: 0, expired: 1, superseded: 0 })
+    const { rows } = (await database.knex.raw('select status from ml_recommendations where config_id = ?', [
+      configId,
+    ])) as { rows: unknown[] }
+    expect(rows).to.deep.equal([{ status: 'expired' }])
+  })
+
+  it('cool down for that entity, level and type alone', async () => {
+    await known({ camp: CHEAP })
+    await recommend()
+    const [advice] = await all()
+    await service().dismiss(advice?.id ?? 0, { actor: 'me', reason: null })
+    await known({ camp: { ...CHEAP, cpl7d: 16 }, other: CHEAP })
+    await known({ camp: CHEAP }, 'ad', 'set')
+    await recommend()
+    await recommend('ad')
+    expect(await states()).to.deep.equal([
+      'camp SCALE_UP dismissed',
+      'camp BUDGET_INCREASE active',
+      'other SCALE_UP active',
+    ])
+    expect(await states('ad')).to.deep.equal(['camp SCALE_UP active'])
+  })
+
+  it('renewed by force stand anew from then', async () => {
+    await known({ camp: CHEAP })
+    await recommend()
+    const [first] = await all()
+    now = NOON + 6 * DAY_MS
+    await recommend('campaign', { force: true })
+    const [renewed] = await all()
+    expect(renewed?.id).to.equal(first?.id)
+    expect(Date.parse(renewed?.expires_at ?? '')).to.equal(NOON + 13 * DAY_MS)
+    expect(renewed?.created_at).to.equal(first?.created_at)
+    now = NOON + 12 * DAY_MS
+    await recommend()
+    expect(await states()).to.deep.equal(['camp SCALE_UP active'])
+  })
+
+  it('give way together to one that conflicts with all of them', async () => {
+    const worn = { daysActive: 30, spend7d: 100, leads7d: 5, cpl7d: 20, impressions7d: 5000, cplStd7d: 3 }
+    const tired = { ...worn, frequency7d: 4, ctrTrend: -20, cplTrend: 0 }
+    await known({ ad: tired }, 'ad', 'set')
+    await recommend('ad')
+    expect(await states('ad')).to.have.members(['ad CREATIVE_REFRESH active', 'ad CREATIVE_TEST active'])
+    // A winner of 7 conflicts with both.
+    await known({ ad: { ...tired, performanceVsSiblings: 0.4, siblingsCpl7d: 33 } }, 'ad', 'set')
+    await recommend('ad')
+    expect(await states('ad')).to.have.members([
+      'ad CREATIVE_REFRESH superseded',
+      'ad CREATIVE_TEST superseded',
+      'ad CREATIVE_WINNER active',
+    ])
+  })
+
+  it('cut no budget of an ad set that has none of its own, and name the ad set of one that has', async () => {
+    const dear = { ...DEAR, spend7d: 64, cpl7d: 32 }
+    await known({ set: { ...dear, budgetOwner: 'campaign' } }, 'adset', 'camp')
+    await recommend('adset')
+    expect(await states('adset')).to.deep.equal([])
+    await known({ set: { ...dear, budgetOwner: 'adset' } }, 'adset', 'camp')
+    await recommend('adset')
+    const [cut] = await all('adset')
+    expect(cut?.type).to.equal('BUDGET_DECREASE')
+    expect(cut?.suggested_action.target).to.deep.equal({ entity_type: 'adset', entity_ids: ['set'] })
+  })
+
+  it('name the level itself where the owner of the budget is not known', async () => {
+    const targets = async (level: Level, id: string, parent: string | null) => {
+      await known({ [id]: { ...CHEAP, budgetOwner: null } }, level, parent)
+      await recommend(level)
+      const action = (await all(level))[0]?.suggested_action
+      return [action?.target.entity_type, action?.target.entity_ids, action?.budget_unknown]
+    }
+    expect(await targets('campaign', 'camp', null)).to.deep.equal(['campaign', ['camp'], true])
+    expect(await targets('adset', 'set', 'camp')).to.deep.equal(['adset', ['set'], true])
+    expect(await targets('ad', 'ad', 'set')).to.deep.equal(['adset', ['set'], true])
+  })
+
+  it('pause and switch on the entity itself, whoever owns its budget', async () => {
+    const off = { daysActive: 10, isActive: false, cpl30d: 20, leads30d: 5, budgetOwner: 'campaign' } as const
+    const dry = { daysActive: 10, spend7d: 101, budgetOwner: 'campaign' } as const
+    await known({ ad: dry, old: off }, 'ad', 'set')
+    await recommend('ad')
+    const actions = (await all('ad')).map(({ type, suggested_action: action }) => [
+      type,
+      action.action,
+      action.target.entity_type,
+      action.target.entity_ids,
+      action.change_pct,
+      action.budget_unknown,
+    ])
+    expect(actions).to.deep.equal([
+      ['PAUSE', 'PAUSED', 'ad', ['ad'], null, false],
+      ['REACTIVATE', 'ACTIVE', 'ad', ['old'], null, false],
+    ])
+  })
+
+  it('of one config never touch those of another', async () => {
+    await known({ camp: CHEAP })
+    await recommend()
+    const first = configId
+    configId = await newConfig(database.knex)
+    await insertDays(database.knex, configId, [row('ad', DAY, 20, 1)])
+    await known({ camp: { ...CHEAP, cpl7d: 40 } })
+    now = NOON + 8 * DAY_MS
+    await recommend('campaign', { force: true })
+    expect(await all()).to.deep.equal([])
+    const kept = await database.knex('ml_recommendations').where({ config_id: first }).pluck('status')
+    expect(kept).to.deep.equal(['active'])
+  })
+
+  describe('a week after a campaign was applied', () => {
+    const days = (from: string, count: number): string[] =>
+      Array.from({ length: count }, (_, i) => toLocalDate(toDayNumber(from) + i))
+    /** The campaign's cost before is 20; the rest of the account's stays, rises or falls. */
+    const outcomeWhen = async (appliedAt: string, own: number, rest: readonly [number, number]) => {
+      await known({ camp: CHEAP })
+      await recommend()
+      const [advice] = await all()
+      now = Date.parse(appliedAt)
+      await service().apply(advice?.id ?? 0, { actor: 'me', reason: null })
+      await database.knex('ads_insights_daily').where({ config_id: configId }).delete()
+      await insertDays(database.knex, configId, [
+        ...days('2026-03-04', 7).map((date) => row('ad', date, 20, 1)),
+        ...days('2026-03-12', 8).map((date) => row('ad', date, own, 1)),
+        ...days('2026-03-04', 7).map((date) => ({ ...row('b', date, rest[0], 1, 'b'), campaignId: 'rest' })),
+        ...days('2026-03-12', 8).map((date) => ({ ...row('b', date, rest[1], 1, 'b'), campaignId: 'rest' })),
+      ])
+      const on = async (day: string) => {
+        await service().recommendLevel('campaign', step({}, day), await startRun())
+        return (await all()).find(({ id }) => id === advice?.id)?.outcome
+      }
+      return { on }
+    }
+
+    it('is held against the account', async () => {
+      const { on } = await outcomeWhen('2026-03-11T15:00:00Z', 26, [20, 26])
+      expect(await on('2026-03-18')).to.deep.include({
+        verdict: 'neutral',
+        change_pct: 30,
+        baseline_pct: 30,
+        baseline: 'account',
+      })
+    })
+
+    it('is worse when it grew dearer than the account did', async () => {
+      const { on } = await outcomeWhen('2026-03-11T15:00:00Z', 26, [60, 54])
+      // The account went from 40 to 40.
+      expect(await on('2026-03-18')).to.deep.include({
+        verdict: 'worsened',
+        change_pct: 30,
+        baseline_pct: 0,
+        baseline: 'account',
+      })
+    })
+
+    it('is looked at once, and stays as it was found', async () => {
+      const { on } = await outcomeWhen('2026-03-11T15:00:00Z', 26, [20, 26])
+      const found = await on('2026-03-18')
+      await database.knex('ads_insights_daily').where({ config_id: configId }).update({ leads: 9 })
+      expect(await on('2026-03-19')).to.deep.equal(found)
+    })
+
+    it('counts the days of the account: late in the evening there is the 11th, not the 12th', async () => {
+      const { on } = await outcomeWhen('2026-03-12T02:59:59Z', 26, [20, 26])
+      expect(await on('2026-03-17')).to.equal(null)
+      expect(await on('2026-03-18')).to.include({ evaluated_on: '2026-03-18' })
+    })
+
+    it('and begins with the next day a second later', async () => {
+      const { on } = await outcomeWhen('2026-03-12T03:00:00Z', 26, [20, 26])
+      expect(await on('2026-03-18')).to.equal(null)
+      expect(await on('2026-03-19')).to.include({ evaluated_on: '2026-03-19' })
+    })
+
+    it('is nothing to ask about what was dismissed', async () => {
+      await known({ camp: CHEAP })
+      await recommend()
+      const [advice] = await all()
+      await service().dismiss(advice?.id ?? 0, { actor: 'me', reason: null })
+      await insertDays(
+        database.knex,
+        configId,
+        days('2026-03-11', 8).map((date) => row('ad', date, 20, 1)),
+      )
+      await service().recommendLevel('campaign', step({}, '2026-03-18'), await startRun())
+      expect((await all())[0]).to.include({ status: 'dismissed', outcome: null })
+    })
+  })
+
   it('about audiences are for ad sets alone, about creatives for ads', () => {
     const draft = (type: string, entityType: Level) =>
       RecommendationDraft.safeParse({
