@@ -37,6 +37,7 @@ const Report = z
         leads: Interval,
         cpl: number,
         days: z.array(z.object({ date: LocalDate, spend: Interval, leads: Interval })),
+        left_out: z.int().describe('Campaigns with too little history to forecast; in no sum'),
       })
       .nullable(),
     tiers: z.array(z.object({ entity_type: Level, date: LocalDate, counts: z.record(Tier, z.int()) })),
@@ -50,8 +51,10 @@ const Report = z
         direction: z.enum(['improved', 'declined']),
       }),
     ),
+    tier_changes_total: z.int(),
     anomalies: z.object({
       open: z.int(),
+      campaigns: z.int().describe('With open findings'),
       groups: z.array(
         z.object({
           campaign_id: z.string().nullable(),

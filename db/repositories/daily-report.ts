@@ -24,9 +24,18 @@ const DAYS_CORRELATION = 0.25
 /** Errors of campaigns are taken as independent: their variances add. */
 const FORECAST = `
 with newest as (
-  select max(forecast_date) as day from ml_forecasts
+  -- A day on which only one of the two was asked for tells half of a week.
+  select forecast_date as day from ml_forecasts
   where config_id = :configId and entity_type = 'campaign' and horizon_days = ${HORIZON_DAYS}
     and metric in ('spend', 'leads') and not insufficient_data and forecast_date <= cast(:day as date)
+  group by forecast_date having count(distinct metric) = 2
+  order by forecast_date desc limit 1
+), left_out as (
+  select count(distinct entity_id)::int as campaigns
+  from newest
+  join ml_forecasts f on f.config_id = :configId and f.entity_type = 'campaign'
+    and f.horizon_days = ${HORIZON_DAYS} and f.metric in ('spend', 'leads') and f.forecast_date = newest.day
+  where f.insufficient_data
 ), points as (
   select f.entity_id, f.metric, p.date, p.predicted, greatest(p.upper - p.predicted, 0) as half_width
   from newest
@@ -35,7 +44,7 @@ with newest as (
   join ml_forecast_points p on p.forecast_id = f.id
   where p.predicted is not null
 )
-select newest.day, metric, date, predicted, half_width from newest, (
+select newest.day, left_out.campaigns as left_out, metric, date, predicted, half_width from newest, left_out, (
   select metric, date, sum(predicted) as predicted, sqrt(sum(half_width * half_width)) as half_width
   from points group by metric, date
   union all
@@ -87,6 +96,7 @@ export const dailyReport = (db: Knex): ReportStore => ({
     const { rows } = (await db.raw(FORECAST, { configId, day })) as {
       rows: {
         day: LocalDate
+        left_out: number
         metric: 'spend' | 'leads'
         date: LocalDate | null
         predicted: number
@@ -97,6 +107,7 @@ export const dailyReport = (db: Knex): ReportStore => ({
     if (!first) return null
     return {
       forecastDate: first.day,
+      leftOut: first.left_out,
       rows: rows.map(({ metric, date, predicted, half_width }) => ({
         metric,
         date,
@@ -132,7 +143,7 @@ export const dailyReport = (db: Knex): ReportStore => ({
     const { rows } = (await db.raw(
       `with ${NEWEST_TIERS}
        select t.entity_type, t.entity_id, ${NAME} as entity_name, t.previous_tier as "from", t.tier as "to",
-         t.direction
+         t.direction, count(*) over ()::int as total
        from newest join ml_classifications t on t.config_id = :configId
          and t.entity_type = newest.entity_type and t.classification_date = newest.day
        ${NAMES}
@@ -141,8 +152,8 @@ export const dailyReport = (db: Knex): ReportStore => ({
          t.entity_id
        limit :limit`,
       { configId, day, limit },
-    )) as { rows: ReportTierChange[] }
-    return rows
+    )) as { rows: (ReportTierChange & { readonly total: number })[] }
+    return { total: rows[0]?.total ?? 0, rows: rows.map(({ total: _, ...change }) => change) }
   },
 
   openAnomalies: async (configId, from) => {
@@ -157,7 +168,7 @@ export const dailyReport = (db: Knex): ReportStore => ({
       },
       { page: 1, pageSize: ANOMALIES_MAX, afterId: null },
     )
-    return page.data
+    return { total: page.total, rows: page.data }
   },
 
   tooLittle: async (configId, day) => {

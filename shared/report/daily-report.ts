@@ -73,6 +73,8 @@ export interface DailyReport {
     readonly leads: Interval
     readonly cpl: number | null
     readonly days: readonly { readonly date: LocalDate; readonly spend: Interval; readonly leads: Interval }[]
+    /** Campaigns with too little history to forecast; they are in no sum. */
+    readonly left_out: number
   } | null
   readonly tiers: readonly {
     readonly entity_type: Level
@@ -87,8 +89,12 @@ export interface DailyReport {
     readonly to: Tier
     readonly direction: 'improved' | 'declined'
   }[]
+  /** Those that are not told included. */
+  readonly tier_changes_total: number
   readonly anomalies: {
     readonly open: number
+    /** With open findings; those that are not told included. */
+    readonly campaigns: number
     /** One per campaign, the worst first. */
     readonly groups: readonly {
       readonly campaign_id: string | null
@@ -132,6 +138,8 @@ export interface ReportDay {
 
 export interface ReportForecast {
   readonly forecastDate: LocalDate
+  /** Campaigns with too little history. */
+  readonly leftOut: number
   /** `date` null: the whole week. */
   readonly rows: readonly {
     readonly metric: 'spend' | 'leads'
@@ -164,16 +172,22 @@ export interface ReportAdvice {
   readonly sentence: string
 }
 
-/** Reads of one config; each is one statement. */
+/** The first of all there are. */
+export interface Listed<Row> {
+  readonly total: number
+  readonly rows: readonly Row[]
+}
+
+/** Reads of one config. */
 export interface ReportStore {
   days(configId: number, from: LocalDate, to: LocalDate): Promise<readonly ReportDay[]>
-  /** Of campaigns, seven days ahead, the newest made on `day` or before; null when there is none. */
+  /** Of campaigns, seven days ahead, the newest of both metrics made on `day` or before; null when there is none. */
   forecast(configId: number, day: LocalDate): Promise<ReportForecast | null>
   /** Of each level on its newest day up to `day`. */
   tiers(configId: number, day: LocalDate): Promise<readonly ReportTier[]>
-  tierChanges(configId: number, day: LocalDate, limit: number): Promise<readonly ReportTierChange[]>
+  tierChanges(configId: number, day: LocalDate, limit: number): Promise<Listed<ReportTierChange>>
   /** Open, alerted, and of the week up to `day` or today. */
-  openAnomalies(configId: number, from: LocalDate): Promise<readonly AnomalyRow[]>
+  openAnomalies(configId: number, from: LocalDate): Promise<Listed<AnomalyRow>>
   /** Whether tiers and forecasts of campaigns were looked for on `day`, and there was too little for any. */
   tooLittle(
     configId: number,
@@ -208,7 +222,7 @@ const intervalOf = (row: { predicted: number; halfWidth: number }): Interval => 
   upper: row.predicted + row.halfWidth,
 })
 
-const nextWeekOf = (forecast: ReportForecast | null): DailyReport['next_week'] => {
+const nextWeekOf = (forecast: ReportForecast | null, day: LocalDate): DailyReport['next_week'] => {
   if (!forecast) return null
   const find = (metric: 'spend' | 'leads', date: LocalDate | null): Interval => {
     const row = forecast.rows.find((one) => one.metric === metric && one.date === date)
@@ -217,7 +231,8 @@ const nextWeekOf = (forecast: ReportForecast | null): DailyReport['next_week'] =
   const dates = [...new Set(forecast.rows.flatMap(({ date }) => (date === null ? [] : [date])))].sort()
   const [from] = dates
   const to = dates.at(-1)
-  if (from === undefined || to === undefined) return null
+  // What is over is not to come.
+  if (from === undefined || to === undefined || to <= day) return null
   const spend = find('spend', null)
   const leads = find('leads', null)
   return {
@@ -228,6 +243,7 @@ const nextWeekOf = (forecast: ReportForecast | null): DailyReport['next_week'] =
     leads,
     cpl: cplOf(spend.predicted, leads.predicted),
     days: dates.map((date) => ({ date, spend: find('spend', date), leads: find('leads', date) })),
+    left_out: forecast.leftOut,
   }
 }
 
@@ -235,7 +251,10 @@ const severityRank = (row: AnomalyRow): number =>
   // Good news is news, but never the worst.
   (row.polarity === 'good' ? -SEVERITIES.length : 0) + SEVERITIES.indexOf(row.severity)
 
-const groupsOf = (rows: readonly AnomalyRow[], currency: string): DailyReport['anomalies']['groups'] => {
+const groupsOf = (
+  rows: readonly AnomalyRow[],
+  currency: string,
+): Pick<DailyReport['anomalies'], 'campaigns' | 'groups'> => {
   const byCampaign = new Map<string, AnomalyRow[]>()
   for (const row of rows) {
     const key = row.campaign_id ?? row.entity_id
@@ -243,7 +262,7 @@ const groupsOf = (rows: readonly AnomalyRow[], currency: string): DailyReport['a
     if (group) group.push(row)
     else byCampaign.set(key, [row])
   }
-  return [...byCampaign.values()]
+  const groups = [...byCampaign.values()]
     .map((group) => {
       const worst = group.reduce((a, b) =>
         severityRank(b) > severityRank(a) ||
@@ -273,6 +292,7 @@ const groupsOf = (rows: readonly AnomalyRow[], currency: string): DailyReport['a
       observed: observedText(worst, currency),
       expected: expectedText(worst, currency),
     }))
+  return { campaigns: byCampaign.size, groups }
 }
 
 /** What a week would cost less. */
@@ -328,7 +348,7 @@ export const createReports = (parts: {
     if (asked !== null) requireCompleteDay(asked, now, zone)
     const newest = await freshness.newestCompleteDayWithRows(configId, now)
     const day = asked ?? newest
-    if (day === null) {
+    if (day === null || newest === null) {
       throw new AppError(
         'INSUFFICIENT_DATA',
         `${config.name} has no figures yet: import a report, e.g. "vigia import FILE --config ${configId}"`,
@@ -401,7 +421,7 @@ export const createReports = (parts: {
         },
       },
       history,
-      next_week: nextWeekOf(forecast),
+      next_week: nextWeekOf(forecast, day),
       tiers: LEVELS.flatMap((level) => {
         const own = tiers.filter(({ entityType }) => entityType === level)
         const [first] = own
@@ -411,8 +431,9 @@ export const createReports = (parts: {
         ) as Record<Tier, number>
         return [{ entity_type: level, date: first.date, counts }]
       }),
-      tier_changes: changes,
-      anomalies: { open: anomalies.length, groups: groupsOf(anomalies, config.currency) },
+      tier_changes: changes.rows,
+      tier_changes_total: changes.total,
+      anomalies: { open: anomalies.total, ...groupsOf(anomalies.rows, config.currency) },
       advice: { active: advice.length, top: rankAdvice(advice, week.cpl) },
     })
   },
