@@ -83,6 +83,7 @@ const codesOf = (route: Route): ErrorCode[] => [
   ...(route.method === 'get'
     ? []
     : (['CONFLICT', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] satisfies ErrorCode[])),
+  ...(route.codes ?? []),
   ...(route.method === 'post' ? ([route.stream ? 'INVALID_CSV' : 'IDEMPOTENCY_MISMATCH'] as const) : []),
 ]
 
@@ -109,7 +110,18 @@ const operationOf = (route: Route): Json => {
     status,
     {
       description: route.summary,
-      ...(schema ? { content: { 'application/json': { schema: schemaOf(schema, 'output') } } } : {}),
+      ...(schema
+        ? {
+            content: {
+              'application/json': { schema: schemaOf(schema, 'output') },
+              ...(status === '200'
+                ? Object.fromEntries(
+                    (route.texts ?? []).map((type) => [type, { schema: { type: 'string' } }]),
+                  )
+                : {}),
+            },
+          }
+        : {}),
     },
   ])
   const problems = statusesOf(codesOf(route)).map((status) => [

@@ -5,6 +5,7 @@
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import type { Principal, Role } from '../shared/access/principal.ts'
+import type { ErrorCode } from '../shared/core/errors.ts'
 import type { Services } from '../shared/services.ts'
 
 export interface RouteInput<Params, Query, Body> {
@@ -45,6 +46,10 @@ export interface Route {
   /** Reads the body itself from `stream`; `body` is then undefined. Still bound by BODY_LIMIT_MB. */
   readonly stream?: boolean
   readonly reply: Readonly<Record<number, z.ZodType | null>>
+  /** Content types of text its 200 comes in as well. */
+  readonly texts?: readonly string[]
+  /** What it refuses with besides what every route of its method can. */
+  readonly codes?: readonly ErrorCode[]
   readonly handle: (input: RouteInput<never, never, never>, services: Services) => Promise<RouteReply>
 }
 

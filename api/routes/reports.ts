@@ -93,13 +93,24 @@ const Report = z
 const FORMATS = ['json', 'text', 'html'] as const
 type Format = (typeof FORMATS)[number]
 
-/** What a caller that names no format would rather have: browsers ask for HTML first. */
+const FORMAT_OF: Readonly<Record<string, Format>> = {
+  'application/json': 'json',
+  'text/plain': 'text',
+  'text/html': 'html',
+}
+
+/** What a caller that names no format would rather have, by the weights of its Accept header (RFC 9110, 12.5.1). */
 const accepted = (header: string | string[] | undefined): Format => {
-  const named = (Array.isArray(header) ? header.join(',') : (header ?? '')).split(',')
-  const types = new Set(named.map((type) => type.split(';', 1)[0]?.trim()))
-  if (types.has('application/json')) return 'json'
-  if (types.has('text/html')) return 'html'
-  return types.has('text/plain') ? 'text' : 'json'
+  const [best] = (Array.isArray(header) ? header.join(',') : (header ?? ''))
+    .split(',')
+    .flatMap((range) => {
+      const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase())
+      const weight = Number(parameters.find((one) => one.startsWith('q='))?.slice(2) ?? 1)
+      const format = FORMAT_OF[type]
+      return format !== undefined && weight > 0 ? [{ format, weight }] : []
+    })
+    .toSorted((a, b) => b.weight - a.weight)
+  return best?.format ?? 'json'
 }
 
 const daily = route({
@@ -114,6 +125,8 @@ const daily = route({
     format: z.enum(FORMATS).optional().describe('Default: as the Accept header says, else json'),
   }),
   reply: { 200: Report },
+  texts: ['text/html', 'text/plain'],
+  codes: ['INSUFFICIENT_DATA'],
   handle: async ({ query, seesConfig, stream }, { reports }) => {
     seesConfig(query.config_id)
     const report = await reports.daily(query.config_id, query.date ?? null)

@@ -38,7 +38,13 @@ export const registerReport = (program: Command, open: Opener): void => {
         try {
           await writeFile(options.html, renderHtml(report))
         } catch (error) {
-          throw new AppError('INVALID_REQUEST', `--html: cannot be written: ${messageOf(error)}`)
+          // Said well and still not possible: no wrong usage.
+          throw new AppError(
+            'CONFLICT',
+            `${options.html} cannot be written: ${messageOf(error)}`,
+            {},
+            { cause: error },
+          )
         }
         remark(`Written to ${options.html}; open it in a browser.`)
       }

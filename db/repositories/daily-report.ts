@@ -153,7 +153,17 @@ export const dailyReport = (db: Knex): ReportStore => ({
        limit :limit`,
       { configId, day, limit },
     )) as { rows: (ReportTierChange & { readonly total: number })[] }
-    return { total: rows[0]?.total ?? 0, rows: rows.map(({ total: _, ...change }) => change) }
+    return {
+      total: rows[0]?.total ?? 0,
+      rows: rows.map(({ entity_type, entity_id, entity_name, from, to, direction }) => ({
+        entity_type,
+        entity_id,
+        entity_name,
+        from,
+        to,
+        direction,
+      })),
+    }
   },
 
   openAnomalies: async (configId, from) => {

@@ -30,9 +30,11 @@ describe('the OpenAPI page', () => {
   it('names what a write can be refused with, and does not for reads', () => {
     const ofWrites = ['409', '413', '415']
     for (const { route, statuses } of operations) {
-      if (route.method === 'get') expect(statuses, route.path).not.to.include.oneOf([...ofWrites, '422'])
+      if (route.method === 'get') expect(statuses, route.path).not.to.include.oneOf(ofWrites)
       else expect(statuses, route.path).to.include.members(ofWrites)
-      expect(statuses.includes('422'), `${route.method} ${route.path}`).to.equal(route.method === 'post')
+      expect(statuses.includes('422'), `${route.method} ${route.path}`).to.equal(
+        route.method === 'post' || (route.codes ?? []).some((code) => ERRORS[code].status === 422),
+      )
     }
   })
 
@@ -42,6 +44,16 @@ describe('the OpenAPI page', () => {
     const referred = [...text.matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name)
     expect(Object.keys(document.components.schemas)).to.include.members(referred)
     expect(referred).to.include.members(['CampaignFeatures', 'AdsetFeatures', 'AdFeatures'])
+  })
+
+  it('names the texts a reply comes in beside JSON', () => {
+    const content = (path: string): string[] => {
+      const reply = document.paths[path]?.['get']?.responses['200'] as { readonly content: object }
+      return Object.keys(reply.content)
+    }
+    expect(content('/api/v1/reports/daily')).to.deep.equal(['application/json', 'text/html', 'text/plain'])
+    expect(content('/api/v1/configs')).to.deep.equal(['application/json'])
+    expect(document.components.schemas).to.include.keys('DailyReport')
   })
 
   it('explains each status by all codes a client can branch on', () => {
