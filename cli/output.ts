@@ -3,6 +3,7 @@
  * and nothing else. Progress and remarks go to stderr, so that stdout can always be piped.
  */
 import { SingleBar } from 'cli-progress'
+import { widthOf } from '../shared/core/columns.ts'
 
 /** The one object a `--json` command answers with. */
 export const printJson = (value: unknown): void => {
@@ -17,35 +18,6 @@ export const printLine = (text = ''): void => {
 export const remark = (text: string): void => {
   process.stderr.write(`${text}\n`)
 }
-
-const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
-const NARROW = /^[ -\u024F]*$/u
-const WIDE = /^[\p{Emoji_Presentation}\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}]/u
-
-const signsOf = (text: string): readonly string[] =>
-  Array.from(graphemes.segment(text), ({ segment }) => segment)
-
-const widthOfSign = (sign: string): number => (WIDE.test(sign) ? 2 : 1)
-
-/** Columns a terminal gives the text: names of ads are full of emoji, which take two. */
-export const widthOf = (text: string): number =>
-  NARROW.test(text) ? text.length : signsOf(text).reduce((sum, sign) => sum + widthOfSign(sign), 0)
-
-/** At most so many columns of the text; what is cut off is told by an ellipsis. */
-export const clip = (text: string, width: number): string => {
-  if (widthOf(text) <= width) return text
-  let kept = ''
-  let used = 0
-  for (const sign of signsOf(text)) {
-    used += widthOfSign(sign)
-    if (used > width - 1) break
-    kept += sign
-  }
-  return `${kept}…`
-}
-
-/** Names come from imported files: what could move the cursor, colour or reorder the line becomes a space. */
-export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Bidi_Control}]+/gu, ' ').trim()
 
 export interface Column<Row> {
   readonly title: string

@@ -1,6 +1,7 @@
 /** The table of `vigia forecast`: every point where that fits a page or two, else a line per series. */
 import type { FileForecast, ForecastPoint } from '../../shared/forecasting/forecast-file.ts'
-import { clip, renderTable } from '../output.ts'
+import { clip } from '../../shared/core/columns.ts'
+import { renderTable } from '../output.ts'
 import type { Column } from '../output.ts'
 
 /** Lines of points that people still read. */

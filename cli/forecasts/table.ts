@@ -1,7 +1,8 @@
 /** The table of forecasts: a line per entity, what its days add up to, largest spend first. */
 import type { ForecastMetric, ForecastPointRow, ForecastRow } from '../../shared/forecasting/forecasts.ts'
 import { figure } from '../../shared/detection/words.ts'
-import { clip, printable, renderTable } from '../output.ts'
+import { clip, printable } from '../../shared/core/columns.ts'
+import { renderTable } from '../output.ts'
 import type { Column } from '../output.ts'
 
 const NAME_WIDTH = 34

@@ -1,4 +1,5 @@
-/** The morning report for a terminal or a mail: plain text, at most 80 columns but for names. */
+/** The morning report for a terminal or a mail: plain text, at most 80 columns. */
+import { printable, signsOf, widthOf } from '../core/columns.ts'
 import type { DailyReport, Figures } from './daily-report.ts'
 import {
   about,
@@ -7,9 +8,11 @@ import {
   effectOf,
   LEVEL_WORDS,
   longDay,
+  many,
   money,
   range,
   shortDay,
+  sourceOf,
   summaryOf,
   TIERS_SHOWN,
   TIER_WORDS,
@@ -17,108 +20,163 @@ import {
 
 const WIDTH = 80
 
-/** Words of `text` on lines of at most 80 columns, each begun by `indent`. */
-export const wrap = (text: string, indent = ''): string => {
-  const lines: string[] = []
-  let line = ''
-  for (const word of text.split(/\s+/)) {
-    if (line !== '' && indent.length + line.length + 1 + word.length > WIDTH) {
-      lines.push(indent + line)
-      line = word
-    } else line = line === '' ? word : `${line} ${word}`
+/** A word longer than a line, in pieces that fit. */
+const piecesOf = (word: string, width: number): readonly string[] => {
+  if (widthOf(word) <= width) return [word]
+  const pieces = ['']
+  for (const sign of signsOf(word)) {
+    const last = pieces.at(-1) ?? ''
+    if (widthOf(last + sign) > width) pieces.push(sign)
+    else pieces[pieces.length - 1] = last + sign
   }
-  if (line !== '') lines.push(indent + line)
-  return lines.join('\n')
+  return pieces
 }
 
-/** Control characters of a name would move the cursor of a terminal. */
-const plain = (name: string): string => name.replace(/\p{Cc}/gu, ' ')
+/** Words of `text` on lines of at most 80 columns; the first begins with `start`, the others with `indent`. */
+export const wrap = (text: string, indent = '', start = ''): string => {
+  const room = WIDTH - Math.max(indent.length, start.length)
+  const lines: string[] = []
+  let line = ''
+  for (const word of text
+    .trim()
+    .split(/\s+/)
+    .flatMap((one) => piecesOf(one, room))) {
+    const longer = line === '' ? word : `${line} ${word}`
+    const begun = lines.length === 0 ? start : indent
+    if (line !== '' && begun.length + widthOf(longer) > WIDTH) {
+      lines.push(begun + line)
+      line = word
+    } else line = longer
+  }
+  return [...lines, (lines.length === 0 ? start : indent) + line].join('\n')
+}
+
+/** A name that is nothing but blanks would leave a sentence without its subject. */
+const plain = (name: string): string => printable(name) || '(no name)'
 
 const heading = (title: string): string[] => ['', title.toUpperCase(), '-'.repeat(title.length)]
 
 const figuresLine = (label: string, { spend, leads, cpl }: Figures, currency: string): string =>
-  `${label.padEnd(18)}${money(spend, currency).padStart(16)}${`${count(leads)} leads`.padStart(16)}` +
-  (cpl === null ? '-' : `${money(cpl, currency)} each`).padStart(22)
+  `${label.padEnd(14)}${money(spend, currency).padStart(18)}${many(leads, 'lead').padStart(22)}` +
+  (cpl === null ? '' : `${money(cpl, currency)} a lead`.padStart(26))
 
-export const renderText = (report: DailyReport): string => {
-  const { config, totals, next_week: next, tiers, tier_changes: changes, anomalies, advice } = report
-  const { currency } = config
-  const lines: string[] = [
-    `${plain(config.name)}: ${longDay(report.date)}`,
-    '',
-    wrap(summaryOf(report)),
-    ...report.notices.flatMap((notice) => ['', wrap(`! ${notice}`)]),
-    ...heading('How it went'),
-    figuresLine(shortDay(report.date), totals.day, currency),
-    figuresLine('last 7 days', totals.week, currency),
-    figuresLine('the 7 before', totals.week_before, currency),
-  ]
+const howItWent = ({ config: { currency }, date, totals }: DailyReport): string[] => {
   const moved = [
     ['spend', change(totals.change.spend)],
     ['leads', change(totals.change.leads)],
     ['cost per lead', change(totals.change.cpl)],
   ].flatMap(([name, text]) => (text === null || text === undefined ? [] : [`${name} ${text}`]))
-  if (moved.length > 0) lines.push(`change${' '.repeat(12)}${moved.join(', ')}`)
+  return [
+    ...heading('How it went'),
+    figuresLine(shortDay(date), totals.day, currency),
+    figuresLine('last 7 days', totals.week, currency),
+    figuresLine('the 7 before', totals.week_before, currency),
+    ...(moved.length > 0 ? [wrap(moved.join(', '), ' '.repeat(14), 'week on week  ')] : []),
+  ]
+}
 
-  lines.push(...heading('What is odd'))
+const whatIsOdd = ({ anomalies, config }: DailyReport): string[] => {
+  const lines = heading('What is odd')
   if (anomalies.groups.length === 0) lines.push('Nothing.')
   for (const group of anomalies.groups) {
-    const where =
+    const part =
       group.entity_type === 'campaign'
-        ? plain(group.campaign_name)
-        : `${plain(group.campaign_name)} > ${LEVEL_WORDS[group.entity_type][0]} ${plain(group.entity_name)}`
-    const more = group.findings > 1 ? ` (and ${group.findings - 1} more here)` : ''
+        ? ''
+        : ` > ${LEVEL_WORDS[group.entity_type][0]} ${plain(group.entity_name)}`
+    const more = group.findings > 1 ? `; ${count(group.findings - 1)} more in this campaign` : ''
     const mark = group.polarity === 'good' ? 'GOOD' : group.severity
     lines.push(
-      wrap(`${mark}  ${where}`),
+      wrap(`${mark}: ${plain(group.campaign_name)}${part}`, '    '),
       wrap(
         `${group.what}: ${group.observed}, expected ${group.expected}, on ${shortDay(group.date)}${more}.`,
+        '    ',
         '    ',
       ),
     )
   }
+  const more = anomalies.campaigns - anomalies.groups.length
+  if (more > 0) {
+    lines.push(
+      wrap(
+        `And in ${many(more, 'more campaign')}: "vigia detect --config ${config.id} --days 7" lists them.`,
+      ),
+    )
+  }
+  return lines
+}
 
-  lines.push(...heading('What to do'))
+const whatToDo = ({ advice, config }: DailyReport): string[] => {
+  const lines = heading('What to do')
   if (advice.top.length === 0) lines.push('Nothing.')
   advice.top.forEach((one, i) => {
-    const effect = effectOf(one, currency)
+    const effect = effectOf(one, config.currency)
+    const number = `${i + 1}. `
+    const indent = ' '.repeat(number.length)
     lines.push(
       wrap(
-        `${i + 1}. ${one.title}: ${LEVEL_WORDS[one.entity_type][0]} ${plain(one.entity_name)}` +
+        `${one.title}: ${LEVEL_WORDS[one.entity_type][0]} ${plain(one.entity_name)}` +
           (effect === null ? '' : ` (${effect})`),
+        indent,
+        number,
       ),
-      wrap(one.sentence, '   '),
+      wrap(one.sentence, indent, indent),
     )
   })
-  if (advice.active > advice.top.length) {
-    lines.push(wrap(`And ${advice.active - advice.top.length} more: "vigia advice --config ${config.id}".`))
-  }
+  const more = advice.active - advice.top.length
+  if (more > 0) lines.push(`And ${count(more)} more: "vigia advice --config ${config.id}" lists them all.`)
+  return lines
+}
 
-  lines.push(...heading('How everything does'))
-  if (tiers.length === 0) lines.push('Not known yet.')
-  for (const level of tiers) {
+const howEverythingDoes = (report: DailyReport): string[] => {
+  const lines = heading('How everything does')
+  if (report.tiers.length === 0) lines.push('Not known yet.')
+  for (const { entity_type: level, counts } of report.tiers) {
     const parts = TIERS_SHOWN.flatMap((tier) =>
-      level.counts[tier] > 0 ? [`${count(level.counts[tier])} ${TIER_WORDS[tier]}`] : [],
+      counts[tier] > 0 ? [`${count(counts[tier])} ${TIER_WORDS[tier]}`] : [],
     )
-    lines.push(`${LEVEL_WORDS[level.entity_type][1].padEnd(12)}${parts.join(', ')}`)
+    const label = LEVEL_WORDS[level][1].padEnd(11)
+    lines.push(wrap(parts.join(', '), ' '.repeat(label.length), label))
   }
-  for (const one of changes) {
+  for (const one of report.tier_changes) {
     lines.push(
       wrap(
-        `${one.direction === 'declined' ? 'v' : '^'} ${LEVEL_WORDS[one.entity_type][0]} ${plain(one.entity_name)}: ` +
-          `${TIER_WORDS[one.to]}, was ${TIER_WORDS[one.from]}`,
+        `${one.direction === 'declined' ? 'worse' : 'better'}: ${LEVEL_WORDS[one.entity_type][0]} ` +
+          `${plain(one.entity_name)}: ${TIER_WORDS[one.to]}, was ${TIER_WORDS[one.from]}`,
+        '    ',
       ),
     )
   }
-
-  lines.push(...heading('Next week'))
-  if (next) {
-    lines.push(
-      `${shortDay(next.from)} to ${shortDay(next.to)}, with what 95 of 100 such weeks would bring:`,
-      `spend   ${money(next.spend.predicted, currency)} (${range(next.spend, (value) => money(value, currency))})`,
-      `leads   ${about(next.leads.predicted)} (${range(next.leads, about)})`,
-      ...(next.cpl === null ? [] : [`a lead  ${money(next.cpl, currency)}`]),
-    )
-  } else lines.push('Not forecast yet.')
-  return `${lines.join('\n')}\n`
+  const more = report.tier_changes_total - report.tier_changes.length
+  if (more > 0) lines.push(`And ${many(more, 'more change')}.`)
+  return lines
 }
+
+const nextWeek = ({ next_week: next, config: { currency } }: DailyReport): string[] => {
+  if (!next) return [...heading('Next week'), 'Not forecast yet.']
+  const inMoney = (value: number): string => money(value, currency)
+  return [
+    ...heading('Next week'),
+    `${shortDay(next.from)} to ${shortDay(next.to)}; in brackets, what 95 of 100 such weeks keep within:`,
+    `spend   ${inMoney(next.spend.predicted)} (${range(next.spend, inMoney)})`,
+    `leads   ${about(next.leads.predicted)} (${range(next.leads, about)})`,
+    ...(next.cpl === null ? [] : [`a lead  ${inMoney(next.cpl)}`]),
+    ...(next.left_out > 0
+      ? [wrap(`Without ${many(next.left_out, 'campaign')} of too little history to forecast from.`)]
+      : []),
+  ]
+}
+
+export const renderText = (report: DailyReport): string =>
+  `${[
+    wrap(`${plain(report.config.name)}: ${longDay(report.date)}`),
+    '',
+    wrap(summaryOf(report)),
+    ...report.notices.flatMap((notice) => ['', wrap(`! ${printable(notice)}`, '  ')]),
+    ...howItWent(report),
+    ...whatIsOdd(report),
+    ...whatToDo(report),
+    ...howEverythingDoes(report),
+    ...nextWeek(report),
+    '',
+    wrap(sourceOf(report)),
+  ].join('\n')}\n`

@@ -50,7 +50,7 @@ export const about = (value: number): string => (value < 10 ? oneDigit : whole).
 export const change = (percent: number | null): string | null => {
   if (percent === null) return null
   const rounded = Math.round(percent)
-  return rounded === 0 ? 'no change' : `${rounded > 0 ? '+' : '-'}${Math.abs(rounded)}%`
+  return rounded === 0 ? 'no change' : `${rounded > 0 ? '+' : '-'}${count(Math.abs(rounded))}%`
 }
 
 const dayFormat = new Intl.DateTimeFormat('en-GB', {
@@ -72,34 +72,55 @@ export const shortDay = (date: LocalDate): string => shortFormat.format(instantO
 export const range = ({ lower, upper }: Interval, format: (value: number) => string): string =>
   `${format(lower)} to ${format(upper)}`
 
+/** `9 instants`, `1 instant`. */
+export const many = (value: number, one: string, several = `${one}s`): string =>
+  `${count(value)} ${value === 1 ? one : several}`
+
+/** `11 March 2026, 04:00`, in the account's zone. */
+export const instant = (iso: string, timeZone: string): string =>
+  new Intl.DateTimeFormat('en-GB', {
+    day: 'numeric',
+    month: 'long',
+    year: 'numeric',
+    hour: '2-digit',
+    minute: '2-digit',
+    timeZone,
+  })
+    .format(new Date(iso))
+    .replace(' at ', ', ')
+
+/** Where the figures come from, in one sentence. */
+export const sourceOf = ({ config, data_as_of: asOf }: DailyReport): string =>
+  `Days are those of ${config.timezone}` +
+  (asOf === null ? '.' : `; figures as of ${instant(asOf, config.timezone)}.`)
+
 /** What advice would bring in a week. */
 export const effectOf = (
   { expected_leads: leads, expected_saving: saving }: DailyReport['advice']['top'][number],
   currency: string,
 ): string | null => {
-  if (leads !== null && leads > 0) return `+${count(leads)} ${leads === 1 ? 'lead' : 'leads'} a week`
+  const more = about(leads ?? 0)
+  if (leads !== null && leads > 0 && more !== '0') return `+${more} ${more === '1' ? 'lead' : 'leads'} a week`
   if (saving !== null && saving > 0) return `saves ${money(saving, currency)} a week`
   return null
 }
 
 /** The report in one sentence. */
-export const summaryOf = ({ config, totals, anomalies, advice }: DailyReport): string => {
+export const summaryOf = ({ config, date, totals, anomalies, advice }: DailyReport): string => {
   const { week, change: moved } = totals
   const leads =
-    week.cpl === null
-      ? 'no leads'
-      : `${count(week.leads)} ${week.leads === 1 ? 'lead' : 'leads'}, ${money(week.cpl, config.currency)} a lead`
+    week.cpl === null ? 'no leads' : `${many(week.leads, 'lead')}, ${money(week.cpl, config.currency)} a lead`
   const trend = change(moved.cpl)
   const findings =
     anomalies.open === 0
       ? 'Nothing odd is open'
-      : `${count(anomalies.open)} odd ${anomalies.open === 1 ? 'finding is' : 'findings are'} open`
+      : `${many(anomalies.open, 'odd finding is', 'odd findings are')} open`
   const todo =
     advice.active === 0
       ? 'there is nothing to do'
       : `there ${advice.active === 1 ? 'is 1 thing' : `are ${count(advice.active)} things`} to do`
   return (
-    `In the last 7 days ${money(week.spend, config.currency)} brought ${leads}` +
-    `${trend === null ? '' : ` (${trend})`}. ${findings}, and ${todo}.`
+    `In the 7 days to ${shortDay(date)} ${money(week.spend, config.currency)} brought ${leads}` +
+    `${trend === null ? '' : ` (${trend} on the week before)`}. ${findings}, and ${todo}.`
   )
 }

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { clip, renderTable, widthOf } from '../../../cli/output.ts'
+import { clip, widthOf } from '../../../shared/core/columns.ts'
+import { renderTable } from '../../../cli/output.ts'
 
 describe('tables of commands', () => {
   it('counts an emoji, however it is put together, and a CJK sign as two columns', () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { renderFindings } from '../../../../cli/findings/table.ts'
-import { widthOf } from '../../../../cli/output.ts'
+import { widthOf } from '../../../../shared/core/columns.ts'
 import { expectedText, figure, observedText, whatHappened } from '../../../../shared/detection/words.ts'
 import type { AnomalyRow } from '../../../../shared/detection/anomalies.ts'
 
