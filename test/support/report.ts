@@ -188,13 +188,11 @@ const orNull = <T>(inner: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(
 const name = fc.oneof(fc.constantFrom(...HOSTILE_NAMES), fc.string({ unit: 'binary', maxLength: 60 }))
 const dates = fc.integer({ min: 19_000, max: 21_000 }).map(toLocalDate)
 const figures = fc.record({ spend: finite, leads: finite, cpl: orNull(finite) })
-const interval = fc
-  .tuple(finite, finite)
-  .map(([predicted, width]) => ({
-    predicted,
-    lower: Math.max(0, predicted - width),
-    upper: predicted + width,
-  }))
+const interval = fc.tuple(finite, finite).map(([predicted, width]) => ({
+  predicted,
+  lower: Math.max(0, predicted - width),
+  upper: predicted + width,
+}))
 const percent = orNull(fc.double({ min: -100, max: 1e6, noNaN: true }).map((value) => wireNumber(value) ?? 0))
 const level = fc.constantFrom(...LEVELS)
 const tier = fc.constantFrom(...TIERS)
