@@ -2,10 +2,10 @@
  * The morning report as one page: no script, nothing fetched, light and dark, from a phone to a desk. Names of
  * entities are what anyone called them, so everything is escaped.
  */
-import { printable } from '../core/columns.ts'
 import type { DailyReport, Figures } from './daily-report.ts'
 import {
   about,
+  called,
   change,
   count,
   effectOf,
@@ -34,7 +34,7 @@ export const escapeHtml = (text: string): string =>
   text.replace(/[&<>"']/g, (sign) => ENTITIES[sign] ?? sign).replace(/\p{Cc}/gu, ' ')
 
 /** A name written from right to left must not turn the words around it. */
-const nameOf = (name: string): string => `<bdi>${escapeHtml(printable(name) || '(no name)')}</bdi>`
+const nameOf = (name: string): string => `<bdi>${escapeHtml(called(name))}</bdi>`
 
 /** Commands in quotes, as code, so that nobody types the quotes. */
 const withCommands = (escaped: string): string =>
@@ -86,7 +86,8 @@ th:first-child{text-align:left;padding-left:0}
 th:last-child,td:last-child{padding-right:0}
 tr:last-child>*{border-bottom:0}
 .wide,.stack{display:grid;gap:16px;grid-template-columns:minmax(0,1fr);align-content:start}
-@media (max-width:480px){th,td{padding:6px 4px;font-size:.85rem}thead th{font-size:.75rem}}
+@media (max-width:480px){th,td{padding:6px 4px;font-size:.85rem}thead th{font-size:.75rem}
+.tiles b{font-size:1.1rem}}
 @media (max-width:899px){.stack{display:contents}.later{order:1}}
 @media (min-width:900px){.wide{grid-template-columns:minmax(0,1fr) minmax(0,1fr);align-items:start}}
 footer{color:var(--soft);font-size:.85rem;padding:0 4px 12px}
@@ -271,7 +272,7 @@ ${next.cpl === null ? '' : `<li><span>Cost per lead</span><b>${inMoney(next.cpl)
 
 export const renderHtml = (report: DailyReport): string => {
   const { config, date, notices } = report
-  const title = `${printable(config.name) || '(no name)'}: ${longDay(date)}`
+  const title = `${called(config.name)}: ${longDay(date)}`
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <meta name="robots" content="noindex"><title>${escapeHtml(title)}</title><link rel="icon" href="data:,"><style>${STYLE}</style></head>

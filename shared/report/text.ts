@@ -3,6 +3,7 @@ import { printable, signsOf, widthOf } from '../core/columns.ts'
 import type { DailyReport, Figures } from './daily-report.ts'
 import {
   about,
+  called,
   change,
   count,
   effectOf,
@@ -51,9 +52,6 @@ export const wrap = (text: string, indent = '', start = ''): string => {
   return [...lines, (lines.length === 0 ? start : indent) + line].join('\n')
 }
 
-/** A name that is nothing but blanks would leave a sentence without its subject. */
-const plain = (name: string): string => printable(name) || '(no name)'
-
 const heading = (title: string): string[] => ['', title.toUpperCase(), '-'.repeat(title.length)]
 
 const figuresLine = (label: string, { spend, leads, cpl }: Figures, currency: string): string =>
@@ -82,11 +80,11 @@ const whatIsOdd = ({ anomalies, config }: DailyReport): string[] => {
     const part =
       group.entity_type === 'campaign'
         ? ''
-        : ` > ${LEVEL_WORDS[group.entity_type][0]} ${plain(group.entity_name)}`
+        : ` > ${LEVEL_WORDS[group.entity_type][0]} ${called(group.entity_name)}`
     const more = group.findings > 1 ? `; ${count(group.findings - 1)} more in this campaign` : ''
     const mark = group.polarity === 'good' ? 'GOOD' : group.severity
     lines.push(
-      wrap(`${mark}: ${plain(group.campaign_name)}${part}`, '    '),
+      wrap(`${mark}: ${called(group.campaign_name)}${part}`, '    '),
       wrap(
         `${group.what}: ${group.observed}, expected ${group.expected}, on ${shortDay(group.date)}${more}.`,
         '    ',
@@ -114,7 +112,7 @@ const whatToDo = ({ advice, config }: DailyReport): string[] => {
     const indent = ' '.repeat(number.length)
     lines.push(
       wrap(
-        `${one.title}: ${LEVEL_WORDS[one.entity_type][0]} ${plain(one.entity_name)}` +
+        `${one.title}: ${LEVEL_WORDS[one.entity_type][0]} ${called(one.entity_name)}` +
           (effect === null ? '' : ` (${effect})`),
         indent,
         number,
@@ -141,7 +139,7 @@ const howEverythingDoes = (report: DailyReport): string[] => {
     lines.push(
       wrap(
         `${one.direction === 'declined' ? 'worse' : 'better'}: ${LEVEL_WORDS[one.entity_type][0]} ` +
-          `${plain(one.entity_name)}: ${TIER_WORDS[one.to]}, was ${TIER_WORDS[one.from]}`,
+          `${called(one.entity_name)}: ${TIER_WORDS[one.to]}, was ${TIER_WORDS[one.from]}`,
         '    ',
       ),
     )
@@ -168,7 +166,7 @@ const nextWeek = ({ next_week: next, config: { currency } }: DailyReport): strin
 
 export const renderText = (report: DailyReport): string =>
   `${[
-    wrap(`${plain(report.config.name)}: ${longDay(report.date)}`),
+    wrap(`${called(report.config.name)}: ${longDay(report.date)}`),
     '',
     wrap(summaryOf(report)),
     ...report.notices.flatMap((notice) => ['', wrap(`! ${printable(notice)}`, '  ')]),

@@ -2,6 +2,7 @@
 import type { Tier } from '../../ml/classify/tier.ts'
 import type { Level } from '../core/entity.ts'
 import type { LocalDate } from '../core/days.ts'
+import { clip, printable } from '../core/columns.ts'
 import type { DailyReport, Interval } from './daily-report.ts'
 
 export const LEVEL_WORDS: Readonly<Record<Level, readonly [one: string, many: string]>> = {
@@ -93,6 +94,12 @@ export const instant = (iso: string, timeZone: string): string =>
 export const sourceOf = ({ config, data_as_of: asOf }: DailyReport): string =>
   `Days are those of ${config.timezone}` +
   (asOf === null ? '.' : `; figures as of ${instant(asOf, config.timezone)}.`)
+
+/** Longer ones push what is said of them out of sight. */
+const NAME_WIDTH = 120
+
+/** A name as the report calls it; one of nothing but blanks would leave a sentence without its subject. */
+export const called = (name: string): string => clip(printable(name), NAME_WIDTH) || '(no name)'
 
 /** What advice would bring in a week. */
 export const effectOf = (

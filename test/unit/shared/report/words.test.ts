@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import {
   about,
+  called,
   change,
   effectOf,
   instant,
@@ -46,6 +47,13 @@ describe('words of the report', () => {
     expect(longDay('2026-03-10')).to.equal('Tuesday, 10 March 2026')
     expect(shortDay('2026-03-01')).to.equal('1 Mar')
     expect(instant('2026-03-11T02:30:00.000Z', 'America/Sao_Paulo')).to.equal('10 March 2026, 23:30')
+  })
+
+  it('call things by their names, as far as those say something and go on', () => {
+    expect(called('Summer')).to.equal('Summer')
+    expect(called(' \t\u202E ')).to.equal('(no name)')
+    expect(called('x'.repeat(120))).to.equal('x'.repeat(120))
+    expect(called('x'.repeat(121))).to.equal(`${'x'.repeat(119)}…`)
   })
 
   it('tell what advice brings, and nothing where that is next to nothing', () => {
