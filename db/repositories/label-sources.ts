@@ -7,38 +7,52 @@ import type { LabelStore } from '../../shared/classification/train-classifier.ts
 import type { LocalDate } from '../../shared/core/days.ts'
 
 /**
- * What became of an entity is in its features of seven days later: their windows are those days. The account's
- * sums are made once per day, not per row.
+ * What became of an entity is in its features of seven days later: their windows are those days, at every level,
+ * whoever its ads belong to since. The account's sums are made once per day, not per row. Where rows are too many,
+ * a day's are shuffled by their names, and the first of every day are taken before the second of any.
  */
 const SOURCES = `
-with chosen as (
-  select entity_id, feature_date as day, features from ml_features
-  where config_id = :configId and entity_type = :level and feature_date <= cast(:day as date)
-  order by feature_date desc, entity_id limit :limit
+with ranked as (
+  select r.entity_id, r.feature_date as day, f.correct_tier,
+    row_number() over (partition by r.feature_date order by md5(r.entity_id || r.feature_date), r.entity_id) as place
+  from ml_features r
+  left join ml_classification_feedback f on f.config_id = r.config_id and f.entity_type = r.entity_type
+    and f.entity_id = r.entity_id and f.classification_date = r.feature_date and f.is_valid
+  where r.config_id = :configId and r.entity_type = :level
+    and r.feature_date between cast(:day as date) - (cast(:days as int) - 1) and cast(:day as date)
+), chosen as (
+  select entity_id, day, correct_tier from ranked
+  order by correct_tier is null, place, day desc, entity_id limit :limit
+), daily as (
+  select date, sum(spend) as spend, sum(leads) as leads, sum(clicks) as clicks, sum(impressions) as impressions
+  from ads_insights_daily
+  where config_id = :configId
+    and date between cast(:day as date) - (cast(:days as int) + 12) and cast(:day as date)
+  group by date
 ), account as (
   select d.day,
-    sum(i.spend) filter (where i.date between d.day - 13 and d.day) as spend,
-    sum(i.leads) filter (where i.date between d.day - 13 and d.day) as leads,
-    sum(i.clicks) filter (where i.date between d.day - 13 and d.day) as clicks,
-    sum(i.impressions) filter (where i.date between d.day - 13 and d.day) as impressions,
+    sum(i.spend) filter (where i.date <= d.day) as spend,
+    sum(i.leads) filter (where i.date <= d.day) as leads,
+    sum(i.clicks) filter (where i.date <= d.day) as clicks,
+    sum(i.impressions) filter (where i.date <= d.day) as impressions,
     sum(i.spend) filter (where i.date > d.day) as spend_after,
     sum(i.leads) filter (where i.date > d.day) as leads_after
   from (select distinct day from chosen) d
-  join ads_insights_daily i on i.config_id = :configId and i.date between d.day - 13 and d.day + 7
+  join daily i on i.date between d.day - 13 and d.day + 7
   group by d.day
 )
-select c.entity_id, c.day, c.features,
+select c.entity_id, c.day, c.correct_tier, now.features,
   a.spend::float8 / nullif(a.leads, 0)::float8 as avg_cpl,
   100 * a.clicks::float8 / nullif(a.impressions, 0)::float8 as avg_ctr,
   100 * a.leads::float8 / nullif(a.clicks, 0)::float8 as avg_conversion_rate,
   a.spend_after::float8 / nullif(a.leads_after, 0)::float8 as avg_cpl_after,
-  later.features as later, f.correct_tier
+  later.features as later
 from chosen c
+join ml_features now on now.config_id = :configId and now.entity_type = :level
+  and now.entity_id = c.entity_id and now.feature_date = c.day
 left join account a on a.day = c.day
 left join ml_features later on later.config_id = :configId and later.entity_type = :level
   and later.entity_id = c.entity_id and later.feature_date = c.day + 7 and later.feature_date <= cast(:day as date)
-left join ml_classification_feedback f on f.config_id = :configId and f.entity_type = :level
-  and f.entity_id = c.entity_id and f.classification_date = c.day and f.is_valid
 order by c.day, c.entity_id`
 
 interface Row {
@@ -54,8 +68,8 @@ interface Row {
 }
 
 export const labelSources = (db: Knex): LabelStore => ({
-  labelSources: async (configId, level, day, limit) => {
-    const { rows } = (await db.raw(SOURCES, { configId, level, day, limit })) as { rows: Row[] }
+  labelSources: async (configId, level, day, { days, limit }) => {
+    const { rows } = (await db.raw(SOURCES, { configId, level, day, days, limit })) as { rows: Row[] }
     return rows.map((row) => {
       const later = row.later && fromNamed(row.later)
       return {

@@ -396,10 +396,17 @@ export const modelVersions = (db: Knex): ModelVersions => {
 
     archiveOld: async () => urisOf(await db.raw(archive(''), [KEPT_VERSIONS])),
 
-    retract: (model, fence) =>
+    retract: (model, fence, unpublish) =>
       db.transaction(async (trx) => {
         await assertFence(trx, fence)
-        return (await trx('model_aliases').where({ model }).delete()) > 0
+        const row: { config_id: number | null } | undefined = await trx('model_versions')
+          .where({ model })
+          .first('config_id')
+        if (!row) return false
+        await takeTurn(trx, row.config_id)
+        const retracted = (await trx('model_aliases').where({ model }).delete()) > 0
+        if (retracted) await unpublish()
+        return retracted
       }),
 
     inactiveSince: async (day) => {

@@ -153,6 +153,7 @@ export const decodeNetwork = (file: Uint8Array, sha256: Sha256): Network => {
     if (metadata.get(key) !== value) throw new ArtifactFormatError(`metadata ${key} is not ${value}`)
   }
   demand('format', FORMAT)
+  demand('family', FAMILY)
   demand('algorithm_version', NETWORK_VERSION)
   demand('features', JSON.stringify(CLASSIFIER_INPUTS))
   demand('sha256', sha256(data))

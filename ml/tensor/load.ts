@@ -12,13 +12,25 @@ export interface Tensorflow {
   readonly backend: string
 }
 
+type Both = typeof Core & typeof Layers
+
 /** Not installed on most machines, so no import a compiler would look for. */
 const NATIVE: string = '@tensorflow/tfjs-node'
 
-const loadNative = async (): Promise<Tensorflow | null> => {
+const isUsable = (module: Partial<Both> | undefined): module is Both =>
+  typeof module?.sequential === 'function' && typeof module.tensor2d === 'function'
+
+/**
+ * @param name what to import
+ * @returns null when it is not installed, cannot be loaded (without its library it throws when imported), or
+ * does not offer what TensorFlow.js offers
+ */
+export const loadNative = async (name = NATIVE): Promise<Tensorflow | null> => {
   try {
-    const both = (await import(NATIVE)) as typeof Core & typeof Layers
-    return { core: both, layers: both, backend: 'native' }
+    const module = (await import(name)) as Partial<Both> & { readonly default?: Partial<Both> }
+    // CommonJS: Node finds the names of its exports by reading, `default` has them in any case.
+    const both = [module, module.default].find(isUsable)
+    return both ? { core: both, layers: both, backend: 'native' } : null
   } catch {
     return null
   }
@@ -38,6 +50,12 @@ const loadPure = async (): Promise<Tensorflow> => {
 
 let loaded: Promise<Tensorflow> | undefined
 
-/** @param native whether to try the native build first; it does not load on Node 23 and newer */
+/**
+ * Once per thread; what failed is tried again by the next call.
+ * @param native whether to try the native build first; it does not load on Node 23 and newer
+ */
 export const loadTensorflow = (native: boolean): Promise<Tensorflow> =>
-  (loaded ??= (async () => (native ? await loadNative() : null) ?? loadPure())())
+  (loaded ??= (async () => (native ? await loadNative() : null) ?? loadPure())().catch((error: unknown) => {
+    loaded = undefined
+    throw error
+  }))

@@ -17,6 +17,8 @@ const SEED = 42
 /** The newest of the training rows say when to stop. */
 const WATCHED_SHARE = 0.15
 const WATCHED_MIN = 10
+/** Below this an input is a constant that rounding gave a deviation. */
+const STD_MIN = 1e-6
 
 /** Rows end to end, in the order of their dates. */
 export interface LabelledRows {
@@ -37,8 +39,9 @@ const standardOf = ({ rows, inputs }: LabelledRows): Pick<Network, 'mean' | 'std
     let squares = 0
     for (let row = 0; row < rows; row++) squares += ((inputs[row * INPUTS + i] as number) - centre) ** 2
     mean[i] = centre
-    // An input that never varies says nothing either way.
-    std[i] = Math.sqrt(squares / rows) || 1
+    // An input that never varied says nothing either way, and must not shout when one day it does.
+    const deviation = Math.sqrt(squares / rows)
+    std[i] = deviation < STD_MIN ? 1 : deviation
   }
   return { mean, std }
 }
@@ -90,7 +93,8 @@ export const trainNetwork = async (tensorflow: Tensorflow, data: LabelledRows): 
       layers.layers.dense({ units: CLASSES, activation: 'softmax', kernelInitializer: init(SEED + 1) }),
     ],
   })
-  model.compile({ optimizer: core.train.adam(LEARNING_RATE), loss: 'categoricalCrossentropy' })
+  const optimizer = core.train.adam(LEARNING_RATE)
+  model.compile({ optimizer, loss: 'categoricalCrossentropy' })
 
   const order = Int32Array.from({ length: fitted }, (_, i) => i)
   const random = new Mt19937(SEED)
@@ -127,7 +131,7 @@ export const trainNetwork = async (tensorflow: Tensorflow, data: LabelledRows): 
   let best = Number.POSITIVE_INFINITY
   let bestWeights = weightsNow()
   try {
-    for (let epoch = 0, since = 0; epoch < EPOCHS && since <= PATIENCE; epoch++) {
+    for (let epoch = 0, since = 0; epoch < EPOCHS && since < PATIENCE; epoch++) {
       shuffle()
       for (let from = 0; from < fitted; from += BATCH) {
         const to = Math.min(fitted, from + BATCH)
@@ -149,6 +153,8 @@ export const trainNetwork = async (tensorflow: Tensorflow, data: LabelledRows): 
   } finally {
     core.dispose([watchX, watchY])
     model.dispose()
+    // A model disposes of its optimiser only when it made it; the thread lives on.
+    optimizer.dispose()
   }
   const [hidden, hiddenBias, output, outputBias] = bestWeights
   if (!hidden || !hiddenBias || !output || !outputBias) throw new Error('the network has other layers')

@@ -23,10 +23,8 @@ export interface FitClassifierTask {
   readonly labels: Uint8Array
   /** What the rules say of each row; rows x 4 probabilities. */
   readonly rules: Float64Array
-  /** The first so many rows train. */
+  /** The first so many rows train, the others validate. */
   readonly training: number
-  /** Rows that validate. */
-  readonly validation: Uint32Array
   readonly trainStart: string
   readonly trainEnd: string
   readonly trainedAt: string
@@ -60,7 +58,7 @@ const MARGIN = 0.02
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 export const fitClassifier = async (task: FitClassifierTask): Promise<FitClassifierResult> => {
-  const { inputs, labels, rules, training, validation } = task
+  const { inputs, labels, rules, training } = task
   const nodeMajor = Number(process.versions.node.split('.')[0])
   let tensorflow
   try {
@@ -74,15 +72,15 @@ export const fitClassifier = async (task: FitClassifierTask): Promise<FitClassif
     inputs: inputs.subarray(0, training * INPUTS),
     labels: labels.subarray(0, training),
   })
-  const judged = Uint8Array.from(validation, (row) => labels[row] as number)
+  const judged = labels.subarray(training)
+  const perRow = (answer: (row: number) => Float64Array): Float64Array[] =>
+    Array.from(judged, (_, i) => answer(training + i))
   const ofNetwork = judge(
-    Array.from(validation, (row) =>
-      probabilitiesOf(network, inputs.subarray(row * INPUTS, (row + 1) * INPUTS)),
-    ),
+    perRow((row) => probabilitiesOf(network, inputs.subarray(row * INPUTS, (row + 1) * INPUTS))),
     judged,
   )
   const ofRules = judge(
-    Array.from(validation, (row) => rules.subarray(row * CLASSES, (row + 1) * CLASSES)),
+    perRow((row) => rules.subarray(row * CLASSES, (row + 1) * CLASSES)),
     judged,
   )
   const scores = { network: ofNetwork, rules: ofRules, backend }

@@ -13,9 +13,11 @@ import { ArtifactFormatError } from '../../ml/artifact/safetensors.ts'
 import type { AccountReference, EntityFeatures } from '../../ml/features/entity-features.ts'
 import type { ComputePool } from '../compute.ts'
 import type { Clock } from '../core/clock.ts'
+import { toDayNumber } from '../core/days.ts'
 import type { LocalDate } from '../core/days.ts'
 import { LEVELS } from '../core/entity.ts'
 import type { Level } from '../core/entity.ts'
+import { wireNumber } from '../core/wire.ts'
 import { FenceLost } from '../core/work.ts'
 import type { WorkContext, WorkOutcome } from '../core/work.ts'
 import { messageOf } from '../core/errors.ts'
@@ -32,8 +34,12 @@ const MIN_CLASSES = 2
 const MIN_OF_CLASS = 5
 const MIN_VALIDATION = 10
 const VALIDATION_SHARE = 0.2
-/** The newest so many: the older say less, and training stays within a minute. */
+/** Older days say less of the account as it is. */
+const DAYS_MAX = 180
+/** A second or two of training; larger levels are thinned out evenly over the days. */
 const ROWS_MAX = 4000
+/** Days a label by outcome looks ahead. */
+const OUTCOME_DAYS = 7
 const INPUTS = CLASSIFIER_INPUTS.length
 const CLASSES = TIERS.length
 
@@ -56,9 +62,23 @@ export interface LabelSource {
   } | null
 }
 
+export interface LabelBounds {
+  readonly days: number
+  readonly limit: number
+}
+
 export interface LabelStore {
-  /** At most `limit` rows of a level up to `day`, the newest, in the order of day and id. One statement. */
-  labelSources(configId: number, level: Level, day: LocalDate, limit: number): Promise<readonly LabelSource[]>
+  /**
+   * Rows of a level on the `days` that end with `day`, in the order of day and id. Are there more than `limit`,
+   * then all that people spoke about and equally many of the others from each day; the same of the same. One
+   * statement.
+   */
+  labelSources(
+    configId: number,
+    level: Level,
+    day: LocalDate,
+    bounds: LabelBounds,
+  ): Promise<readonly LabelSource[]>
 }
 
 export interface ClassifierRequest {
@@ -85,91 +105,139 @@ export interface ClassifierParts {
 export const classifierModelName = (configId: number, level: Level): string =>
   `${FAMILY}/config_${configId}/${level}`
 
-/** Rows with a label, as a thread takes them. */
-interface Prepared {
+/** Rows with a label, as a thread takes them: first those that train, then those that judge. */
+export interface Prepared {
+  readonly status: 'ready'
   readonly inputs: Float64Array
   readonly labels: Uint8Array
   readonly rules: Float64Array
   readonly training: number
-  readonly validation: Uint32Array
   readonly trainStart: LocalDate
   readonly trainEnd: LocalDate
+  readonly samples: Samples
 }
 
-/** Feedback outweighs what became of it, which outweighs the rules. */
+/** What there was to learn from. */
+export interface Samples {
+  /** With a label. */
+  readonly rows: number
+  /** Tiers that at least five rows have. */
+  readonly classes: number
+  readonly training: number
+  readonly validation: number
+}
+
+export type LabelOrigin = 'feedback' | 'outcome' | 'rules'
+
+/** Feedback outweighs what became of it, which outweighs the rules; null where none says anything. */
 export const labelOf = ({
   feedback,
   after,
   features,
   reference,
-}: LabelSource): { tier: Tier; later: boolean } | null => {
-  if (feedback !== null) return { tier: feedback, later: true }
+}: LabelSource): { readonly tier: Tier; readonly origin: LabelOrigin } | null => {
+  if (feedback !== null) return { tier: feedback, origin: 'feedback' }
   const outcome = after && tierOfTable(after, after.avgCpl)
-  if (outcome) return { tier: outcome.tier, later: true }
+  if (outcome) return { tier: outcome.tier, origin: 'outcome' }
   const rules = classifyByRules(features, reference)
-  return rules && { tier: rules.tier, later: false }
+  return rules && { tier: rules.tier, origin: 'rules' }
 }
 
-/** @returns why they are too few, or the rows */
-export const prepare = (sources: readonly LabelSource[]): Prepared | 'insufficient_data' => {
+/**
+ * The newest fifth of the days judges, by what people said and what became of entities. A row whose outcome
+ * reaches into those days does not train: its label and theirs are largely the same days, and a network that
+ * remembered it would seem to know what it cannot (purging: Lopez de Prado, Advances in Financial Machine
+ * Learning, chapter 7).
+ * @param sources in the order of day
+ */
+export const prepare = (
+  sources: readonly LabelSource[],
+): Prepared | { readonly status: 'insufficient_data'; readonly samples: Samples } => {
   // Of those that say nothing the classifier is never asked.
   const known = sources.flatMap((source) => {
     const label = saysNothing(source.features) ? null : labelOf(source)
-    return label ? [{ source, label }] : []
+    return label ? [{ source, ...label }] : []
   })
   const days = [...new Set(known.map(({ source }) => source.day))].sort()
-  const firstHeldOut = days[days.length - Math.ceil(days.length * VALIDATION_SHARE)]
-  if (known.length < MIN_ROWS || firstHeldOut === undefined) return 'insufficient_data'
-  const training = known.filter(({ source }) => source.day < firstHeldOut).length
-  const ofClass = new Map<Tier, number>()
-  for (const { label } of known.slice(0, training))
-    ofClass.set(label.tier, (ofClass.get(label.tier) ?? 0) + 1)
-  const classes = [...ofClass.values()].filter((count) => count >= MIN_OF_CLASS).length
-  const validation = known.flatMap(({ label }, i) => (i >= training && label.later ? [i] : []))
-  if (training < MIN_ROWS || classes < MIN_CLASSES || validation.length < MIN_VALIDATION)
-    return 'insufficient_data'
-  const inputs = new Float64Array(known.length * INPUTS)
-  const labels = new Uint8Array(known.length)
-  const rules = new Float64Array(known.length * CLASSES)
-  known.forEach(({ source, label }, i) => {
+  const firstJudging = days[days.length - Math.ceil(days.length * VALIDATION_SHARE)] ?? ''
+  const judgingFrom = toDayNumber(firstJudging)
+  const knownOn = ({ source, origin }: (typeof known)[number]): number =>
+    toDayNumber(source.day) + (origin === 'outcome' ? OUTCOME_DAYS : 0)
+  const training = known.filter((row) => knownOn(row) < judgingFrom)
+  const judging = known.filter(({ source, origin }) => source.day >= firstJudging && origin !== 'rules')
+  const rowsOf = (tier: Tier): number => known.filter((row) => row.tier === tier).length
+  const samples: Samples = {
+    rows: known.length,
+    classes: TIERS.filter((tier) => rowsOf(tier) >= MIN_OF_CLASS).length,
+    training: training.length,
+    validation: judging.length,
+  }
+  const [first] = training
+  const last = training.at(-1)
+  if (
+    samples.rows < MIN_ROWS ||
+    samples.classes < MIN_CLASSES ||
+    samples.validation < MIN_VALIDATION ||
+    !first ||
+    !last ||
+    training.every(({ tier }) => tier === first.tier)
+  )
+    return { status: 'insufficient_data', samples }
+  const rows = [...training, ...judging]
+  const inputs = new Float64Array(rows.length * INPUTS)
+  const labels = new Uint8Array(rows.length)
+  const rules = new Float64Array(rows.length * CLASSES)
+  rows.forEach(({ source, tier }, i) => {
     inputs.set(classifierInputs(source.features, source.reference), i * INPUTS)
-    labels[i] = TIERS.indexOf(label.tier)
+    labels[i] = TIERS.indexOf(tier)
     const said = classifyByRules(source.features, source.reference)
-    TIERS.forEach((tier, k) => {
-      rules[i * CLASSES + k] = said?.probabilities[tier] ?? 1 / CLASSES
+    TIERS.forEach((one, k) => {
+      rules[i * CLASSES + k] = said?.probabilities[one] ?? 1 / CLASSES
     })
   })
   return {
+    status: 'ready',
     inputs,
     labels,
     rules,
-    training,
-    validation: Uint32Array.from(validation),
-    trainStart: days[0] ?? firstHeldOut,
-    trainEnd: known[training - 1]?.source.day ?? firstHeldOut,
+    training: training.length,
+    trainStart: first.source.day,
+    trainEnd: last.source.day,
+    samples,
   }
 }
 
-const bytesOf = (array: Float64Array | Uint8Array | Uint32Array): Uint8Array =>
+const bytesOf = (array: Float64Array | Uint8Array): Uint8Array =>
   new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
 
-const fingerprintOf = ({ inputs, labels, training, validation }: Prepared): string => {
+const fingerprintOf = ({ inputs, labels, training }: Prepared): string => {
   const hash = createHash('sha256').update(`${NETWORK_VERSION} ${training} `)
-  for (const part of [inputs, labels, validation]) hash.update(bytesOf(part))
+  for (const part of [inputs, labels]) hash.update(bytesOf(part))
   return hash.digest('hex')
 }
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-type LevelOutcome =
-  | { readonly status: 'trained' | 'reused'; readonly version: number; readonly scores?: object }
-  | { readonly status: 'kept_rules'; readonly reason: string; readonly scores?: object }
+interface WireScores {
+  readonly macro_f1: number | null
+  readonly log_loss: number | null
+  readonly rules_macro_f1: number | null
+  readonly rules_log_loss: number | null
+}
 
-const wireScores = (network: Score, rules: Score): object => ({
-  macro_f1: network.macroF1,
-  log_loss: network.logLoss,
-  rules_macro_f1: rules.macroF1,
-  rules_log_loss: rules.logLoss,
+type KeptReason = 'insufficient_data' | 'no_tensorflow' | 'not_better'
+
+/** Of a level, in the result of the run. */
+export type ClassifierOutcome = { readonly samples: Samples; readonly scores?: WireScores } & (
+  | { readonly status: 'trained' | 'reused'; readonly version: number }
+  | { readonly status: 'kept_rules'; readonly reason: KeptReason }
+)
+
+const wireScores = (network: Score, rules: Score): WireScores => ({
+  macro_f1: wireNumber(network.macroF1),
+  log_loss: wireNumber(network.logLoss),
+  rules_macro_f1: wireNumber(rules.macroF1),
+  rules_log_loss: wireNumber(rules.logLoss),
 })
 
 export const createClassifierTraining = (parts: ClassifierParts): ClassifierTraining => {
@@ -179,33 +247,38 @@ export const createClassifierTraining = (parts: ClassifierParts): ClassifierTrai
     level: Level,
     { configId, day }: ClassifierRequest,
     context: WorkContext,
-  ): Promise<LevelOutcome> => {
+  ): Promise<ClassifierOutcome> => {
     const model = classifierModelName(configId, level)
+    const bounds = { days: DAYS_MAX, limit: ROWS_MAX }
+    const prepared = prepare(await parts.labels.labelSources(configId, level, day, bounds))
+    const { samples } = prepared
     /** A network that no longer does better must not stay in service. */
-    const keepRules = async (reason: string, scores?: object): Promise<LevelOutcome> => {
+    const keepRules = async (reason: KeptReason, scores?: WireScores): Promise<ClassifierOutcome> => {
       await registry.retract(model, context.fence)
-      return { status: 'kept_rules', reason, ...(scores ? { scores } : {}) }
+      return { status: 'kept_rules', reason, samples, ...(scores ? { scores } : {}) }
     }
-    const prepared = prepare(await parts.labels.labelSources(configId, level, day, ROWS_MAX))
-    if (prepared === 'insufficient_data') return keepRules(prepared)
+    if (prepared.status === 'insufficient_data') return keepRules(prepared.status)
     const fingerprint = fingerprintOf(prepared)
     const known = (await registry.versionsOf(model)).find(
       (version) => version.fingerprint === fingerprint && version.state === 'ready',
     )
     if (known) {
-      await registry.append({
+      const { outcomes } = await registry.append({
         configId,
         fence: context.fence,
         actor: ACTOR,
         drafts: [],
         known: [{ model, fingerprint }],
       })
-      return { status: 'reused', version: known.version }
+      // Otherwise its file is gone: it is trained anew, under its number.
+      if (outcomes[0]?.status === 'reused') return { status: 'reused', version: known.version, samples }
     }
     const trainedAt = clock.now()
+    const { inputs, labels, rules, training, trainStart, trainEnd } = prepared
+    const task = { configId, level, inputs, labels, rules, training, trainStart, trainEnd }
     const result = await compute.run(
       'fitClassifier',
-      { configId, level, ...prepared, trainedAt: trainedAt.toISOString() },
+      { ...task, trainedAt: trainedAt.toISOString() },
       { signal: context.signal },
     )
     if (result.status === 'no_tensorflow') {
@@ -235,11 +308,11 @@ export const createClassifierTraining = (parts: ClassifierParts): ClassifierTrai
             stats: {
               algorithm_version: NETWORK_VERSION,
               features: CLASSIFIER_INPUTS,
-              train_start: prepared.trainStart,
-              train_end: prepared.trainEnd,
+              train_start: trainStart,
+              train_end: trainEnd,
               metrics: scores,
             },
-            points: prepared.training,
+            points: training,
             artifactSha256: result.sha256,
             artifactBytes: result.bytes.byteLength,
             trainedAt,
@@ -250,7 +323,7 @@ export const createClassifierTraining = (parts: ClassifierParts): ClassifierTrai
       const [outcome] = outcomes
       if (!outcome || outcome.status === 'save_failed')
         throw new Error(`the classifier could not be saved: ${outcome?.error ?? 'no outcome'}`)
-      return { status: outcome.status, version: outcome.version, scores }
+      return { status: outcome.status, version: outcome.version, samples, scores }
     } catch (error) {
       await artifacts.discard(staged).catch(() => {})
       throw error

@@ -215,8 +215,7 @@ export const createModelRegistry = (parts: ModelRegistryParts): ModelRegistry =>
     },
 
     retract: async (model, fence) => {
-      if (!(await versions.retract(model, fence))) return
-      await artifacts.unpublish([model])
+      if (!(await versions.retract(model, fence, () => artifacts.unpublish([model])))) return
       logger.info('model taken out of service', { model })
       await announce([model], null)
     },

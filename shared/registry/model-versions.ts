@@ -101,8 +101,12 @@ export interface ModelVersions {
    * @returns whether it was marked
    */
   markBroken(ref: ArtifactRef, quarantine: () => Promise<void>): Promise<boolean>
-  /** Takes the aliases from the model. @returns whether it had any @throws FenceLost */
-  retract(model: string, fence: Fence): Promise<boolean>
+  /**
+   * Takes the aliases from the model. `unpublish` runs inside the transaction.
+   * @returns whether it had any
+   * @throws FenceLost, with nothing done
+   */
+  retract(model: string, fence: Fence, unpublish: () => Promise<void>): Promise<boolean>
   /** Archives what is beyond the newest 10 of every model and has no alias. @returns the files */
   archiveOld(): Promise<readonly string[]>
   /** Models with a stable version whose entity has no row since `day`. */

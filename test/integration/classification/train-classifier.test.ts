@@ -188,16 +188,16 @@ describe('training the classifier of tiers', () => {
     for (const correctTier of ['LOW', 'MODERATE'] as const) {
       await store.addFeedback({ classificationId: row?.id ?? 0, correctTier, reason: null, actor: 'test' })
     }
-    const sources = await labelSources(database.knex).labelSources(configId, 'campaign', DAY, 4000)
+    const sources = await labelSources(database.knex).labelSources(configId, 'campaign', DAY, { days: 180, limit: 4000 })
     const at = (back: number): LabelSource | undefined =>
       sources.find(({ entityId, day }) => entityId === 'c00' && day === toLocalDate(LAST - back))
     expect(sources).to.have.length(ENTITIES * DAYS)
     // The newest feedback counts.
-    expect(labelOf(at(20) as LabelSource)).to.deep.equal({ tier: 'MODERATE', later: true })
+    expect(labelOf(at(20) as LabelSource)).to.deep.equal({ tier: 'MODERATE', origin: 'feedback' })
     expect(at(7)?.after).not.to.equal(null)
-    expect(labelOf(at(7) as LabelSource)?.later).to.equal(true)
+    expect(labelOf(at(7) as LabelSource)?.origin).to.equal('outcome')
     expect(at(6)?.after).to.equal(null)
-    expect(labelOf(at(6) as LabelSource)?.later).to.equal(false)
+    expect(labelOf(at(6) as LabelSource)?.origin).to.equal('rules')
     expect(at(7)?.after?.avgCpl).to.equal(20)
   })
 })
