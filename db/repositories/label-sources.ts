@@ -7,8 +7,8 @@ import type { LabelStore } from '../../shared/classification/train-classifier.ts
 import type { LocalDate } from '../../shared/core/days.ts'
 
 /**
- * What became of an entity is in its features of seven days later: their windows are those days, at every level,
- * whoever its ads belong to since. The account's sums are made once per day, not per row. Where rows are too many,
+ * What became of an entity is in its features of seven days later: their windows are those days, summed and
+ * counted as everywhere else. The account's sums are made once per day, not per row. Where rows are too many,
  * a day's are shuffled by their names, and the first of every day are taken before the second of any.
  */
 const SOURCES = `

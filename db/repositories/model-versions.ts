@@ -142,7 +142,8 @@ interface Move {
 }
 
 const moveStable = async (trx: Knex.Transaction, moves: readonly Move[]): Promise<void> => {
-  const away = moves.flatMap(({ model, from }) => (from === null ? [] : [{ model, from }]))
+  // A broken version that was trained anew stays where it is; what went before it does too.
+  const away = moves.flatMap(({ model, from, to }) => (from === null || from === to ? [] : [{ model, from }]))
   if (away.length > 0)
     await trx.raw(SET_ALIAS, ['previous', away.map((move) => move.model), away.map((move) => move.from)])
   if (moves.length > 0)

@@ -68,7 +68,7 @@ describe('the rows a classifier learns from', () => {
       ...said(1, times(10, 'LOW')),
     ]
     expect(ready(half(10)).samples).to.deep.equal({ rows: 30, classes: 2, training: 20, validation: 10 })
-    const few = [...half(10).slice(1)]
+    const few = half(10).slice(1)
     expect(prepare(few)).to.deep.equal({
       status: 'insufficient_data',
       samples: { rows: 29, classes: 2, training: 19, validation: 10 },
