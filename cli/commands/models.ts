@@ -31,17 +31,20 @@ export interface ListOptions {
 
 const DEFAULT_LIMIT = 50
 const MOST = 200
-const MODEL = /^[a-z_]+\/config_\d+\/(campaign|adset|ad)_[A-Za-z0-9_-]{1,100}$/
+const DETECTOR = 'anomaly_detector/'
+/** Of an entity, or the classifier of a level. */
+const MODEL =
+  /^([a-z_]+\/config_\d+\/(campaign|adset|ad)_[A-Za-z0-9_-]{1,100}|classifier\/config_\d+\/(campaign|adset|ad))$/
 
 /** `anomaly_detector/` may be left out, and `@3` names a version. */
 const parseModel = (text: string): { model: string; version: number | null } => {
   const [name = '', number] = text.split('@')
-  const model = name.startsWith('config_') ? `anomaly_detector/${name}` : name
+  const model = name.startsWith('config_') ? `${DETECTOR}${name}` : name
   const version = number === undefined ? null : Number(number.replace(/^v/, ''))
   if (!MODEL.test(model) || (version !== null && !(Number.isSafeInteger(version) && version > 0)))
     throw new AppError(
       'INVALID_REQUEST',
-      `${JSON.stringify(text)} is not a model; they read config_12/adset_345, with a version config_12/adset_345@3`,
+      `${JSON.stringify(text)} is not a model; they read config_12/adset_345 or classifier/config_12/adset, with a version config_12/adset_345@3`,
     )
   return { model, version }
 }
@@ -107,11 +110,14 @@ export const exportModel = async (
 }
 
 const COLUMNS: readonly Column<ModelVersion>[] = [
-  { title: 'model', cell: ({ entityKey }) => entityKey },
+  {
+    title: 'model',
+    cell: ({ model }) => (model.startsWith(DETECTOR) ? model.slice(DETECTOR.length) : model),
+  },
   { title: 'version', align: 'right', cell: ({ version }) => String(version) },
   { title: 'alias', cell: ({ aliases }) => aliases.join(', ') },
   { title: 'state', cell: ({ state }) => state },
-  { title: 'days', align: 'right', cell: ({ points }) => String(points) },
+  { title: 'samples', align: 'right', cell: ({ points }) => String(points) },
   { title: 'trained', cell: ({ trainedAt }) => trainedAt.toISOString().slice(0, 16).replace('T', ' ') },
   { title: 'kB', align: 'right', cell: ({ artifactBytes }) => (artifactBytes / 1000).toFixed(1) },
 ]

@@ -1,6 +1,8 @@
 /** `vigia train`: trains the models of one config, or of all active ones, and waits for it. */
 import { Option } from 'commander'
 import type { Command } from 'commander'
+import { MIN_ROWS, MIN_VALIDATION } from '../../shared/classification/train-classifier.ts'
+import type { ClassifierOutcome } from '../../shared/classification/train-classifier.ts'
 import { LocalDate } from '../../shared/core/days.ts'
 import { EntityId, LEVELS } from '../../shared/core/entity.ts'
 import type { Level } from '../../shared/core/entity.ts'
@@ -116,6 +118,59 @@ export const describeTraining = (runs: readonly Run[]): string => {
   )
 }
 
+/** A level of a config, and what became of its classifier. */
+interface ClassifierLine {
+  readonly configId: number | null
+  readonly level: string
+  readonly outcome: ClassifierOutcome | { readonly status: string; readonly error: string }
+}
+
+const linesOf = (run: Run): readonly ClassifierLine[] => {
+  const lines = LEVELS.flatMap((level) => {
+    const outcome = run.result?.[level] as ClassifierLine['outcome'] | undefined
+    return outcome ? [{ configId: run.configId, level, outcome }] : []
+  })
+  if (lines.length > 0) return lines
+  return [{ configId: run.configId, level: '', outcome: { status: run.status, error: run.error ?? '' } }]
+}
+
+const whyRules = ({ samples, reason }: ClassifierOutcome & { readonly status: 'kept_rules' }): string => {
+  if (reason === 'not_better') return 'a network does not do better'
+  if (reason === 'no_tensorflow') return 'TensorFlow.js could not be loaded'
+  const { rows, validation } = samples
+  return rows < MIN_ROWS || validation < MIN_VALIDATION
+    ? `needs ${MIN_ROWS} labelled days and ${MIN_VALIDATION} to judge by, got ${rows} and ${validation}`
+    : 'nearly all labelled days have one tier'
+}
+
+/** What became of the classifiers, for people: macro-F1 on the newest days, beside that of the rules. */
+export const describeClassifiers = (runs: readonly Run[]): string => {
+  const scored =
+    (name: 'macro_f1' | 'rules_macro_f1') =>
+    ({ outcome }: ClassifierLine) =>
+      ('scores' in outcome ? outcome.scores?.[name]?.toFixed(3) : undefined) ?? ''
+  return renderTable<ClassifierLine>(
+    [
+      { title: 'config', align: 'right', cell: ({ configId }) => String(configId ?? '') },
+      { title: 'level', cell: ({ level }) => level },
+      { title: 'classifier', cell: ({ outcome }) => outcome.status },
+      {
+        title: 'version',
+        align: 'right',
+        cell: ({ outcome }) => ('version' in outcome ? String(outcome.version) : ''),
+      },
+      { title: 'F1', align: 'right', cell: scored('macro_f1') },
+      { title: 'rules', align: 'right', cell: scored('rules_macro_f1') },
+      {
+        title: 'why',
+        cell: ({ outcome }) =>
+          'error' in outcome ? outcome.error : outcome.status === 'kept_rules' ? whyRules(outcome) : '',
+      },
+    ],
+    runs.flatMap(linesOf),
+  )
+}
+
 const toJson = (run: Run): Record<string, unknown> => ({
   run_id: run.id,
   config_id: run.configId,
@@ -151,7 +206,7 @@ export const registerTrain = (program: Command, open: () => Promise<Opened>): vo
         await opened.ensureWorkers()
         const runs = await followRuns(opened.services, ids, 'training')
         if (options.json) printJson({ runs: runs.map(toJson) })
-        else printLine(describeTraining(runs))
+        else printLine((options.family === 'classifier' ? describeClassifiers : describeTraining)(runs))
         process.exitCode = exitCodeOf(runs)
       } finally {
         await opened.close()

@@ -29,10 +29,10 @@ import type { Score } from './fit-classifier.ts'
 
 const FAMILY = 'classifier'
 const ACTOR = 'training'
-const MIN_ROWS = 30
+export const MIN_ROWS = 30
 const MIN_CLASSES = 2
 const MIN_OF_CLASS = 5
-const MIN_VALIDATION = 10
+export const MIN_VALIDATION = 10
 const VALIDATION_SHARE = 0.2
 /** Older days say less of the account as it is. */
 const DAYS_MAX = 180

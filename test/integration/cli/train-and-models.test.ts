@@ -2,11 +2,12 @@ import { expect } from 'chai'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { listModels, exportModel, rollbackModel, showModel } from '../../../cli/commands/models.ts'
-import { describeTraining, startTraining } from '../../../cli/commands/train.ts'
+import { describeClassifiers, describeTraining, startTraining } from '../../../cli/commands/train.ts'
 import type { TrainOptions } from '../../../cli/commands/train.ts'
 import { exitCodeOf, followRuns } from '../../../cli/follow.ts'
 import { openSystem } from '../../../cli/system.ts'
 import type { System } from '../../../cli/system.ts'
+import type { Run } from '../../../shared/runs/run.ts'
 import { migrateQueues } from '../../../shared/queue/open-queues.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
 import { openTestDatabase } from '../../support/database.ts'
@@ -101,6 +102,62 @@ describe('vigia train and vigia models', () => {
     expect((await rejectionOf(exportModel(name, target, services))).message).to.include('cannot be written')
   })
 
+  it('trains the classifiers of a config, saying what was missing for which level', async () => {
+    const [run] = await train({ config, family: 'classifier' })
+    if (!run) throw new Error('no run')
+    expect(run).to.deep.include({ job: 'train.classifier', status: 'succeeded' })
+    expect(run.counts).to.deep.equal({ done: 0, skipped: 3, failed: 0 })
+    expect(exitCodeOf([run])).to.equal(0)
+    const text = describeClassifiers([run])
+    for (const level of ['campaign', 'adset', 'ad'])
+      expect(text).to.match(
+        new RegExp(` ${level} +kept_rules +needs 30 labelled days and 10 to judge by, got 0 and 0`),
+      )
+    const [ads] = await train({ config, family: 'classifier', entityType: 'ad' })
+    expect(ads && describeClassifiers([ads])).not.to.include('campaign')
+    expect(
+      (
+        await rejectionOf(
+          startTraining(
+            { config, family: 'classifier', entityType: 'ad', entityId: ['a1'] },
+            system.services,
+          ),
+        )
+      ).message,
+    ).to.include('whole level')
+  })
+
+  it('says how well a classifier did', () => {
+    const samples = { rows: 300, classes: 4, training: 200, validation: 60 }
+    const scores = { macro_f1: 0.8125, log_loss: 0.5, rules_macro_f1: 0.7, rules_log_loss: 0.9 }
+    const run = {
+      configId: 7,
+      result: {
+        day: LAST,
+        campaign: { status: 'trained', version: 3, samples, scores },
+        adset: { status: 'kept_rules', reason: 'not_better', samples, scores: { ...scores, macro_f1: 0.71 } },
+        ad: { status: 'failed', error: 'out of memory' },
+      },
+    } as unknown as Run
+    expect(
+      describeClassifiers([run])
+        .split('\n')
+        .map((line) => line.trim().split(/ {2,}/)),
+    ).to.deep.equal([
+      ['config', 'level', 'classifier', 'version', 'F1', 'rules', 'why'],
+      ['7', 'campaign', 'trained', '3', '0.813', '0.700'],
+      ['7', 'adset', 'kept_rules', '0.710', '0.700', 'a network does not do better'],
+      ['7', 'ad', 'failed', 'out of memory'],
+    ])
+    const died = {
+      configId: 7,
+      result: null,
+      status: 'failed',
+      error: 'the database went away',
+    } as unknown as Run
+    expect(describeClassifiers([died])).to.include('the database went away')
+  })
+
   it('knows models only by their names', async () => {
     const { services } = system
     for (const name of [
@@ -108,6 +165,8 @@ describe('vigia train and vigia models', () => {
       '../config_1/ad_a1',
       `config_${config}/ad_a1@x`,
       `config_${config}/ad_a1@0`,
+      `anomaly_detector/config_${config}/ad`,
+      `classifier/config_${config}/account`,
       '',
     ])
       expect(await rejectionOf(Promise.resolve().then(() => rollbackModel(name, services)))).to.include({
@@ -115,6 +174,7 @@ describe('vigia train and vigia models', () => {
       })
     const missing = [
       showModel(`config_${config}/ad_none`, services),
+      showModel(`classifier/config_${config}/ad`, services),
       exportModel(`config_${config}/ad_a1@99`, join(folder, 'x'), services),
       rollbackModel(`config_${config}/ad_a1@99`, services),
     ]
