@@ -179,7 +179,7 @@ const whatIsOdd = (report: DailyReport): string => {
     const others =
       group.findings > 1 ? ` <span class="soft">And ${count(group.findings - 1)} more here.</span>` : ''
     return `<li>${mark}<strong>${name(group.campaign_name)}</strong>
-<p>${where}${escapeHtml(group.sentence)}, on ${shortDay(group.date)}.${others}</p></li>`
+<p>${where}${escapeHtml(group.sentence)}, on <span class="whole">${shortDay(group.date)}</span>.${others}</p></li>`
   })
   const rest = anomalies.campaigns - items.length
   return section(
@@ -232,9 +232,11 @@ const campaignTable = ({ campaigns, config }: DailyReport): string => {
     ({ campaign_name: label, tier, days_in_tier: days, week, change: changed }) => {
       const mark = tier === null ? '' : tag(TIER_WORDS[tier], TIER_TONES[tier])
       const since =
-        tier === null || days === null ? '' : ` <span class="soft small">for ${many(days, 'day')}</span>`
+        tier === null || days === null
+          ? ''
+          : ` <span class="soft small whole">for ${many(days, 'day')}</span>`
       const cost = week.cpl === null ? '–' : amount(week.cpl, currency)
-      const trend = moved(changed.cpl, 'less is better', ' small')
+      const trend = change(changed.cpl) === 'no change' ? '' : moved(changed.cpl, 'less is better', ' small')
       return `<tr><th scope="row">${mark}${name(label)}${since}</th><td>${amount(week.spend, currency)}</td><td>${count(week.leads)}</td><td>${cost} ${trend}</td></tr>`
     },
   )

@@ -21,6 +21,7 @@ h2 .soft{font-weight:400;font-size:.95rem}
 .small{font-size:.875rem}
 .notice{border-left:4px solid var(--warn);background:var(--card);padding:10px 14px;margin:0;border-radius:4px}
 code{font:.9em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}code span{white-space:nowrap}
+.whole{white-space:nowrap}
 section .notice{background:var(--wash);margin-bottom:12px}
 section>p:last-child,section>.notice:last-child{margin-bottom:0}
 .tiles{display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(min(100%,200px),1fr));margin:0;padding:0;list-style:none}
