@@ -6,6 +6,7 @@ import { RECOMMENDATION_TYPES } from '../../ml/recommend/matrix.ts'
 import { LocalDate } from '../../shared/core/days.ts'
 import { ConfigId, Level } from '../../shared/core/entity.ts'
 import { renderHtml } from '../../shared/report/html.ts'
+import { REPORT_PARTS } from '../../shared/report/report.ts'
 import { renderText } from '../../shared/report/text.ts'
 import { route } from '../route.ts'
 import type { Route } from '../route.ts'
@@ -13,33 +14,101 @@ import type { Route } from '../route.ts'
 const number = z.number().nullable()
 const Tier = z.enum(TIERS)
 const Figures = z.object({ spend: z.number(), leads: z.number(), cpl: number })
+const Change = z
+  .object({ spend: number, leads: number, cpl: number })
+  .describe('Percent, the week against the one before; null where that was 0 or is not known in full')
 const Interval = z.object({ predicted: z.number(), lower: z.number(), upper: z.number() })
+
+const Anomalies = z.object({
+  open: z.int(),
+  campaigns: z.int().describe('With open findings'),
+  groups: z
+    .array(
+      z.object({
+        campaign_id: z.string(),
+        campaign_name: z.string(),
+        findings: z.int(),
+        id: z.int(),
+        entity_type: Level,
+        entity_id: z.string(),
+        entity_name: z.string(),
+        type: z.string(),
+        metric: z.string(),
+        severity: z.enum(SEVERITIES),
+        polarity: z.enum(POLARITIES),
+        date: LocalDate,
+        observed: number,
+        expected: number,
+        sentence: z.string(),
+      }),
+    )
+    .describe('One per campaign, with its worst finding: the worst first, then the newest'),
+})
+
+const Advice = z.object({
+  active: z.int(),
+  top: z
+    .array(
+      z.object({
+        id: z.int(),
+        type: z.enum(RECOMMENDATION_TYPES),
+        priority: z.int(),
+        title: z.string(),
+        entity_type: Level,
+        entity_id: z.string(),
+        entity_name: z.string(),
+        campaign_name: z.string().nullable(),
+        expected_leads: number.describe('More a week'),
+        expected_saving: number.describe('A week, in the currency of the account'),
+        sentence: z.string(),
+      }),
+    )
+    .describe('The largest expected effect first'),
+})
+
+const NextWeek = z
+  .object({
+    from: LocalDate,
+    to: LocalDate,
+    forecast_date: LocalDate,
+    campaigns: z.int(),
+    left_out: z.int().describe('Campaigns with too little history to forecast; in no sum'),
+    spend: Interval,
+    leads: Interval,
+    cpl: number,
+    days: z.array(z.object({ date: LocalDate, spend: Interval, leads: Interval })),
+  })
+  .describe(
+    'Of all campaigns together: predictions add up, half-widths of the 95% intervals add as the root of the sum of squares',
+  )
 
 const Report = z
   .object({
     config: z.object({ id: z.int(), name: z.string(), currency: z.string(), timezone: z.string() }),
     date: LocalDate,
     data_as_of: z.iso.datetime().nullable(),
-    notices: z.array(z.string()).describe('What to know before reading on'),
-    totals: z.object({
-      day: Figures,
-      week: Figures,
-      week_before: Figures,
-      change: z.object({ spend: number, leads: number, cpl: number }).describe('Percent'),
-    }),
+    notices: z
+      .array(z.object({ part: z.enum(REPORT_PARTS), text: z.string() }))
+      .describe('What to know of a part before reading it, and what to run'),
+    totals: z.object({ day: Figures, week: Figures, week_before: Figures, change: Change }),
     history: z.array(z.object({ date: LocalDate, spend: z.number(), leads: z.number() })),
-    next_week: z
-      .object({
-        from: LocalDate,
-        to: LocalDate,
-        forecast_date: LocalDate,
-        spend: Interval,
-        leads: Interval,
-        cpl: number,
-        days: z.array(z.object({ date: LocalDate, spend: Interval, leads: Interval })),
-        left_out: z.int().describe('Campaigns with too little history to forecast; in no sum'),
-      })
-      .nullable(),
+    anomalies: Anomalies,
+    advice: Advice,
+    campaigns: z.object({
+      total: z.int(),
+      top: z
+        .array(
+          z.object({
+            campaign_id: z.string(),
+            campaign_name: z.string(),
+            tier: Tier.nullable(),
+            days_in_tier: z.int().nullable(),
+            week: Figures,
+            change: Change,
+          }),
+        )
+        .describe('Most spent first'),
+    }),
     tiers: z.array(z.object({ entity_type: Level, date: LocalDate, counts: z.record(Tier, z.int()) })),
     tier_changes: z.array(
       z.object({
@@ -52,41 +121,7 @@ const Report = z
       }),
     ),
     tier_changes_total: z.int(),
-    anomalies: z.object({
-      open: z.int(),
-      campaigns: z.int().describe('With open findings'),
-      groups: z.array(
-        z.object({
-          campaign_id: z.string().nullable(),
-          campaign_name: z.string(),
-          findings: z.int(),
-          severity: z.enum(SEVERITIES),
-          polarity: z.enum(POLARITIES),
-          date: LocalDate,
-          entity_type: Level,
-          entity_name: z.string(),
-          what: z.string(),
-          observed: z.string(),
-          expected: z.string(),
-        }),
-      ),
-    }),
-    advice: z.object({
-      active: z.int(),
-      top: z.array(
-        z.object({
-          id: z.int(),
-          type: z.enum(RECOMMENDATION_TYPES),
-          priority: z.int(),
-          title: z.string(),
-          entity_type: Level,
-          entity_name: z.string(),
-          expected_leads: number,
-          expected_saving: number,
-          sentence: z.string(),
-        }),
-      ),
-    }),
+    next_week: NextWeek.nullable(),
   })
   .meta({ id: 'DailyReport' })
 

@@ -4,7 +4,7 @@ import type { Tier } from '../../ml/classify/tier.ts'
 import type { LocalDate } from '../../shared/core/days.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import { numericId, toPage } from '../../shared/core/page.ts'
-import { wireNumber } from '../../shared/core/wire.ts'
+import { wired, wireNumber } from '../../shared/core/wire.ts'
 import type {
   KnownAdvice,
   Outcome,
@@ -28,13 +28,6 @@ type Stored = Omit<RecommendationRow, 'acted_at' | 'expires_at' | 'created_at'> 
   readonly acted_at: Date | null
   readonly expires_at: Date
   readonly created_at: Date
-}
-
-const wired = <T>(value: T): T => {
-  if (typeof value === 'number') return wireNumber(value) as T
-  if (Array.isArray(value)) return value.map(wired) as T
-  if (value === null || typeof value !== 'object') return value
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, wired(inner)])) as T
 }
 
 const fromRow = (row: Stored): RecommendationRow => ({

@@ -13,3 +13,11 @@ export const wireNumbers = (
 ): Readonly<Record<string, number>> | null =>
   numbers &&
   Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, wireNumber(value) ?? 0]))
+
+/** The same of every number in a value. */
+export const wired = <T>(value: T): T => {
+  if (typeof value === 'number') return wireNumber(value) as T
+  if (Array.isArray(value)) return value.map(wired) as T
+  if (value === null || typeof value !== 'object') return value
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, wired(inner)])) as T
+}

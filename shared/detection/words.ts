@@ -30,8 +30,14 @@ const unusual = (contributions: Readonly<Record<string, number>>): string => {
   return second && second.share >= 0.2 && both.length <= MAX_LENGTH ? both : one
 }
 
+/** What is told of a finding. */
+export type Told = Pick<
+  AnomalyRow,
+  'type' | 'metric' | 'polarity' | 'direction' | 'contributions' | 'observed' | 'expected'
+> & { readonly signals: readonly Readonly<Record<string, unknown>>[] }
+
 /** What happened, in one short sentence. */
-export const whatHappened = (row: AnomalyRow): string => {
+export const whatHappened = (row: Omit<Told, 'observed' | 'expected'>): string => {
   // A type not named here is a metric that rose or fell, which is all its name says.
   const type: string = row.type
   switch (type) {
@@ -58,7 +64,7 @@ export const whatHappened = (row: AnomalyRow): string => {
 }
 
 /** The metric a row's observed and expected figures are in: a forest's are those of its leading feature. */
-const unitOf = (row: AnomalyRow): string => {
+const unitOf = (row: Pick<Told, 'metric' | 'contributions'>): string => {
   if (row.metric !== 'multivariate') return row.metric
   const [leading] = Object.entries(row.contributions ?? {}).sort(([, a], [, b]) => b - a)
   return leading?.[0] ?? ''
@@ -90,8 +96,8 @@ export const figure = (value: number | null, metric: string, currency: string): 
   }
 }
 
-export const observedText = (row: AnomalyRow, currency: string): string =>
+export const observedText = (row: Omit<Told, 'signals'>, currency: string): string =>
   figure(row.observed, unitOf(row), currency)
 
-export const expectedText = (row: AnomalyRow, currency: string): string =>
+export const expectedText = (row: Omit<Told, 'signals'>, currency: string): string =>
   figure(row.expected, unitOf(row), currency)

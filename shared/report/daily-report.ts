@@ -2,132 +2,31 @@
  * The morning report: what happened on a day, how everything does, what to do, and what comes next. Gathered
  * from what is stored; nothing is computed for it, and it says of which day each part is.
  */
-import { SEVERITIES } from '../../ml/detectors/signal.ts'
-import type { Polarity, Severity } from '../../ml/detectors/signal.ts'
+import type { Severity } from '../../ml/detectors/signal.ts'
 import { TIERS } from '../../ml/classify/tier.ts'
 import type { Tier } from '../../ml/classify/tier.ts'
 import type { RecommendationType } from '../../ml/recommend/matrix.ts'
 import type { Clock } from '../core/clock.ts'
-import { lastCompleteDay, toDayNumber, toLocalDate } from '../core/days.ts'
+import { lastCompleteDay, localDayOf, toDayNumber, toLocalDate } from '../core/days.ts'
 import type { LocalDate } from '../core/days.ts'
 import { LEVELS } from '../core/entity.ts'
 import type { Level } from '../core/entity.ts'
 import { AppError } from '../core/errors.ts'
-import { wireNumber } from '../core/wire.ts'
-import type { AnomalyRow } from '../detection/anomalies.ts'
+import { wired } from '../core/wire.ts'
 import { expectedText, observedText, whatHappened } from '../detection/words.ts'
+import type { Told } from '../detection/words.ts'
 import { zoneOf } from '../entities/configs.ts'
 import type { Configs } from '../entities/configs.ts'
 import { requireCompleteDay } from '../entities/freshness.ts'
 import type { DataFreshness } from '../entities/freshness.ts'
+import type { Change, DailyReport, Figures, Interval, Notice } from './report.ts'
 
 export const HISTORY_DAYS = 28
 const WEEK = 7
 const ADVICE_SHOWN = 10
 const GROUPS_SHOWN = 20
+const CAMPAIGNS_SHOWN = 20
 const CHANGES_SHOWN = 30
-
-export interface Figures {
-  readonly spend: number
-  readonly leads: number
-  readonly cpl: number | null
-}
-
-export interface Interval {
-  readonly predicted: number
-  readonly lower: number
-  readonly upper: number
-}
-
-/** In wire form. */
-export interface DailyReport {
-  readonly config: {
-    readonly id: number
-    readonly name: string
-    readonly currency: string
-    readonly timezone: string
-  }
-  readonly date: LocalDate
-  /** The newest row the figures stand on; null without any. */
-  readonly data_as_of: string | null
-  /** What a reader must know before reading on, and what to do about it. */
-  readonly notices: readonly string[]
-  readonly totals: {
-    readonly day: Figures
-    readonly week: Figures
-    readonly week_before: Figures
-    /** Percent, the week against the one before; null where that was 0. */
-    readonly change: {
-      readonly spend: number | null
-      readonly leads: number | null
-      readonly cpl: number | null
-    }
-  }
-  readonly history: readonly { readonly date: LocalDate; readonly spend: number; readonly leads: number }[]
-  /** Of all campaigns together; null without forecasts. */
-  readonly next_week: {
-    readonly from: LocalDate
-    readonly to: LocalDate
-    readonly forecast_date: LocalDate
-    readonly spend: Interval
-    readonly leads: Interval
-    readonly cpl: number | null
-    readonly days: readonly { readonly date: LocalDate; readonly spend: Interval; readonly leads: Interval }[]
-    /** Campaigns with too little history to forecast; they are in no sum. */
-    readonly left_out: number
-  } | null
-  readonly tiers: readonly {
-    readonly entity_type: Level
-    readonly date: LocalDate
-    readonly counts: Readonly<Record<Tier, number>>
-  }[]
-  readonly tier_changes: readonly {
-    readonly entity_type: Level
-    readonly entity_id: string
-    readonly entity_name: string
-    readonly from: Tier
-    readonly to: Tier
-    readonly direction: 'improved' | 'declined'
-  }[]
-  /** Those that are not told included. */
-  readonly tier_changes_total: number
-  readonly anomalies: {
-    readonly open: number
-    /** With open findings; those that are not told included. */
-    readonly campaigns: number
-    /** One per campaign, the worst first. */
-    readonly groups: readonly {
-      readonly campaign_id: string | null
-      readonly campaign_name: string
-      readonly findings: number
-      readonly severity: Severity
-      readonly polarity: Polarity
-      readonly date: LocalDate
-      readonly entity_type: Level
-      readonly entity_name: string
-      readonly what: string
-      readonly observed: string
-      readonly expected: string
-    }[]
-  }
-  readonly advice: {
-    readonly active: number
-    /** The largest expected effect first. */
-    readonly top: readonly {
-      readonly id: number
-      readonly type: RecommendationType
-      readonly priority: number
-      readonly title: string
-      readonly entity_type: Level
-      readonly entity_name: string
-      /** A week. */
-      readonly expected_leads: number | null
-      /** Account currency a week. */
-      readonly expected_saving: number | null
-      readonly sentence: string
-    }[]
-  }
-}
 
 /** Sums of the account's day. */
 export interface ReportDay {
@@ -136,8 +35,23 @@ export interface ReportDay {
   readonly leads: number
 }
 
+interface Sums {
+  readonly spend: number
+  readonly leads: number
+}
+
+export interface ReportCampaign {
+  readonly campaignId: string
+  readonly campaignName: string
+  readonly week: Sums
+  readonly weekBefore: Sums
+  readonly tier: Tier | null
+  readonly daysInTier: number | null
+}
+
 export interface ReportForecast {
   readonly forecastDate: LocalDate
+  readonly campaigns: number
   /** Campaigns with too little history. */
   readonly leftOut: number
   /** `date` null: the whole week. */
@@ -156,7 +70,18 @@ export interface ReportTier {
   readonly count: number
 }
 
-export type ReportTierChange = DailyReport['tier_changes'][number]
+/** The worst finding of a campaign, and how many there are. */
+export interface ReportFinding extends Told {
+  readonly id: number
+  readonly campaignId: string
+  readonly campaignName: string
+  readonly findings: number
+  readonly severity: Severity
+  readonly date: LocalDate
+  readonly entityType: Level
+  readonly entityId: string
+  readonly entityName: string
+}
 
 export interface ReportAdvice {
   readonly id: number
@@ -164,12 +89,23 @@ export interface ReportAdvice {
   readonly priority: number
   readonly title: string
   readonly entityType: Level
+  readonly entityId: string
   readonly entityName: string
+  readonly campaignName: string | null
   readonly expectedLeads: number | null
   readonly changePct: number | null
   /** Of the entity in the 7 days the advice was made from. */
   readonly spend7d: number | null
   readonly sentence: string
+}
+
+/** Which steps were done for a day, over all entities of a level. */
+export interface ReportSteps {
+  readonly classified: boolean
+  readonly detected: boolean
+  readonly recommended: boolean
+  /** Forecasts were tried for campaigns, and there was too little history for one of them at least. */
+  readonly tooLittleToForecast: boolean
 }
 
 /** The first of all there are. */
@@ -178,23 +114,32 @@ export interface Listed<Row> {
   readonly rows: readonly Row[]
 }
 
-/** Reads of one config. */
+export type ReportTierChange = DailyReport['tier_changes'][number]
+
+/** Reads of one config; each is one statement. `day` is D. */
 export interface ReportStore {
   days(configId: number, from: LocalDate, to: LocalDate): Promise<readonly ReportDay[]>
+  /** The week up to `day` and the one before; most spent first. */
+  campaigns(configId: number, day: LocalDate, limit: number): Promise<Listed<ReportCampaign>>
   /** Of campaigns, seven days ahead, the newest of both metrics made on `day` or before; null when there is none. */
   forecast(configId: number, day: LocalDate): Promise<ReportForecast | null>
   /** Of each level on its newest day up to `day`. */
   tiers(configId: number, day: LocalDate): Promise<readonly ReportTier[]>
   tierChanges(configId: number, day: LocalDate, limit: number): Promise<Listed<ReportTierChange>>
-  /** Open, alerted, and of the week up to `day` or today. */
-  openAnomalies(configId: number, from: LocalDate): Promise<Listed<AnomalyRow>>
-  /** Whether tiers and forecasts of campaigns were looked for on `day`, and there was too little for any. */
-  tooLittle(
+  /** Open and alerted, of the days [from, to]: per campaign, the worst first, then the newest. */
+  openFindings(
     configId: number,
-    day: LocalDate,
-  ): Promise<{ readonly tiers: boolean; readonly forecasts: boolean }>
-  /** What stands at `at`: advice expires also while no run comes by. */
-  activeAdvice(configId: number, at: Date): Promise<readonly ReportAdvice[]>
+    from: LocalDate,
+    to: LocalDate,
+    limit: number,
+  ): Promise<{
+    readonly open: number
+    readonly campaigns: number
+    readonly groups: readonly ReportFinding[]
+  }>
+  /** Made of `day` or before and standing at `at`: advice expires also while no run comes by. */
+  activeAdvice(configId: number, day: LocalDate, at: Date): Promise<readonly ReportAdvice[]>
+  steps(configId: number, day: LocalDate): Promise<ReportSteps>
 }
 
 export interface ReportService {
@@ -205,16 +150,24 @@ export interface ReportService {
   daily(configId: number, day: LocalDate | null): Promise<DailyReport>
 }
 
-const cplOf = (spend: number, leads: number): number | null => (leads > 0 ? spend / leads : null)
+const withCpl = ({ spend, leads }: Sums): Figures => ({ spend, leads, cpl: leads > 0 ? spend / leads : null })
 
-const figuresOf = (days: readonly ReportDay[]): Figures => {
-  const spend = days.reduce((sum, day) => sum + day.spend, 0)
-  const leads = days.reduce((sum, day) => sum + day.leads, 0)
-  return { spend, leads, cpl: cplOf(spend, leads) }
-}
+const figuresOf = (days: readonly Sums[]): Figures =>
+  withCpl({
+    spend: days.reduce((sum, day) => sum + day.spend, 0),
+    leads: days.reduce((sum, day) => sum + day.leads, 0),
+  })
 
-const changeOf = (now: number | null, before: number | null): number | null =>
+const percentOf = (now: number | null, before: number | null): number | null =>
   now === null || before === null || before === 0 ? null : (100 * (now - before)) / before
+
+const changeOf = (now: Figures, before: Figures): Change => ({
+  spend: percentOf(now.spend, before.spend),
+  leads: percentOf(now.leads, before.leads),
+  cpl: percentOf(now.cpl, before.cpl),
+})
+
+const UNKNOWN_CHANGE: Change = { spend: null, leads: null, cpl: null }
 
 const intervalOf = (row: { predicted: number; halfWidth: number }): Interval => ({
   predicted: row.predicted,
@@ -222,13 +175,14 @@ const intervalOf = (row: { predicted: number; halfWidth: number }): Interval => 
   upper: row.predicted + row.halfWidth,
 })
 
-const nextWeekOf = (forecast: ReportForecast | null, day: LocalDate): DailyReport['next_week'] => {
+/** The week of a forecast; null when all of it is over on `day`. */
+export const nextWeekOf = (forecast: ReportForecast | null, day: LocalDate): DailyReport['next_week'] => {
   if (!forecast) return null
   const find = (metric: 'spend' | 'leads', date: LocalDate | null): Interval => {
     const row = forecast.rows.find((one) => one.metric === metric && one.date === date)
     return intervalOf(row ?? { predicted: 0, halfWidth: 0 })
   }
-  const dates = [...new Set(forecast.rows.flatMap(({ date }) => (date === null ? [] : [date])))].sort()
+  const dates = [...new Set(forecast.rows.flatMap(({ date }) => (date === null ? [] : [date])))].toSorted()
   const [from] = dates
   const to = dates.at(-1)
   // What is over is not to come.
@@ -239,61 +193,42 @@ const nextWeekOf = (forecast: ReportForecast | null, day: LocalDate): DailyRepor
     from,
     to,
     forecast_date: forecast.forecastDate,
+    campaigns: forecast.campaigns,
+    left_out: forecast.leftOut,
     spend,
     leads,
-    cpl: cplOf(spend.predicted, leads.predicted),
+    cpl: withCpl({ spend: spend.predicted, leads: leads.predicted }).cpl,
     days: dates.map((date) => ({ date, spend: find('spend', date), leads: find('leads', date) })),
-    left_out: forecast.leftOut,
   }
 }
 
-const severityRank = (row: AnomalyRow): number =>
-  // Good news is news, but never the worst.
-  (row.polarity === 'good' ? -SEVERITIES.length : 0) + SEVERITIES.indexOf(row.severity)
-
-const groupsOf = (
-  rows: readonly AnomalyRow[],
-  currency: string,
-): Pick<DailyReport['anomalies'], 'campaigns' | 'groups'> => {
-  const byCampaign = new Map<string, AnomalyRow[]>()
-  for (const row of rows) {
-    const key = row.campaign_id ?? row.entity_id
-    const group = byCampaign.get(key)
-    if (group) group.push(row)
-    else byCampaign.set(key, [row])
+/** What was seen and what was expected, in one sentence. */
+const sentenceOf = (finding: ReportFinding, currency: string): string => {
+  const what = whatHappened(finding)
+  if (finding.observed === null) {
+    return finding.expected === null ? what : `${what}; ${expectedText(finding, currency)} was expected`
   }
-  const groups = [...byCampaign.values()]
-    .map((group) => {
-      const worst = group.reduce((a, b) =>
-        severityRank(b) > severityRank(a) ||
-        (severityRank(b) === severityRank(a) && b.anomaly_date > a.anomaly_date)
-          ? b
-          : a,
-      )
-      return { group, worst }
-    })
-    .toSorted(
-      (a, b) =>
-        severityRank(b.worst) - severityRank(a.worst) ||
-        b.group.length - a.group.length ||
-        a.worst.id - b.worst.id,
-    )
-    .slice(0, GROUPS_SHOWN)
-    .map(({ group, worst }) => ({
-      campaign_id: worst.campaign_id,
-      campaign_name: worst.campaign_name ?? worst.campaign_id ?? worst.entity_id,
-      findings: group.length,
-      severity: worst.severity,
-      polarity: worst.polarity,
-      date: worst.anomaly_date,
-      entity_type: worst.entity_type,
-      entity_name: worst.entity_name ?? worst.entity_id,
-      what: whatHappened(worst),
-      observed: observedText(worst, currency),
-      expected: expectedText(worst, currency),
-    }))
-  return { campaigns: byCampaign.size, groups }
+  const seen = `${what}: ${observedText(finding, currency)}`
+  return finding.expected === null ? seen : `${seen}, expected ${expectedText(finding, currency)}`
 }
+
+const groupOf = (finding: ReportFinding, currency: string): DailyReport['anomalies']['groups'][number] => ({
+  campaign_id: finding.campaignId,
+  campaign_name: finding.campaignName,
+  findings: finding.findings,
+  id: finding.id,
+  entity_type: finding.entityType,
+  entity_id: finding.entityId,
+  entity_name: finding.entityName,
+  type: finding.type,
+  metric: finding.metric,
+  severity: finding.severity,
+  polarity: finding.polarity,
+  date: finding.date,
+  observed: finding.observed,
+  expected: finding.expected,
+  sentence: sentenceOf(finding, currency),
+})
 
 /** What a week would cost less. */
 const savingOf = ({ type, changePct, spend7d }: ReportAdvice): number | null => {
@@ -302,7 +237,10 @@ const savingOf = ({ type, changePct, spend7d }: ReportAdvice): number | null => 
   return changePct !== null && changePct < 0 ? (-changePct / 100) * spend7d : null
 }
 
-/** The effects of advice in one measure, money: a lead is worth what the account pays for one. */
+/**
+ * The effects of advice in one measure, money: a lead is worth what the account pays for one. Without that, the
+ * most leads first.
+ */
 export const rankAdvice = (
   advice: readonly ReportAdvice[],
   cpl: number | null,
@@ -310,9 +248,13 @@ export const rankAdvice = (
   advice
     .map((one) => {
       const saving = savingOf(one)
-      return { one, saving, worth: Math.max(saving ?? 0, (one.expectedLeads ?? 0) * (cpl ?? 0)) }
+      const leads = one.expectedLeads ?? 0
+      return { one, saving, leads, worth: Math.max(saving ?? 0, leads * (cpl ?? 0)) }
     })
-    .toSorted((a, b) => b.worth - a.worth || b.one.priority - a.one.priority || a.one.id - b.one.id)
+    .toSorted(
+      (a, b) =>
+        b.worth - a.worth || b.leads - a.leads || b.one.priority - a.one.priority || a.one.id - b.one.id,
+    )
     .slice(0, ADVICE_SHOWN)
     .map(({ one, saving }) => ({
       id: one.id,
@@ -320,18 +262,88 @@ export const rankAdvice = (
       priority: one.priority,
       title: one.title,
       entity_type: one.entityType,
+      entity_id: one.entityId,
       entity_name: one.entityName,
+      campaign_name: one.entityType === 'campaign' ? null : one.campaignName,
       expected_leads: one.expectedLeads,
       expected_saving: saving,
       sentence: one.sentence,
     }))
 
-/** Every number half-up to 6 decimals. */
-const wired = <T>(value: T): T => {
-  if (typeof value === 'number') return wireNumber(value) as T
-  if (Array.isArray(value)) return value.map(wired) as T
-  if (value === null || typeof value !== 'object') return value
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, wired(inner)])) as T
+/** What was read, and when it is of. */
+interface Gathered {
+  readonly configId: number
+  readonly day: LocalDate
+  /** Newest day with figures. */
+  readonly newest: LocalDate
+  readonly yesterday: LocalDate
+  readonly asked: boolean
+  readonly stale: boolean
+  readonly tierDates: readonly LocalDate[]
+  readonly forecastDate: LocalDate | null
+  readonly hasNextWeek: boolean
+  readonly hasFindings: boolean
+  readonly hasAdvice: boolean
+  readonly steps: ReportSteps
+}
+
+/** What to know before reading on. A part that is missing names the command that makes it. */
+export const noticesOf = (gathered: Gathered): readonly Notice[] => {
+  const { day, steps } = gathered
+  const notices: Notice[] = []
+  // Commands take the newest day unless they are told another.
+  const dated = day === gathered.newest ? '' : ` --date ${day}`
+  const command = (verb: string): string => `"vigia ${verb} --config ${gathered.configId}${dated}"`
+  const say = (part: Notice['part'], text: string): void => void notices.push({ part, text })
+
+  if (!gathered.asked && day < gathered.yesterday) {
+    say('figures', `The figures of ${gathered.yesterday} are not in yet; this is the report of ${day}.`)
+  } else if (gathered.stale) {
+    say(
+      'figures',
+      `The figures of ${day} are not in: import them with "vigia import FILE --config ${gathered.configId}".`,
+    )
+  }
+  if (day < gathered.newest) {
+    say('figures', 'What is odd and what to do are told as they stand now, not as they stood that day.')
+  } else {
+    if (!gathered.hasFindings && !steps.detected)
+      say('anomalies', `Nobody has looked at ${day} yet; do it with ${command('detect')}.`)
+    if (!gathered.hasAdvice && !steps.recommended)
+      say('advice', `There is no advice for ${day} yet; make it with ${command('recommend')}.`)
+  }
+
+  const [oldestTiers] = gathered.tierDates
+  if (oldestTiers === undefined) {
+    say(
+      'tiers',
+      steps.classified
+        ? 'Too little has happened to tell how anything does: it takes leads, or money spent without any.'
+        : `There are no tiers yet; find them out with ${command('classify')}.`,
+    )
+  } else if (oldestTiers < day) {
+    say('tiers', `Some tiers are of ${oldestTiers}; bring them up to date with ${command('recommend')}.`)
+  }
+
+  if (gathered.forecastDate === null) {
+    say(
+      'next_week',
+      steps.tooLittleToForecast
+        ? 'There is too little history to forecast from: it takes 7 days.'
+        : `There are no forecasts yet; make them with ${command('forecasts generate')}.`,
+    )
+  } else if (!gathered.hasNextWeek) {
+    say(
+      'next_week',
+      `The forecasts are of ${gathered.forecastDate} and over; make new ones with ${command('forecasts generate')}.`,
+    )
+  } else if (gathered.forecastDate < day) {
+    say(
+      'next_week',
+      `The forecasts are of ${gathered.forecastDate}; make new ones with ${command('forecasts generate')}.`,
+    )
+  }
+  return notices
 }
 
 export const createReports = (parts: {
@@ -355,73 +367,81 @@ export const createReports = (parts: {
       )
     }
     const number = toDayNumber(day)
-    const [days, forecast, tiers, changes, anomalies, advice, tooLittle, state, watermark] =
+    const yesterday = toLocalDate(lastCompleteDay(now, zone))
+    const from = toLocalDate(number - HISTORY_DAYS + 1)
+    // What was found today, while it still runs, belongs to the newest report.
+    const lastFinding = day === yesterday ? toLocalDate(localDayOf(now, zone)) : day
+    const [days, campaigns, forecast, tiers, changes, found, advice, steps, state, watermark] =
       await Promise.all([
-        store.days(configId, toLocalDate(number - HISTORY_DAYS + 1), day),
+        store.days(configId, from, day),
+        store.campaigns(configId, day, CAMPAIGNS_SHOWN),
         store.forecast(configId, day),
         store.tiers(configId, day),
         store.tierChanges(configId, day, CHANGES_SHOWN),
-        store.openAnomalies(configId, toLocalDate(number - WEEK + 1)),
-        store.activeAdvice(configId, now),
-        store.tooLittle(configId, day),
+        store.openFindings(configId, toLocalDate(number - WEEK + 1), lastFinding, GROUPS_SHOWN),
+        store.activeAdvice(configId, day, now),
+        store.steps(configId, day),
         freshness.freshness(configId, day),
         freshness.watermark(configId, day),
       ])
-    const found = new Map(days.map((one) => [one.date, one]))
-    const history = Array.from({ length: HISTORY_DAYS }, (_, i) => {
-      const date = toLocalDate(number - HISTORY_DAYS + 1 + i)
-      return found.get(date) ?? { date, spend: 0, leads: 0 }
+    const firstDay = days[0]?.date ?? null
+    const known = new Map(days.map((one) => [one.date, one]))
+    const span = firstDay === null ? 0 : number - toDayNumber(firstDay) + 1
+    const history = Array.from({ length: span }, (_, i) => {
+      const date = toLocalDate(number - span + 1 + i)
+      return known.get(date) ?? { date, spend: 0, leads: 0 }
     })
     const week = figuresOf(history.slice(-WEEK))
     const before = figuresOf(history.slice(-2 * WEEK, -WEEK))
+    // A week that is known in part only is no measure of another.
+    const comparable = span >= 2 * WEEK
+    const nextWeek = nextWeekOf(forecast, day)
 
-    const notices: string[] = []
-    const yesterday = toLocalDate(lastCompleteDay(now, zone))
-    if (asked === null && day < yesterday) {
-      notices.push(`The figures of ${yesterday} are not in yet; this is the report of ${day}.`)
-    } else if (state === 'stale') {
-      notices.push(`The figures of ${day} are not in: what follows may be of earlier days.`)
-    }
-    const commandFor = (verb: string): string => `"vigia ${verb} --config ${configId}"`
-    const tierDates = [...new Set(tiers.map(({ date }) => date))].sort()
-    const [oldestTiers] = tierDates
-    if (oldestTiers === undefined) {
-      notices.push(
-        tooLittle.tiers
-          ? `Too little has happened to tell how anything does: it takes leads, or money spent without any.`
-          : `There are no tiers yet; find them out with ${commandFor('classify')}.`,
-      )
-    } else if (oldestTiers < day) {
-      notices.push(`Some tiers are of ${oldestTiers}; bring them up to date with ${commandFor('recommend')}.`)
-    }
-    if (!forecast) {
-      notices.push(
-        tooLittle.forecasts
-          ? 'There is too little history to forecast from: it takes 7 days.'
-          : `There are no forecasts yet; make them with ${commandFor('forecasts generate')}.`,
-      )
-    } else if (forecast.forecastDate < day) {
-      notices.push(
-        `The forecasts are of ${forecast.forecastDate}; make new ones with ${commandFor('forecasts generate')}.`,
-      )
-    }
     return wired<DailyReport>({
       config: { id: config.id, name: config.name, currency: config.currency, timezone: config.timezone },
       date: day,
       data_as_of: watermark.getTime() > 0 ? watermark.toISOString() : null,
-      notices,
+      notices: noticesOf({
+        configId,
+        day,
+        newest,
+        yesterday,
+        asked: asked !== null,
+        stale: state === 'stale',
+        tierDates: tiers.map(({ date }) => date).toSorted(),
+        forecastDate: forecast?.forecastDate ?? null,
+        hasNextWeek: nextWeek !== null,
+        hasFindings: found.open > 0,
+        hasAdvice: advice.length > 0,
+        steps,
+      }),
       totals: {
         day: figuresOf(history.slice(-1)),
         week,
         week_before: before,
-        change: {
-          spend: changeOf(week.spend, before.spend),
-          leads: changeOf(week.leads, before.leads),
-          cpl: changeOf(week.cpl, before.cpl),
-        },
+        change: comparable ? changeOf(week, before) : UNKNOWN_CHANGE,
       },
       history,
-      next_week: nextWeekOf(forecast, day),
+      anomalies: {
+        open: found.open,
+        campaigns: found.campaigns,
+        groups: found.groups.map((finding) => groupOf(finding, config.currency)),
+      },
+      advice: { active: advice.length, top: rankAdvice(advice, week.cpl ?? before.cpl) },
+      campaigns: {
+        total: campaigns.total,
+        top: campaigns.rows.map((one) => {
+          const own = withCpl(one.week)
+          return {
+            campaign_id: one.campaignId,
+            campaign_name: one.campaignName,
+            tier: one.tier,
+            days_in_tier: one.daysInTier,
+            week: own,
+            change: comparable ? changeOf(own, withCpl(one.weekBefore)) : UNKNOWN_CHANGE,
+          }
+        }),
+      },
       tiers: LEVELS.flatMap((level) => {
         const own = tiers.filter(({ entityType }) => entityType === level)
         const [first] = own
@@ -433,8 +453,7 @@ export const createReports = (parts: {
       }),
       tier_changes: changes.rows,
       tier_changes_total: changes.total,
-      anomalies: { open: anomalies.total, ...groupsOf(anomalies.rows, config.currency) },
-      advice: { active: advice.length, top: rankAdvice(advice, week.cpl) },
+      next_week: nextWeek,
     })
   },
 })

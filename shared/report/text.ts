@@ -1,25 +1,33 @@
 /** The morning report for a terminal or a mail: plain text, at most 80 columns. */
-import { printable, signsOf, widthOf } from '../core/columns.ts'
-import type { DailyReport, Figures } from './daily-report.ts'
+import { clip, printable, signsOf, widthOf } from '../core/columns.ts'
+import type { DailyReport, Figures } from './report.ts'
 import {
   about,
+  amount,
   called,
   change,
   count,
   effectOf,
+  JUDGED_BY,
   LEVEL_WORDS,
   longDay,
   many,
   money,
+  noticesOn,
   range,
   shortDay,
   sourceOf,
+  SUMMED_BY,
   summaryOf,
   TIERS_SHOWN,
   TIER_WORDS,
 } from './words.ts'
 
 const WIDTH = 80
+/** Of an entity among other words. */
+const NAME_WIDTH = 44
+/** Of a campaign in the table. */
+const CAMPAIGN_WIDTH = 33
 
 /** A word longer than a line, in pieces that fit. */
 const piecesOf = (word: string, width: number): readonly string[] => {
@@ -52,112 +60,143 @@ export const wrap = (text: string, indent = '', start = ''): string => {
   return [...lines, (lines.length === 0 ? start : indent) + line].join('\n')
 }
 
+const plain = (name: string): string => called(name, NAME_WIDTH)
+
+const left = (text: string, width: number): string => text + ' '.repeat(Math.max(0, width - widthOf(text)))
+
 const heading = (title: string): string[] => ['', title.toUpperCase(), '-'.repeat(title.length)]
 
 const figuresLine = (label: string, { spend, leads, cpl }: Figures, currency: string): string =>
-  `${label.padEnd(14)}${money(spend, currency).padStart(18)}${many(leads, 'lead').padStart(22)}` +
-  (cpl === null ? '' : `${money(cpl, currency)} a lead`.padStart(26))
+  `${label.padEnd(16)}${money(spend, currency).padStart(18)}${many(leads, 'lead').padStart(18)}` +
+  (cpl === null ? '-' : `${money(cpl, currency)} each`).padStart(24)
 
-const howItWent = ({ config: { currency }, date, totals }: DailyReport): string[] => {
-  const moved = [
-    ['spend', change(totals.change.spend)],
-    ['leads', change(totals.change.leads)],
-    ['cost per lead', change(totals.change.cpl)],
-  ].flatMap(([name, text]) => (text === null || text === undefined ? [] : [`${name} ${text}`]))
+const whatWent = ({ date, config, totals }: DailyReport): string[] => {
+  const { currency } = config
+  const cells = [totals.change.spend, totals.change.leads, totals.change.cpl].map(change)
+  const [spend, leads, cpl] = cells.map((cell) => cell ?? '-')
   return [
-    ...heading('How it went'),
     figuresLine(shortDay(date), totals.day, currency),
     figuresLine('last 7 days', totals.week, currency),
     figuresLine('the 7 before', totals.week_before, currency),
-    ...(moved.length > 0 ? [wrap(moved.join(', '), ' '.repeat(14), 'week on week  ')] : []),
+    ...(cells.every((cell) => cell === null)
+      ? []
+      : [`${'change'.padEnd(16)}${spend?.padStart(18)}${leads?.padStart(18)}${cpl?.padStart(24)}`]),
   ]
 }
 
-const whatIsOdd = ({ anomalies, config }: DailyReport): string[] => {
-  const lines = heading('What is odd')
-  if (anomalies.groups.length === 0) lines.push('Nothing.')
-  for (const group of anomalies.groups) {
-    const part =
+const whatIsOdd = (report: DailyReport): string[] => {
+  const { anomalies } = report
+  const notices = noticesOn(report, 'anomalies')
+  if (anomalies.groups.length === 0)
+    return notices.length > 0 ? notices.map((one) => wrap(printable(one))) : ['Nothing.']
+  const indent = ' '.repeat(11)
+  const lines = anomalies.groups.flatMap((group) => {
+    const mark = group.polarity === 'good' ? 'GOOD NEWS' : group.severity
+    const entity =
       group.entity_type === 'campaign'
         ? ''
-        : ` > ${LEVEL_WORDS[group.entity_type][0]} ${called(group.entity_name)}`
-    const more = group.findings > 1 ? `; ${count(group.findings - 1)} more in this campaign` : ''
-    const mark = group.polarity === 'good' ? 'GOOD' : group.severity
-    lines.push(
-      wrap(`${mark}: ${called(group.campaign_name)}${part}`, '    '),
-      wrap(
-        `${group.what}: ${group.observed}, expected ${group.expected}, on ${shortDay(group.date)}${more}.`,
-        '    ',
-        '    ',
-      ),
-    )
-  }
-  const more = anomalies.campaigns - anomalies.groups.length
-  if (more > 0) {
-    lines.push(
-      wrap(
-        `And in ${many(more, 'more campaign')}: "vigia detect --config ${config.id} --days 7" lists them.`,
-      ),
-    )
-  }
-  return lines
+        : `${LEVEL_WORDS[group.entity_type][0]} ${plain(group.entity_name)}: `
+    const more = group.findings > 1 ? ` (and ${count(group.findings - 1)} more here)` : ''
+    return [
+      wrap(plain(group.campaign_name), indent, mark.padEnd(indent.length)),
+      wrap(`${entity}${group.sentence}, on ${shortDay(group.date)}${more}.`, indent, indent),
+    ]
+  })
+  const rest = anomalies.campaigns - anomalies.groups.length
+  if (rest <= 0) return lines
+  return [
+    ...lines,
+    wrap(
+      `And in ${many(rest, 'more campaign')}: "vigia detect --config ${report.config.id} --days 7" lists them.`,
+    ),
+  ]
 }
 
-const whatToDo = ({ advice, config }: DailyReport): string[] => {
-  const lines = heading('What to do')
-  if (advice.top.length === 0) lines.push('Nothing.')
-  advice.top.forEach((one, i) => {
+const whatToDo = (report: DailyReport): string[] => {
+  const { advice, config } = report
+  const notices = noticesOn(report, 'advice')
+  if (advice.top.length === 0)
+    return notices.length > 0 ? notices.map((one) => wrap(printable(one))) : ['Nothing.']
+  const indent = ' '.repeat(4)
+  const lines = advice.top.flatMap((one, i) => {
     const effect = effectOf(one, config.currency)
-    const number = `${i + 1}. `
-    const indent = ' '.repeat(number.length)
-    lines.push(
+    const within = one.campaign_name === null ? '' : ` in ${plain(one.campaign_name)}`
+    return [
       wrap(
-        `${one.title}: ${LEVEL_WORDS[one.entity_type][0]} ${called(one.entity_name)}` +
+        `${one.title}: ${LEVEL_WORDS[one.entity_type][0]} ${plain(one.entity_name)}${within}` +
           (effect === null ? '' : ` (${effect})`),
         indent,
-        number,
+        `${i + 1}.`.padEnd(indent.length),
       ),
-      wrap(one.sentence, indent, indent),
-    )
+      wrap(printable(one.sentence), indent, indent),
+    ]
   })
-  const more = advice.active - advice.top.length
-  if (more > 0) lines.push(`And ${count(more)} more: "vigia advice --config ${config.id}" lists them all.`)
-  return lines
+  const rest = advice.active - advice.top.length
+  return rest > 0
+    ? [...lines, wrap(`And ${count(rest)} more: "vigia advice --config ${config.id}" lists them all.`)]
+    : lines
 }
 
-const howEverythingDoes = (report: DailyReport): string[] => {
-  const lines = heading('How everything does')
-  if (report.tiers.length === 0) lines.push('Not known yet.')
-  for (const { entity_type: level, counts } of report.tiers) {
-    const parts = TIERS_SHOWN.flatMap((tier) =>
-      counts[tier] > 0 ? [`${count(counts[tier])} ${TIER_WORDS[tier]}`] : [],
+const howTheyDo = (report: DailyReport): string[] => {
+  const { campaigns, config, tiers, tier_changes: changes } = report
+  const lines = noticesOn(report, 'tiers').map((one) => wrap(printable(one)))
+  if (tiers.length > 0) lines.push(wrap(JUDGED_BY))
+  if (campaigns.top.length > 0) {
+    const head = `${config.currency} in 7 days`
+    lines.push(
+      '',
+      `${' '.repeat(6 + CAMPAIGN_WIDTH)}${head.padStart(14)}${'leads'.padStart(8)}${'a lead'.padStart(11)}`,
     )
-    const label = LEVEL_WORDS[level][1].padEnd(11)
-    lines.push(wrap(parts.join(', '), ' '.repeat(label.length), label))
+    for (const one of campaigns.top) {
+      const { spend, leads, cpl } = one.week
+      const { cpl: percent } = one.change
+      const moved = percent !== null && percent > 999 ? '>+999%' : change(percent)
+      const row =
+        (one.tier === null ? '-' : TIER_WORDS[one.tier]).padEnd(6) +
+        left(called(one.campaign_name, CAMPAIGN_WIDTH - 1), CAMPAIGN_WIDTH) +
+        amount(spend, config.currency).padStart(14) +
+        count(leads).padStart(8) +
+        (cpl === null ? '-' : amount(cpl, config.currency)).padStart(11) +
+        (moved === null || moved === 'no change' ? '' : moved.padStart(8))
+      lines.push(clip(row, WIDTH))
+    }
+    const rest = campaigns.total - campaigns.top.length
+    if (rest > 0) lines.push(`And ${count(rest)} more, which spent less.`)
   }
-  for (const one of report.tier_changes) {
+  if (tiers.length > 0) lines.push('')
+  for (const level of tiers) {
+    const parts = TIERS_SHOWN.flatMap((tier) =>
+      level.counts[tier] > 0 ? [`${count(level.counts[tier])} ${TIER_WORDS[tier]}`] : [],
+    )
+    lines.push(`${LEVEL_WORDS[level.entity_type][1].padEnd(12)}${parts.join(', ')}`)
+  }
+  if (changes.length > 0) lines.push('')
+  for (const one of changes) {
     lines.push(
       wrap(
-        `${one.direction === 'declined' ? 'worse' : 'better'}: ${LEVEL_WORDS[one.entity_type][0]} ` +
-          `${called(one.entity_name)}: ${TIER_WORDS[one.to]}, was ${TIER_WORDS[one.from]}`,
-        '    ',
+        `${LEVEL_WORDS[one.entity_type][0]} ${plain(one.entity_name)}: ` +
+          `${TIER_WORDS[one.to]}, was ${TIER_WORDS[one.from]}`,
+        ' '.repeat(8),
+        (one.direction === 'declined' ? 'worse' : 'better').padEnd(8),
       ),
     )
   }
-  const more = report.tier_changes_total - report.tier_changes.length
-  if (more > 0) lines.push(`And ${many(more, 'more change')}.`)
-  return lines
+  const rest = report.tier_changes_total - changes.length
+  return rest > 0 ? [...lines, `And ${many(rest, 'more change')}.`] : lines
 }
 
-const nextWeek = ({ next_week: next, config: { currency } }: DailyReport): string[] => {
-  if (!next) return [...heading('Next week'), 'Not forecast yet.']
-  const inMoney = (value: number): string => money(value, currency)
+const whatComes = (report: DailyReport): string[] => {
+  const { next_week: next, config } = report
+  const lines = noticesOn(report, 'next_week').map((one) => wrap(printable(one)))
+  if (!next) return lines
+  const inMoney = (value: number): string => money(value, config.currency)
   return [
-    ...heading('Next week'),
-    `${shortDay(next.from)} to ${shortDay(next.to)}; in brackets, what 95 of 100 such weeks keep within:`,
+    ...lines,
+    `${shortDay(next.from)} to ${shortDay(next.to)}`,
     `spend   ${inMoney(next.spend.predicted)} (${range(next.spend, inMoney)})`,
     `leads   ${about(next.leads.predicted)} (${range(next.leads, about)})`,
     ...(next.cpl === null ? [] : [`a lead  ${inMoney(next.cpl)}`]),
+    wrap(SUMMED_BY),
     ...(next.left_out > 0
       ? [wrap(`Without ${many(next.left_out, 'campaign')} of too little history to forecast from.`)]
       : []),
@@ -166,15 +205,20 @@ const nextWeek = ({ next_week: next, config: { currency } }: DailyReport): strin
 
 export const renderText = (report: DailyReport): string =>
   `${[
-    wrap(`${called(report.config.name)}: ${longDay(report.date)}`),
+    wrap(`${plain(report.config.name)}: ${longDay(report.date)}`),
     '',
     wrap(summaryOf(report)),
-    ...report.notices.flatMap((notice) => ['', wrap(`! ${printable(notice)}`, '  ')]),
-    ...howItWent(report),
+    ...noticesOn(report, 'figures').flatMap((notice) => ['', wrap(`! ${printable(notice)}`, '  ')]),
+    ...heading('How it went'),
+    ...whatWent(report),
+    ...heading('What is odd'),
     ...whatIsOdd(report),
+    ...heading('What to do'),
     ...whatToDo(report),
-    ...howEverythingDoes(report),
-    ...nextWeek(report),
+    ...heading('How each campaign does'),
+    ...howTheyDo(report),
+    ...heading('Next week'),
+    ...whatComes(report),
     '',
     wrap(sourceOf(report)),
   ].join('\n')}\n`

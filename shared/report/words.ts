@@ -1,9 +1,9 @@
 /** Words and figures the report's text and page share. */
 import type { Tier } from '../../ml/classify/tier.ts'
 import type { Level } from '../core/entity.ts'
-import type { LocalDate } from '../core/days.ts'
 import { clip, printable } from '../core/columns.ts'
-import type { DailyReport, Interval } from './daily-report.ts'
+import type { LocalDate } from '../core/days.ts'
+import type { DailyReport, Figures, Interval, ReportPart } from './report.ts'
 
 export const LEVEL_WORDS: Readonly<Record<Level, readonly [one: string, many: string]>> = {
   campaign: ['campaign', 'Campaigns'],
@@ -12,40 +12,50 @@ export const LEVEL_WORDS: Readonly<Record<Level, readonly [one: string, many: st
 }
 
 export const TIER_WORDS: Readonly<Record<Tier, string>> = {
-  HIGH_PERFORMER: 'doing great',
-  MODERATE: 'doing well',
+  HIGH_PERFORMER: 'great',
+  MODERATE: 'good',
   LOW: 'weak',
-  UNDERPERFORMER: 'doing badly',
+  UNDERPERFORMER: 'poor',
 }
 /** As people read them: the best first. */
 export const TIERS_SHOWN: readonly Tier[] = ['HIGH_PERFORMER', 'MODERATE', 'LOW', 'UNDERPERFORMER']
 
+export const JUDGED_BY =
+  "Great, good, weak or poor: by what a lead cost in 7 days next to the account's average, and where that is heading."
+export const SUMMED_BY =
+  'The ranges hold 95 of 100 such weeks, if things go on as they are: campaigns add up, and what they may be off by ' +
+  'evens out in part (root of the sum of squares).'
+
 const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
 const oneDigit = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 })
-const moneyFormats = new Map<string, Intl.NumberFormat>()
+const amountFormats = new Map<string, Intl.NumberFormat>()
 
-/** `BRL 12.50`, `BRL 1,250`: without cents from a thousand on. */
-export const money = (value: number | null, currency: string): string => {
-  if (value === null) return 'unknown'
-  const cents = Math.abs(value) < 1000
-  const key = `${currency} ${cents}`
-  let format = moneyFormats.get(key)
+const amountFormatOf = (currency: string): Intl.NumberFormat => {
+  let format = amountFormats.get(currency)
   if (!format) {
-    format = new Intl.NumberFormat('en-US', {
-      style: 'currency',
-      currency,
-      currencyDisplay: 'code',
-      ...(cents ? {} : { maximumFractionDigits: 0 }),
-    })
-    moneyFormats.set(key, format)
+    // As many decimals as the currency has: 2, and none for JPY.
+    const digits = new Intl.NumberFormat('en-US', { style: 'currency', currency }).resolvedOptions()
+      .maximumFractionDigits
+    format = new Intl.NumberFormat('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+    amountFormats.set(currency, format)
   }
-  // A space that does not break is only in the way of a terminal.
-  return format.format(value).replaceAll('\u00A0', ' ')
+  return format
 }
+
+/** `12.50`, `1,250`: without cents from a thousand on. */
+export const amount = (value: number, currency: string): string =>
+  (Math.abs(value) < 999.995 ? amountFormatOf(currency) : whole).format(value)
+
+/** `BRL 12.50`. */
+export const money = (value: number, currency: string): string => `${currency} ${amount(value, currency)}`
 
 export const count = (value: number): string => whole.format(value)
 /** Forecasts of counts: a tenth of a lead still says something below ten. */
-export const about = (value: number): string => (value < 10 ? oneDigit : whole).format(value)
+export const about = (value: number): string => (value < 9.95 ? oneDigit : whole).format(value)
+
+/** `9 leads`, `1 lead`. */
+export const many = (value: number, one: string, several = `${one}s`): string =>
+  `${count(value)} ${value === 1 ? one : several}`
 
 /** `+12%`, `-3%`, `no change`; null where there is nothing to compare with. */
 export const change = (percent: number | null): string | null => {
@@ -62,22 +72,18 @@ const dayFormat = new Intl.DateTimeFormat('en-GB', {
   timeZone: 'UTC',
 })
 const shortFormat = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' })
+const weekdayFormat = new Intl.DateTimeFormat('en-GB', { weekday: 'short', timeZone: 'UTC' })
 
 const instantOf = (date: LocalDate): Date => new Date(`${date}T00:00:00Z`)
 /** `Tuesday, 10 March 2026`. */
 export const longDay = (date: LocalDate): string =>
-  dayFormat.format(instantOf(date)).replace(/^(\w+) /, '$1, ')
+  dayFormat.format(instantOf(date)).replace(/^(\w+),? /, '$1, ')
 /** `10 Mar`. */
 export const shortDay = (date: LocalDate): string => shortFormat.format(instantOf(date))
+/** `Tue`. */
+export const weekday = (date: LocalDate): string => weekdayFormat.format(instantOf(date))
 
-export const range = ({ lower, upper }: Interval, format: (value: number) => string): string =>
-  `${format(lower)} to ${format(upper)}`
-
-/** `9 instants`, `1 instant`. */
-export const many = (value: number, one: string, several = `${one}s`): string =>
-  `${count(value)} ${value === 1 ? one : several}`
-
-/** `11 March 2026, 04:00`, in the account's zone. */
+/** `11 March 2026, 04:00`, on the clocks of the account. */
 export const instant = (iso: string, timeZone: string): string =>
   new Intl.DateTimeFormat('en-GB', {
     day: 'numeric',
@@ -95,15 +101,22 @@ export const sourceOf = ({ config, data_as_of: asOf }: DailyReport): string =>
   `Days are those of ${config.timezone}` +
   (asOf === null ? '.' : `; figures as of ${instant(asOf, config.timezone)}.`)
 
+export const range = ({ lower, upper }: Interval, format: (value: number) => string): string =>
+  `${format(lower)} to ${format(upper)}`
+
 /** Longer ones push what is said of them out of sight. */
 const NAME_WIDTH = 120
 
 /** A name as the report calls it; one of nothing but blanks would leave a sentence without its subject. */
-export const called = (name: string): string => clip(printable(name), NAME_WIDTH) || '(no name)'
+export const called = (name: string, width = NAME_WIDTH): string =>
+  clip(printable(name), width) || '(no name)'
 
 /** What advice would bring in a week. */
 export const effectOf = (
-  { expected_leads: leads, expected_saving: saving }: DailyReport['advice']['top'][number],
+  {
+    expected_leads: leads,
+    expected_saving: saving,
+  }: Pick<DailyReport['advice']['top'][number], 'expected_leads' | 'expected_saving'>,
   currency: string,
 ): string | null => {
   const more = about(leads ?? 0)
@@ -112,22 +125,45 @@ export const effectOf = (
   return null
 }
 
-/** The report in one sentence. */
-export const summaryOf = ({ config, date, totals, anomalies, advice }: DailyReport): string => {
-  const { week, change: moved } = totals
-  const leads =
-    week.cpl === null ? 'no leads' : `${many(week.leads, 'lead')}, ${money(week.cpl, config.currency)} a lead`
-  const trend = change(moved.cpl)
+/** What to know of one part. */
+export const noticesOn = ({ notices }: DailyReport, part: ReportPart): readonly string[] =>
+  notices.flatMap((notice) => (notice.part === part ? [notice.text] : []))
+
+const brought = ({ spend, leads, cpl }: Figures, currency: string): string =>
+  spend === 0 && leads === 0
+    ? 'nothing was spent'
+    : `${money(spend, currency)} brought ${
+        cpl === null ? 'no leads' : `${many(leads, 'lead')} at ${money(cpl, currency)} each`
+      }`
+
+/** `5% less than the week before`. */
+const against = (percent: number | null): string => {
+  if (percent === null) return ''
+  const rounded = Math.round(percent)
+  if (rounded === 0) return ', as in the week before'
+  return `, ${count(Math.abs(rounded))}% ${rounded > 0 ? 'more' : 'less'} than in the week before`
+}
+
+/** The report in two or three sentences. */
+export const summaryOf = (report: DailyReport): string => {
+  const { config, date, totals, anomalies, advice } = report
+  const day = brought(totals.day, config.currency)
+  const week = brought(totals.week, config.currency)
   const findings =
     anomalies.open === 0
-      ? 'Nothing odd is open'
-      : `${many(anomalies.open, 'odd finding is', 'odd findings are')} open`
+      ? noticesOn(report, 'anomalies').length > 0
+        ? ''
+        : 'Nothing odd is open'
+      : `${many(anomalies.open, 'odd finding is', 'odd findings are')} open in ${many(anomalies.campaigns, 'campaign')}`
   const todo =
     advice.active === 0
-      ? 'there is nothing to do'
-      : `there ${advice.active === 1 ? 'is 1 thing' : `are ${count(advice.active)} things`} to do`
+      ? noticesOn(report, 'advice').length > 0
+        ? ''
+        : 'there is nothing to do'
+      : `there ${advice.active === 1 ? 'is' : 'are'} ${many(advice.active, 'thing')} to do`
+  const last = [findings, todo].filter((one) => one !== '').join(', and ')
   return (
-    `In the 7 days to ${shortDay(date)} ${money(week.spend, config.currency)} brought ${leads}` +
-    `${trend === null ? '' : ` (${trend} on the week before)`}. ${findings}, and ${todo}.`
+    `On ${shortDay(date)} ${day}. In the 7 days up to then ${week}${against(totals.change.cpl)}.` +
+    (last === '' ? '' : ` ${last.charAt(0).toUpperCase()}${last.slice(1)}.`)
   )
 }

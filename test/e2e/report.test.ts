@@ -76,7 +76,7 @@ const FAINT_TEXTS = String.raw`(() => {
 /** In the page. What reaches beyond its right edge. */
 const TOO_WIDE = String.raw`(() => {
   const width = document.documentElement.clientWidth
-  const wide = [...document.querySelectorAll('section,li,p,figure,h1,h2,svg,footer')]
+  const wide = [...document.querySelectorAll('section,li,p,figure,h1,h2,svg,th,td,.plot span,.dates span,footer')]
     .filter((one) => one.getBoundingClientRect().right > width + 0.5)
     .map((one) => one.outerHTML.slice(0, 100))
   return document.documentElement.scrollWidth > width ? [...wide, 'the page scrolls sideways'] : wide
@@ -203,6 +203,10 @@ suite('the morning report in Chromium', () => {
             }
             expect(trouble).to.deep.equal([])
             expect(await page.evaluate<string[]>(TOO_WIDE)).to.deep.equal([])
+            // The table behind the charts as well, once it is unfolded.
+            await page.getByText('Day by day').click()
+            await page.getByRole('columnheader', { name: 'Day' }).waitFor()
+            expect(await page.evaluate<string[]>(TOO_WIDE)).to.deep.equal([])
             expect(await page.evaluate<string[]>(FAINT_TEXTS)).to.deep.equal([])
           } finally {
             await context.close()
@@ -223,22 +227,34 @@ suite('the morning report in Chromium', () => {
     open('ordinary', async (page) => {
       expect(await page.title()).to.equal('Acme Brazil: Tuesday, 10 March 2026')
       const headings = await page.locator('h1,h2,h3,h4').evaluateAll((all) => all.map((one) => one.tagName))
-      expect(headings).to.deep.equal(['H1', 'H2', 'H2', 'H2', 'H2', 'H2'])
+      expect(headings).to.deep.equal(['H1', 'H2', 'H2', 'H2', 'H2', 'H3', 'H2'])
+      expect(await page.locator('h2').allTextContents()).to.deep.equal([
+        'How it went',
+        'What is odd',
+        'What to do the largest effect first',
+        'How each campaign does',
+        'Next week 11 Mar to 17 Mar',
+      ])
+      for (const role of ['banner', 'main', 'contentinfo'] as const)
+        expect(await page.getByRole(role).count(), role).to.equal(1)
+      expect(await page.getByRole('region').count()).to.equal(5)
       const charts = page.getByRole('img')
       expect(await charts.count()).to.equal(2)
       const [spend = '', leads = ''] = await charts.evaluateAll((all) =>
         all.map((one) => one.getAttribute('aria-label') ?? ''),
       )
-      expect(spend).to.match(/^Spend: BRL [\d,]+ in the last 28 days, .* expected in the next 7 days\.$/)
-      expect(leads).to.match(/^Leads: [\d,]+ in the last 28 days, .* expected in the next 7 days\.$/)
+      expect(spend).to.match(
+        /^Spend: BRL [\d,]+ in 28 days, .*; BRL [\d,]+ expected from 11 Mar to 17 Mar\.$/,
+      )
+      expect(leads).to.match(/^Leads: [\d,]+ in 28 days, .*; [\d,]+ expected from 11 Mar to 17 Mar\.$/)
       expect(await page.locator('html').getAttribute('lang')).to.equal('en')
     }))
 
   it('draws no forecast where there is none, and says so', () =>
     open('new', async (page) => {
-      expect(await page.locator('svg polygon').count()).to.equal(0)
-      expect(await page.getByText('Not forecast yet.').count()).to.equal(1)
-      expect(await page.getByRole('img', { name: /^Leads: 0 in the last 28 days/ }).count()).to.equal(1)
+      expect(await page.locator('svg .next, svg .band').count()).to.equal(0)
+      expect(await page.getByText('There are no forecasts yet; make them with').count()).to.equal(1)
+      expect(await page.getByRole('img', { name: /^Leads: 0 in 28 days/ }).count()).to.equal(1)
     }))
 
   it('shows names as they are called and runs none of them', () =>

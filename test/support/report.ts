@@ -1,7 +1,7 @@
 /** What the morning report is gathered from, written straight into the tables; and reports of every shape. */
 import fc from 'fast-check'
 import type { Knex } from 'knex'
-import { POLARITIES, SEVERITIES } from '../../ml/detectors/signal.ts'
+import { ANOMALY_TYPES, POLARITIES, SEVERITIES } from '../../ml/detectors/signal.ts'
 import type { Polarity, Severity } from '../../ml/detectors/signal.ts'
 import { TIERS } from '../../ml/classify/tier.ts'
 import type { Tier } from '../../ml/classify/tier.ts'
@@ -12,7 +12,9 @@ import type { LocalDate } from '../../shared/core/days.ts'
 import { LEVELS } from '../../shared/core/entity.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import { wireNumber } from '../../shared/core/wire.ts'
-import type { DailyReport } from '../../shared/report/daily-report.ts'
+import { newRunId } from '../../shared/runs/run-id.ts'
+import { REPORT_PARTS } from '../../shared/report/report.ts'
+import type { DailyReport } from '../../shared/report/report.ts'
 
 export interface Subject {
   readonly level: Level
@@ -166,6 +168,28 @@ export const insertForecast = async (knex: Knex, configId: number, made: MadeFor
   )
 }
 
+/** That a step was done for a day, over all entities of its level. */
+export const insertRun = async (
+  knex: Knex,
+  configId: number,
+  job: string,
+  payload: Readonly<Record<string, unknown>>,
+  made: { readonly status?: string; readonly result?: Readonly<Record<string, unknown>> } = {},
+): Promise<void> => {
+  const id = newRunId(new Date())
+  await knex('runs').insert({
+    id,
+    job,
+    key: id,
+    queue: 'ml',
+    config_id: configId,
+    payload: JSON.stringify(payload),
+    actor: 'test',
+    status: made.status ?? 'succeeded',
+    result: made.result ? JSON.stringify(made.result) : null,
+  })
+}
+
 /** What people, machines and the ill-disposed call their campaigns. */
 export const HOSTILE_NAMES = [
   '<script>alert(1)</script>',
@@ -209,11 +233,14 @@ const nextWeek: fc.Arbitrary<DailyReport['next_week']> = orNull(
           from,
           to: toLocalDate(toDayNumber(from) + 6),
           forecast_date: toLocalDate(toDayNumber(from) - 1 - late),
+          campaigns: late + 1,
           left_out: late,
           days: days.map((day, i) => ({ ...day, date: toLocalDate(toDayNumber(from) + i) })),
         })),
     ),
 )
+
+const changes = fc.record({ spend: percent, leads: percent, cpl: percent })
 
 /** Reports of every shape, with parts that are empty, names that are hostile, and figures of any size. */
 export const anyReport: fc.Arbitrary<DailyReport> = fc.record({
@@ -225,12 +252,12 @@ export const anyReport: fc.Arbitrary<DailyReport> = fc.record({
   }),
   date: dates,
   data_as_of: orNull(fc.constant('2026-03-11T07:00:00.000Z')),
-  notices: fc.array(name, { maxLength: 3 }),
+  notices: fc.array(fc.record({ part: fc.constantFrom(...REPORT_PARTS), text: name }), { maxLength: 3 }),
   totals: fc.record({
     day: figures,
     week: figures,
     week_before: figures,
-    change: fc.record({ spend: percent, leads: percent, cpl: percent }),
+    change: changes,
   }),
   history: fc
     .tuple(dates, fc.array(fc.record({ spend: finite, leads: finite }), { minLength: 28, maxLength: 28 }))
@@ -259,22 +286,40 @@ export const anyReport: fc.Arbitrary<DailyReport> = fc.record({
     { maxLength: 4 },
   ),
   tier_changes_total: whole,
+  campaigns: fc.record({
+    total: whole,
+    top: fc.array(
+      fc.record({
+        campaign_id: fc.constant('1'),
+        campaign_name: name,
+        tier: orNull(tier),
+        days_in_tier: orNull(fc.integer({ min: 1, max: 400 })),
+        week: figures,
+        change: changes,
+      }),
+      { maxLength: 4 },
+    ),
+  }),
   anomalies: fc.record({
     open: whole,
     campaigns: whole,
     groups: fc.array(
       fc.record({
-        campaign_id: orNull(fc.constant('1')),
+        campaign_id: fc.constant('1'),
         campaign_name: name,
         findings: fc.integer({ min: 1, max: 200 }),
+        id: fc.integer({ min: 1 }),
+        type: fc.constantFrom(...ANOMALY_TYPES),
+        metric: fc.constantFrom('spend', 'cpl', 'multivariate'),
         severity: fc.constantFrom(...SEVERITIES),
         polarity: fc.constantFrom(...POLARITIES),
         date: dates,
         entity_type: level,
+        entity_id: fc.constant('1'),
         entity_name: name,
-        what: fc.constantFrom('Cost per lead rose', 'Unusual: cost per lead 62%, spend 21%'),
-        observed: fc.constantFrom('BRL 40.00', '-', '12%'),
-        expected: fc.constantFrom('BRL 10.00', '-', '3%'),
+        observed: orNull(finite),
+        expected: orNull(finite),
+        sentence: fc.constantFrom('Cost per lead rose: BRL 40.00, expected BRL 10.00', 'Click rate rose'),
       }),
       { maxLength: 4 },
     ),
@@ -288,7 +333,9 @@ export const anyReport: fc.Arbitrary<DailyReport> = fc.record({
         priority: fc.integer({ min: 1, max: 10 }),
         title: fc.constantFrom('Raise the budget by 20%', 'Pause it'),
         entity_type: level,
+        entity_id: fc.constant('1'),
         entity_name: name,
+        campaign_name: orNull(name),
         expected_leads: orNull(finite),
         expected_saving: orNull(finite),
         sentence: fc.constant('It brings leads at BRL 10.00 each, the account pays BRL 20.00.'),

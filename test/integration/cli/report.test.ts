@@ -50,7 +50,7 @@ describe('vigia report', () => {
   it('prints text, and says in it what has not been computed', async () => {
     const { code, stdout, stderr } = await run()
     expect(code, stderr).to.equal(0)
-    for (const title of ['HOW IT WENT', 'WHAT IS ODD', 'WHAT TO DO', 'HOW EVERYTHING DOES', 'NEXT WEEK'])
+    for (const title of ['HOW IT WENT', 'WHAT IS ODD', 'WHAT TO DO', 'HOW EACH CAMPAIGN DOES', 'NEXT WEEK'])
       expect(stdout).to.include(title)
     expect(stdout).to.include(`vigia classify --config ${configId}`)
     expect(stderr).to.equal('')

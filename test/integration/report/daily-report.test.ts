@@ -8,12 +8,12 @@ import { createConfigs } from '../../../shared/entities/configs.ts'
 import { createDataFreshness } from '../../../shared/entities/freshness.ts'
 import { silentLogger } from '../../../shared/platform/logger.ts'
 import { createReports } from '../../../shared/report/daily-report.ts'
-import type { DailyReport } from '../../../shared/report/daily-report.ts'
+import type { DailyReport, Notice } from '../../../shared/report/report.ts'
 import { insertDays, newConfig } from '../../support/accounts.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
 import { rejectionOf } from '../../support/entities.ts'
-import { insertAdvice, insertAnomaly, insertForecast, insertTier } from '../../support/report.ts'
+import { insertAdvice, insertAnomaly, insertForecast, insertRun, insertTier } from '../../support/report.ts'
 
 const DAY = '2026-03-10'
 const NOW = new Date('2026-03-11T10:00:00Z')
@@ -48,6 +48,13 @@ describe('the morning report', () => {
       },
     ])
 
+  /** That detection and advice were done for a day. */
+  const looked = async (day: string): Promise<void> => {
+    for (const job of ['detect.campaign', 'recommend.campaign'])
+      await insertRun(knex, configId, job, { day, entityIds: null })
+  }
+  const textsOf = (notices: readonly Notice[]): string[] => notices.map(({ text }) => text)
+
   before(async () => {
     database = await openTestDatabase()
     knex = database.knex
@@ -81,6 +88,24 @@ describe('the morning report', () => {
       const { totals } = await report()
       expect(totals.week).to.deep.equal({ spend: 10, leads: 0, cpl: null })
       expect(totals.change).to.deep.equal({ spend: null, leads: null, cpl: null })
+    })
+
+    it('compares whole weeks only', async () => {
+      await spendOn(DAY, 10, 1)
+      await spendOn(daysBefore(12), 5, 1)
+      expect((await report()).totals.change.spend).to.equal(null)
+      await spendOn(daysBefore(13), 0, 0)
+      expect((await report()).totals.change.spend).to.equal(100)
+    })
+
+    it('begins its history with the first day that has figures', async () => {
+      await spendOn(DAY, 10, 1)
+      await spendOn(daysBefore(2), 5, 1)
+      expect((await report()).history.map(({ date, spend }) => [date, spend])).to.deep.equal([
+        [daysBefore(2), 5],
+        [daysBefore(1), 0],
+        [DAY, 10],
+      ])
     })
 
     it('tells every one of the last 28 days, those without rows as zero', async () => {
@@ -160,11 +185,14 @@ describe('the morning report', () => {
       expect(tiers[0]).to.deep.include({ date: daysBefore(1) })
       expect(tiers[0]?.counts).to.include({ LOW: 1, MODERATE: 0 })
       expect(next?.spend.predicted).to.equal(7)
-      expect(notices).to.deep.equal([])
+      expect(textsOf(notices)).to.deep.equal([
+        'What is odd and what to do are told as they stand now, not as they stood that day.',
+      ])
     })
   })
 
   describe('notices', () => {
+    beforeEach(() => looked(DAY))
     const complete = async (day: string): Promise<void> => {
       await insertTier(knex, configId, { level: 'campaign', id: 'c1', day, tier: 'LOW' })
       for (const metric of ['spend', 'leads'] as const)
@@ -189,9 +217,9 @@ describe('the morning report', () => {
       const { notices, tiers, next_week: next } = await report()
       expect(tiers).to.deep.equal([])
       expect(next).to.equal(null)
-      expect(notices).to.have.length(2)
-      expect(notices[0]).to.include(`"vigia classify --config ${configId}"`)
-      expect(notices[1]).to.include(`"vigia forecasts generate --config ${configId}"`)
+      expect(notices.map(({ part }) => part)).to.deep.equal(['tiers', 'next_week'])
+      expect(notices[0]?.text).to.include(`"vigia classify --config ${configId}"`)
+      expect(notices[1]?.text).to.include(`"vigia forecasts generate --config ${configId}"`)
     })
 
     it('say what to run where tiers and forecasts are of an earlier day', async () => {
@@ -199,8 +227,10 @@ describe('the morning report', () => {
       await complete(daysBefore(1))
       const { notices, next_week: next } = await report()
       expect(notices).to.have.length(2)
-      expect(notices[0]).to.include(daysBefore(1)).and.to.include(`"vigia recommend --config ${configId}"`)
-      expect(notices[1])
+      expect(notices[0]?.text)
+        .to.include(daysBefore(1))
+        .and.to.include(`"vigia recommend --config ${configId}"`)
+      expect(notices[1]?.text)
         .to.include(daysBefore(1))
         .and.to.include(`"vigia forecasts generate --config ${configId}"`)
       expect(next).to.deep.include({ forecast_date: daysBefore(1), from: DAY, to: '2026-03-16' })
@@ -211,7 +241,7 @@ describe('the morning report', () => {
       await complete(daysBefore(7))
       const { notices, next_week: next } = await report()
       expect(next).to.equal(null)
-      expect(notices.join()).to.include(`The forecasts are of ${daysBefore(7)}`)
+      expect(textsOf(notices).join()).to.include(`The forecasts are of ${daysBefore(7)}`)
     })
 
     it('keep forecasts that reach one day further', async () => {
@@ -233,21 +263,147 @@ describe('the morning report', () => {
       })
       const { notices, next_week: next } = await report()
       expect(next).to.equal(null)
-      expect(notices[1]).to.include('too little history').and.not.to.include('vigia')
+      expect(notices[1]?.text).to.include('too little history').and.not.to.include('vigia')
     })
 
     it('say which day the report is of when yesterday is not in', async () => {
       await spendOn(daysBefore(1), 10, 1)
       const { date, notices } = await report()
       expect(date).to.equal(daysBefore(1))
-      expect(notices[0]).to.equal(
+      expect(notices[0]?.text).to.equal(
         `The figures of ${DAY} are not in yet; this is the report of ${daysBefore(1)}.`,
       )
     })
 
     it('say that the day asked for has no figures', async () => {
       await spendOn(daysBefore(1), 10, 1)
-      expect((await report(DAY)).notices[0]).to.include(`The figures of ${DAY} are not in`)
+      expect((await report(DAY)).notices[0]?.text).to.include(`The figures of ${DAY} are not in`)
+    })
+  })
+
+  describe('what nobody has done yet', () => {
+    const missing = async (date: string | null = null): Promise<string[]> =>
+      (await report(date)).notices
+        .map(({ part }) => part)
+        .filter((part) => part === 'anomalies' || part === 'advice')
+    beforeEach(() => spendOn(DAY, 10, 1))
+
+    it('is told apart from nothing found', async () => {
+      const { notices } = await report()
+      expect(textsOf(notices.slice(0, 2))).to.deep.equal([
+        `Nobody has looked at ${DAY} yet; do it with "vigia detect --config ${configId}".`,
+        `There is no advice for ${DAY} yet; make it with "vigia recommend --config ${configId}".`,
+      ])
+      await looked(DAY)
+      expect(await missing()).to.deep.equal([])
+    })
+
+    it('is not asked for again where there is something to tell', async () => {
+      await insertAnomaly(knex, configId, { level: 'campaign', id: 'c1', day: DAY, severity: 'LOW' })
+      await insertAdvice(knex, configId, { level: 'ad', id: 'a', type: 'PAUSE', day: DAY, expiresAt: LATER })
+      expect(await missing()).to.deep.equal([])
+    })
+
+    it('is not done by a run of another day, of some entities, or that failed', async () => {
+      for (const job of ['detect.ad', 'recommend.ad']) {
+        await insertRun(knex, configId, job, { day: daysBefore(1), entityIds: null })
+        await insertRun(knex, configId, job, { day: DAY, entityIds: ['a'] })
+        await insertRun(knex, configId, job, { day: DAY, entityIds: null }, { status: 'failed' })
+      }
+      expect(await missing()).to.deep.equal(['anomalies', 'advice'])
+    })
+
+    it('is done by a detection of several days, and of one that found its day out', async () => {
+      await spendOn('2026-03-09', 10, 1)
+      await insertRun(knex, configId, 'detect.ad', { day: null }, { result: { day: DAY } })
+      expect(await missing()).to.deep.equal(['advice'])
+      await knex('runs').where({ config_id: configId }).delete()
+      // Two days up to the 11th reach the 10th; one does not.
+      await insertRun(knex, configId, 'detect.ad', { day: '2026-03-11', days: 1 })
+      expect(await missing()).to.deep.equal(['anomalies', 'advice'])
+      await insertRun(knex, configId, 'detect.ad', { day: '2026-03-11', days: 2 })
+      expect(await missing()).to.deep.equal(['advice'])
+    })
+
+    it('is not asked for of days long gone', async () => {
+      await spendOn(daysBefore(3), 10, 1)
+      expect(await missing(daysBefore(3))).to.deep.equal([])
+    })
+  })
+
+  describe('a day asked for', () => {
+    it('knows no advice and no finding of later days', async () => {
+      await spendOn(DAY, 10, 1)
+      await spendOn(daysBefore(1), 10, 1)
+      await insertAdvice(knex, configId, { level: 'ad', id: 'a', type: 'PAUSE', day: DAY, expiresAt: LATER })
+      await insertAnomaly(knex, configId, { level: 'campaign', id: 'c1', day: DAY, severity: 'LOW' })
+      const { advice, anomalies } = await report(daysBefore(1))
+      expect(advice.active).to.equal(0)
+      expect(anomalies.open).to.equal(0)
+    })
+
+    it('is named in what to run', async () => {
+      await spendOn(DAY, 10, 1)
+      await spendOn(daysBefore(1), 10, 1)
+      const texts = textsOf((await report(daysBefore(1))).notices)
+      expect(texts.at(-1)).to.include(
+        `"vigia forecasts generate --config ${configId} --date ${daysBefore(1)}"`,
+      )
+    })
+  })
+
+  describe('campaigns', () => {
+    it('are told with their week and their tier, most spent first', async () => {
+      await spendOn(DAY, 30, 3)
+      await spendOn(daysBefore(6), 10, 1)
+      await spendOn(daysBefore(7), 20, 4)
+      await spendOn(daysBefore(13), 20, 4)
+      await spendOn(daysBefore(14), 999, 99)
+      await spendOn(DAY, 60, 0, 'c2')
+      await spendOn(daysBefore(8), 5, 0, 'c3')
+      await spendOn(daysBefore(14), 5, 1, 'c4')
+      await knex('ads_campaigns').where({ config_id: configId, campaign_id: 'c1' }).update({ name: 'Summer' })
+      await insertTier(knex, configId, { level: 'campaign', id: 'c1', day: DAY, tier: 'MODERATE' })
+      await knex('ml_classifications')
+        .where({ config_id: configId })
+        .update({ tier_since: daysBefore(4) })
+      const { campaigns } = await report()
+      expect(campaigns).to.deep.equal({
+        total: 3,
+        top: [
+          {
+            campaign_id: 'c2',
+            campaign_name: 'c2',
+            tier: null,
+            days_in_tier: null,
+            week: { spend: 60, leads: 0, cpl: null },
+            change: { spend: null, leads: null, cpl: null },
+          },
+          {
+            campaign_id: 'c1',
+            campaign_name: 'Summer',
+            tier: 'MODERATE',
+            days_in_tier: 5,
+            week: { spend: 40, leads: 4, cpl: 10 },
+            change: { spend: 0, leads: -50, cpl: 100 },
+          },
+          {
+            campaign_id: 'c3',
+            campaign_name: 'c3',
+            tier: null,
+            days_in_tier: null,
+            week: { spend: 0, leads: 0, cpl: null },
+            change: { spend: -100, leads: null, cpl: null },
+          },
+        ],
+      })
+    })
+
+    it('are twenty at most, and counted all', async () => {
+      for (let i = 0; i < 21; i += 1) await spendOn(DAY, 1, 0, `x${i}`)
+      const { campaigns } = await report()
+      expect(campaigns.total).to.equal(21)
+      expect(campaigns.top).to.have.length(20)
     })
   })
 
@@ -386,10 +542,37 @@ describe('the morning report', () => {
         campaign_id: 'c1',
         entity_name: 'c1-a',
         date: DAY,
-        what: 'Cost per lead rose',
-        observed: 'BRL 40.00',
-        expected: 'BRL 10.00',
+        entity_id: 'c1-a',
+        type: 'cpl_spike',
+        metric: 'cpl',
+        observed: 40,
+        expected: 10,
+        sentence: 'Cost per lead rose: BRL 40.00, expected BRL 10.00',
       })
+    })
+
+    it('tells campaigns that are equally bad by their newest finding', async () => {
+      for (const [id, day] of [
+        ['c1', daysBefore(1)],
+        ['c2', DAY],
+        ['c3', daysBefore(2)],
+      ] as const)
+        await insertAnomaly(knex, configId, { level: 'campaign', id, day, severity: 'HIGH' })
+      expect((await report()).anomalies.groups.map((one) => one.campaign_id)).to.deep.equal([
+        'c2',
+        'c1',
+        'c3',
+      ])
+    })
+
+    it('says what it can of a finding without figures', async () => {
+      const zero = { level: 'campaign', day: DAY, severity: 'HIGH', observed: null } as const
+      await insertAnomaly(knex, configId, { ...zero, id: 'c1', expected: null })
+      await insertAnomaly(knex, configId, { ...zero, id: 'c2', expected: 12 })
+      expect((await report()).anomalies.groups.map((one) => one.sentence)).to.deep.equal([
+        'Cost per lead rose',
+        'Cost per lead rose; BRL 12.00 was expected',
+      ])
     })
 
     it('tells the newest of findings that are equally bad', async () => {
@@ -485,6 +668,18 @@ describe('the morning report', () => {
       expect((await report()).advice.active).to.equal(1)
     })
 
+    it('names the campaign of what is part of one', async () => {
+      await knex('ads_campaigns').where({ config_id: configId }).update({ name: 'Summer' })
+      await advise('c1-a', { type: 'PAUSE', level: 'ad', spend7d: 3 })
+      await advise('c1', { type: 'PAUSE', spend7d: 2 })
+      await advise('gone', { type: 'PAUSE', level: 'adset', spend7d: 1 })
+      expect((await report()).advice.top.map((one) => one.campaign_name)).to.deep.equal([
+        'Summer',
+        null,
+        null,
+      ])
+    })
+
     it('is shown ten at most', async () => {
       for (let i = 0; i < 11; i += 1) await advise(`c${i}`, { type: 'PAUSE', spend7d: i })
       const { advice } = await report()
@@ -566,7 +761,7 @@ describe('the morning report', () => {
       await forecast('c2', 'leads', 0, 0, { insufficient: true })
       const { next_week: next } = await report()
       expect(next?.spend.predicted).to.equal(70)
-      expect(next).to.include({ left_out: 1 })
+      expect(next).to.include({ campaigns: 1, left_out: 1 })
     })
   })
 })

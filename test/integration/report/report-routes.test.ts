@@ -74,6 +74,7 @@ describe('GET /api/v1/reports/daily', () => {
         'tier_changes_total',
         'anomalies',
         'advice',
+        'campaigns',
       ])
     }
   })

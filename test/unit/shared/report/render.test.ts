@@ -1,7 +1,9 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { widthOf } from '../../../../shared/core/columns.ts'
-import { escapeHtml, renderHtml } from '../../../../shared/report/html.ts'
+import { escapeHtml } from '../../../../shared/report/escape-html.ts'
+import { renderHtml } from '../../../../shared/report/html.ts'
+import type { DailyReport } from '../../../../shared/report/report.ts'
 import { renderText, wrap } from '../../../../shared/report/text.ts'
 import { anyReport, HOSTILE_NAMES } from '../../../support/report.ts'
 
@@ -14,26 +16,36 @@ const wordsOf = (page: string): string =>
     .replace(/aria-label="([^"]*)"/g, '>$1<')
     .replace(/<[^>]*>/g, '\n')
 
-/** Reports whose names hold no letters, so that every word found is the report's own. */
-const nameless = (text: string): string => text.replace(/\p{L}/gu, 'x')
-const withoutWords = anyReport.map((report) => ({
+/** A report with every name in it made anew. */
+const named = (report: DailyReport, name: (text: string) => string): DailyReport => ({
   ...report,
-  config: { ...report.config, name: nameless(report.config.name) },
-  notices: report.notices.map(nameless),
-  tier_changes: report.tier_changes.map((one) => ({ ...one, entity_name: nameless(one.entity_name) })),
+  config: { ...report.config, name: name(report.config.name) },
+  notices: report.notices.map(({ part, text }) => ({ part, text: name(text) })),
+  tier_changes: report.tier_changes.map((one) => ({ ...one, entity_name: name(one.entity_name) })),
   anomalies: {
     ...report.anomalies,
     groups: report.anomalies.groups.map((one) => ({
       ...one,
-      campaign_name: nameless(one.campaign_name),
-      entity_name: nameless(one.entity_name),
+      campaign_name: name(one.campaign_name),
+      entity_name: name(one.entity_name),
     })),
   },
   advice: {
     ...report.advice,
-    top: report.advice.top.map((one) => ({ ...one, entity_name: nameless(one.entity_name) })),
+    top: report.advice.top.map((one) => ({
+      ...one,
+      entity_name: name(one.entity_name),
+      campaign_name: one.campaign_name === null ? null : name(one.campaign_name),
+    })),
   },
-}))
+  campaigns: {
+    ...report.campaigns,
+    top: report.campaigns.top.map((one) => ({ ...one, campaign_name: name(one.campaign_name) })),
+  },
+})
+
+/** Reports whose names hold no letters, so that every word found is the report's own. */
+const withoutWords = anyReport.map((report) => named(report, (text) => text.replace(/\p{L}/gu, 'x')))
 
 describe('the report as text', () => {
   it('keeps within 80 columns, whatever things are called', () => {
@@ -112,28 +124,8 @@ describe('the report as a page', () => {
     const tagsOf = (page: string): string[] => page.match(/<\/?[a-z]\w*/g) ?? []
     fc.assert(
       fc.property(withoutWords, fc.constantFrom(...HOSTILE_NAMES), (report, name) => {
-        const named = (called: string) =>
-          tagsOf(
-            renderHtml({
-              ...report,
-              config: { ...report.config, name: called },
-              notices: report.notices.map(() => called),
-              tier_changes: report.tier_changes.map((one) => ({ ...one, entity_name: called })),
-              anomalies: {
-                ...report.anomalies,
-                groups: report.anomalies.groups.map((one) => ({
-                  ...one,
-                  campaign_name: called,
-                  entity_name: called,
-                })),
-              },
-              advice: {
-                ...report.advice,
-                top: report.advice.top.map((one) => ({ ...one, entity_name: called })),
-              },
-            }),
-          )
-        expect(named(name)).to.deep.equal(named('Summer'))
+        const called = (text: string): string[] => tagsOf(renderHtml(named(report, () => text)))
+        expect(called(name)).to.deep.equal(called('Summer'))
       }),
     )
   })
