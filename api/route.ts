@@ -2,6 +2,7 @@
  * A route is a row in a table: one value validates, types and documents a request.
  * Handlers return values; only `app.ts` knows Express.
  */
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import type { Principal, Role } from '../shared/access/principal.ts'
@@ -14,6 +15,11 @@ export interface RouteInput<Params, Query, Body> {
   readonly body: Body
   readonly principal: Principal
   readonly traceId: string
+  /** Of the connection. */
+  readonly address: string
+  readonly headers: IncomingHttpHeaders
+  /** The body of a route with `raw: true`, gunzipped, as it came; empty otherwise. */
+  readonly raw: Buffer
   /** The raw request for streaming routes (`stream: true`): body not read yet. */
   readonly stream: Readable & { readonly headers: Readonly<Record<string, string | string[] | undefined>> }
   /** Throws CONFIG_NOT_FOUND when the principal may not see the config, as if it did not exist. */
@@ -45,6 +51,13 @@ export interface Route {
   readonly body?: z.ZodType
   /** Reads the body itself from `stream`; `body` is then undefined. Still bound by BODY_LIMIT_MB. */
   readonly stream?: boolean
+  /**
+   * Reads a body of other forms than JSON from `raw`; `body` then describes its JSON form in the documentation
+   * and checks nothing.
+   */
+  readonly raw?: true
+  /** Content types besides JSON that a raw body may have. */
+  readonly forms?: readonly string[]
   readonly reply: Readonly<Record<number, z.ZodType | null>>
   /** Content types of text its 200 comes in as well. */
   readonly texts?: readonly string[]

@@ -3,6 +3,7 @@
  * reported together, each with what to do; unknown names close to ours are pointed out.
  */
 import { z } from 'zod'
+import { SERIES_CLASSES, SERIES_FAMILIES } from '../ml/series/member.ts'
 import { TimeZone } from './core/days.ts'
 
 const flag = (fallback: boolean) =>
@@ -97,6 +98,30 @@ export const ConfigSchema = z.object({
   FREQUENCY_HIGH: real(7, 0.1, 100).describe('7-day frequency above which an alert is HIGH'),
   FREQUENCY_CRITICAL: real(10, 0.1, 100).describe('7-day frequency above which an alert is CRITICAL'),
   CHANGE_POINT_PCT: real(0.3, 0.01, 10).describe('Smallest lasting change that counts, as a fraction'),
+  SERIES_CLASS: z
+    .enum(SERIES_CLASSES)
+    .default('standard')
+    .describe('Class of a series nobody gave one: standard, short or waveform'),
+  SERIES_MODELS: z
+    .string()
+    .default('zscore,isolation_forest')
+    .transform((text) => text.split(',').map((name) => name.trim()))
+    .pipe(z.array(z.enum(SERIES_FAMILIES)).min(1))
+    .describe('Families a training makes when it names none, the primary first'),
+  SERIES_KEEP_POINTS: whole(5000, 0, 100_000).describe('Last points kept with a version, for its plot'),
+  SERIES_KEEP_VERSIONS: whole(10, 1, 1000).describe('Newest versions of a series that are not archived'),
+  ALIAS_REFRESH_S: whole(60, 1, 300).describe(
+    'Seconds after which the version that serves is looked up again',
+  ),
+  WARMUP_MODELS: whole(100, 0, 10_000).describe('Models loaded at start, those most predicted with first'),
+  LOAD_TIMEOUT_MS: whole(1000, 1, 60_000).describe('Milliseconds after which a baseline answers for a model'),
+  PARSE_OFFLOAD_MB: real(1, 0, 1024).describe('Bodies with points above this many MiB are read on a thread'),
+  WARN_PAST_DAYS: whole(30, 0, 36_500).describe('A point older than this is judged with a warning'),
+  WARN_FUTURE_HOURS: whole(24, 0, 876_000).describe(
+    'A point further ahead than this is judged with a warning',
+  ),
+  DRIFT_WARN: real(0.1, 0, 100).describe('Divergence (KL, nats) from which a series drifts a little'),
+  DRIFT_ALERT: real(0.5, 0, 100).describe('Divergence (KL, nats) from which a series drifts'),
   DETECT_AD_EVERY_HOURS: whole(2, 1, 2).describe('Ads are checked every hour (1) or every second hour (2)'),
 })
 
@@ -193,7 +218,8 @@ export const redactedConfig = (config: Config): Readonly<Record<string, unknown>
 
 /** The text of `.env.example`: every setting with what it means and its default. */
 export const renderEnvExample = (): string => {
-  const defaults: Readonly<Record<string, string | number | boolean | undefined>> = ConfigSchema.parse({})
+  const defaults: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>> =
+    ConfigSchema.parse({})
   const lines = NAMES.flatMap((name) => {
     const value = defaults[name]
     return [

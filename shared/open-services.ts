@@ -205,6 +205,8 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       configs,
     }),
     reports: createReports({ clock, store: store.reports, configs, freshness }),
+    // Until training is here, nobody can ask for it either.
+    seriesTraining: { train: () => Promise.reject(new Error('no training of series yet')) },
     sources: createSources({ configs }),
     forecasting: createForecasting({
       store: store.forecasts,

@@ -25,6 +25,7 @@ import type { ModelRegistry } from './registry/model-registry.ts'
 import type { ReportService } from './report/daily-report.ts'
 import type { RunsService } from './runs/runs-service.ts'
 import type { SchedulesService } from './schedules/schedules-service.ts'
+import type { SeriesTrainingWork } from './jobs/series.ts'
 import type { SourceWork } from './sync/sources.ts'
 
 export interface Services {
@@ -52,5 +53,6 @@ export interface Services {
   readonly recommendation: RecommendationService
   readonly reports: ReportService
   readonly retention: RetentionWork
+  readonly seriesTraining: SeriesTrainingWork
   readonly sources: SourceWork
 }

@@ -111,7 +111,7 @@ export const serveRoute = (route: Route, options: ServeOptions): RequestHandler 
     }
     const params = (route.params ?? nothing).safeParse(request.params)
     const query = (route.query ?? nothing).safeParse(request.query)
-    const content = (route.body ?? nothing).safeParse(body)
+    const content = ((route.raw ? undefined : route.body) ?? nothing).safeParse(body)
     const errors = [
       ...(params.success ? [] : fieldErrors('params', params.error)),
       ...(query.success ? [] : fieldErrors('query', query.error)),
@@ -125,7 +125,12 @@ export const serveRoute = (route: Route, options: ServeOptions): RequestHandler 
     return { params: params.data, query: query.data, body: content.data }
   }
 
-  const answer = async (request: Request, caller: Caller, body: unknown): Promise<RouteReply> => {
+  const answer = async (
+    request: Request,
+    caller: Caller,
+    raw: Buffer,
+    body: unknown,
+  ): Promise<RouteReply> => {
     const { principal, traceId } = caller
     const valid = validate(request, body)
     const reply = await route.handle(
@@ -136,6 +141,9 @@ export const serveRoute = (route: Route, options: ServeOptions): RequestHandler 
         principal,
         traceId,
         stream: request,
+        address: request.socket.remoteAddress ?? '',
+        headers: request.headers,
+        raw,
         seesConfig: (configId) => {
           if (principal.configIds && !principal.configIds.includes(configId)) {
             throw new AppError(
@@ -235,8 +243,8 @@ export const serveRoute = (route: Route, options: ServeOptions): RequestHandler 
     }
     const key = keyOf(request)
     const raw = route.stream || route.method === 'get' ? Buffer.alloc(0) : await readBody(request, response)
-    const body = route.stream ? undefined : parseJson(request, raw)
-    const work = (): Promise<RouteReply> => answer(request, caller, body)
+    const body = route.stream || route.raw ? undefined : parseJson(request, raw)
+    const work = (): Promise<RouteReply> => answer(request, caller, raw, body)
     const name = {
       principal: principal.actor,
       key: key ?? '',
@@ -250,6 +258,7 @@ export const serveRoute = (route: Route, options: ServeOptions): RequestHandler 
     response.status(reply.status)
     if (reply.body === undefined || reply.status === 204) response.end()
     // A page or a text says what it is; all else is JSON.
+    else if (reply.body instanceof Uint8Array) response.end(reply.body)
     else if (typeof reply.body === 'string' && reply.headers?.['content-type'] !== undefined)
       response.send(reply.body)
     else response.json(reply.body)

@@ -3,6 +3,7 @@ import type { Knex } from 'knex'
 import * as accountsRunsModels from './0001-accounts-runs-models.ts'
 import * as threeLevels from './0002-three-levels.ts'
 import * as tiersAdviceForecasts from './0003-tiers-advice-forecasts.ts'
+import * as series from './0004-series.ts'
 
 interface Migration {
   readonly name: string
@@ -14,6 +15,7 @@ const MIGRATIONS: readonly Migration[] = [
   { name: '0001-accounts-runs-models', ...accountsRunsModels },
   { name: '0002-three-levels', ...threeLevels },
   { name: '0003-tiers-advice-forecasts', ...tiersAdviceForecasts },
+  { name: '0004-series', ...series },
 ]
 
 export const migrationNames: readonly string[] = MIGRATIONS.map((migration) => migration.name)

@@ -1,0 +1,98 @@
+/**
+ * Series of any kind: what they are, what the versions of their models need beyond those of entities, what is
+ * counted per hour for statistics and drift, and the tokens of rate limits.
+ */
+import type { Knex } from 'knex'
+
+export const up = async (knex: Knex): Promise<void> => {
+  await knex.raw(`
+    create table series (
+      id varchar(128) collate "C" primary key,
+      class text not null check (class in ('standard', 'short', 'waveform')),
+      -- Ascending; null until the first training has succeeded.
+      channels text[],
+      ranges jsonb not null default '{}',
+      timestamp_unit text not null default 's' check (timestamp_unit in ('s', 'ms')),
+      min_points int,
+      max_points int,
+      tags jsonb not null default '{}',
+      last_version int not null default 0,
+      -- Counts deletions. The row stays, so that a number is never given twice.
+      generation int not null default 1,
+      deleted_at timestamptz,
+      -- The last look at drift: level, version, and the divergence of each column.
+      drift jsonb,
+      created_at timestamptz not null default now(),
+      updated_at timestamptz not null default now()
+    );
+    create index series_tags on series using gin (tags jsonb_path_ops);
+
+    alter table model_versions
+      add column series_id varchar(128) collate "C" references series,
+      add column data_hash char(64),
+      add column members jsonb,
+      add column baseline jsonb,
+      add column drift_edges jsonb,
+      add column tail_uri text,
+      -- The version that was stable when this one was trained.
+      add column parent int,
+      add column tags jsonb not null default '{}',
+      -- Trace id of the request that asked for it.
+      add column correlation_id text,
+      add column duration_ms int;
+    create index model_versions_series on model_versions (series_id, version desc) where series_id is not null;
+    create index model_versions_series_created on model_versions (created_at desc, id desc)
+      where series_id is not null;
+    create index model_versions_data on model_versions (data_hash) where data_hash is not null;
+    create index model_versions_tags on model_versions using gin (tags jsonb_path_ops)
+      where series_id is not null;
+
+    create table series_stats (
+      series_id varchar(128) collate "C" not null,
+      hour timestamptz not null,
+      predictions bigint not null default 0,
+      anomalies bigint not null default 0,
+      errors bigint not null default 0,
+      fallbacks bigint not null default 0,
+      -- Predictions by the size of their z against the baseline.
+      z_hist bigint[] not null default '{}',
+      primary key (series_id, hour)
+    );
+    create index series_stats_hour on series_stats (hour);
+    create table drift_sketches (
+      series_id varchar(128) collate "C" not null,
+      version int not null,
+      -- A column of the frame; of a waveform one of its figures.
+      channel text not null,
+      hour timestamptz not null,
+      counts bigint[] not null,
+      primary key (series_id, version, channel, hour)
+    );
+    create index drift_sketches_hour on drift_sketches (hour);
+
+    -- As rate-limiter-flexible wants it.
+    create table rate_limits (
+      key varchar(255) primary key,
+      points integer not null default 0,
+      expire bigint
+    );
+    -- Rules of its own, by name; null: those of everybody.
+    alter table api_keys add column limits jsonb;
+  `)
+}
+
+export const down = async (knex: Knex): Promise<void> => {
+  await knex.raw(`
+    alter table api_keys drop column limits;
+    drop table rate_limits;
+    drop table drift_sketches;
+    drop table series_stats;
+    -- Models of entities stay as they are.
+    delete from model_versions where series_id is not null;
+    alter table model_versions
+      drop column duration_ms, drop column correlation_id, drop column tags, drop column parent,
+      drop column tail_uri, drop column drift_edges, drop column baseline, drop column members,
+      drop column data_hash, drop column series_id;
+    drop table series;
+  `)
+}

@@ -1,0 +1,32 @@
+/**
+ * The files of series below MODELS_STORAGE_PATH:
+ *
+ *   anomaly_detector/series/{id}/{sha256}.safetensors   a version, under the hash of its bytes
+ *   anomaly_detector/series/{id}/{sha256}.tail          the last points it was trained on
+ *   anomaly_detector/series/{id}/archive/...            both, of versions that are archived
+ *   uploads/{fingerprint}.safetensors                   points of trainings under way
+ */
+import type { ArtifactBytes } from '../registry/artifact-store.ts'
+
+export interface SeriesFiles {
+  /** Writes under a temporary name, fsyncs, renames, fsyncs the folder. Repeating is harmless. @returns uri */
+  save(seriesId: string, sha256: string, kind: 'safetensors' | 'tail', bytes: Uint8Array): Promise<string>
+  /** @throws STORAGE_UNAVAILABLE when the storage as a whole cannot be read */
+  read(uri: string, bytes: number): Promise<ArtifactBytes>
+  /** A tail, whose length nobody keeps; null when it is gone. */
+  readWhole(uri: string): Promise<Uint8Array | null>
+  /** Renames to `*.corrupt`. */
+  quarantine(uri: string): Promise<void>
+  /** Moves to or from `archive/`; a file already there is fine. @returns the uri it has now; null when it is gone */
+  archive(uri: string): Promise<string | null>
+  restore(uri: string): Promise<string | null>
+  removeSeries(seriesId: string): Promise<void>
+  /** Removes temporary files and files not among `known`, older than `before`. @returns how many */
+  removeOrphans(known: ReadonlySet<string>, before: Date): Promise<number>
+  saveUpload(fingerprint: string, bytes: Uint8Array): Promise<void>
+  /** Null when it is gone. */
+  readUpload(fingerprint: string): Promise<Uint8Array | null>
+  removeUpload(fingerprint: string): Promise<void>
+  /** Removes uploads older than `before`, except those of `wanted`. @returns how many */
+  sweepUploads(before: Date, wanted: ReadonlySet<string>): Promise<number>
+}
