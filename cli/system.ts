@@ -3,6 +3,7 @@
  * ends. The embedded database belongs to this machine alone, so its schema is kept current without asking; that
  * of another only by those commands that start everything.
  */
+import { openSeriesLimits } from '../db/limits/open.ts'
 import { openChannel } from '../db/channel.ts'
 import { migrateToLatest } from '../db/migrate.ts'
 import { assertMigrated, openRecord } from '../db/record.ts'
@@ -93,7 +94,8 @@ export const openSystem = async (options: SystemOptions): Promise<System> => {
   const metrics = createMetrics(options.service)
   try {
     // What stays up is worth following through the queues; a command is over before a trace is sent.
-    const traced = options.service === 'up' && (await startTracing(options.service, config, lifecycle))
+    const isUp = options.service === 'up'
+    const traced = isUp && (await startTracing(options.service, config, lifecycle))
     const record = await openRecord({
       config,
       logger,
@@ -116,6 +118,10 @@ export const openSystem = async (options: SystemOptions): Promise<System> => {
       logger,
       lifecycle,
       metrics,
+      // A command is nobody's guest; what serves the API counts.
+      ...(isUp
+        ? { seriesLimits: await openSeriesLimits({ config, knex: record.knex, logger, lifecycle, metrics }) }
+        : {}),
       telemetry: traced ? await loadTelemetry() : undefined,
     })
     const { services, queues } = open

@@ -39,6 +39,8 @@ import { createCarrier } from './runs/carrier.ts'
 import type { Carrier } from './runs/carrier.ts'
 import { createRunsService } from './runs/runs-service.ts'
 import { createSchedulesService } from './schedules/schedules-service.ts'
+import { noLimits } from './series/limits.ts'
+import type { SeriesLimits } from './series/limits.ts'
 import type { Services } from './services.ts'
 import type { Store } from './store.ts'
 import { createSources } from './sync/sources.ts'
@@ -75,6 +77,8 @@ export interface ServicesOptions {
   readonly lifecycle: Lifecycle
   readonly metrics: Metrics
   readonly telemetry?: Telemetry | undefined
+  /** Default: nobody is limited, as when nobody asks from outside. */
+  readonly seriesLimits?: SeriesLimits
 }
 
 export interface OpenServices {
@@ -207,6 +211,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     reports: createReports({ clock, store: store.reports, configs, freshness }),
     // Until training is here, nobody can ask for it either.
     seriesTraining: { train: () => Promise.reject(new Error('no training of series yet')) },
+    seriesLimits: options.seriesLimits ?? noLimits,
     sources: createSources({ configs }),
     forecasting: createForecasting({
       store: store.forecasts,

@@ -26,6 +26,7 @@ import type { ReportService } from './report/daily-report.ts'
 import type { RunsService } from './runs/runs-service.ts'
 import type { SchedulesService } from './schedules/schedules-service.ts'
 import type { SeriesTrainingWork } from './jobs/series.ts'
+import type { SeriesLimits } from './series/limits.ts'
 import type { SourceWork } from './sync/sources.ts'
 
 export interface Services {
@@ -53,6 +54,7 @@ export interface Services {
   readonly recommendation: RecommendationService
   readonly reports: ReportService
   readonly retention: RetentionWork
+  readonly seriesLimits: SeriesLimits
   readonly seriesTraining: SeriesTrainingWork
   readonly sources: SourceWork
 }

@@ -3,6 +3,7 @@ import type { Response } from 'express'
 import { z } from 'zod'
 import { AppError, ERRORS } from '../../shared/core/errors.ts'
 import type { ErrorCode } from '../../shared/core/errors.ts'
+import { limitHeaders } from '../../shared/series/limits.ts'
 import type { Logger } from '../../shared/platform/logger.ts'
 
 export const PROBLEM_TYPE = 'application/problem+json'
@@ -85,8 +86,9 @@ export const sendProblem = (response: Response, error: unknown, context: Problem
     return
   }
   const { status, title } = ERRORS[known.code]
-  const { errors, details, retryAfterS } = known.extra
+  const { errors, details, retryAfterS, rateLimit } = known.extra
   if (retryAfterS !== undefined) response.setHeader('Retry-After', retryAfterS)
+  for (const [name, value] of Object.entries(limitHeaders(rateLimit ?? null))) response.setHeader(name, value)
   const body: z.infer<typeof Problem> = {
     type: `urn:vigia:error:${known.code.toLowerCase()}`,
     title,

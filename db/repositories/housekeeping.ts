@@ -5,6 +5,8 @@ import type { HousekeepingStore } from '../../shared/retention/retention.ts'
 export const housekeeping = (db: Knex): HousekeepingStore => ({
   dropAudit: (before) => db('audit_log').where('at', '<', before).delete(),
   dropExpiredReplies: (now) => db('idempotency_keys').where('expires_at', '<', now).delete(),
+  // Its clock is that of the processes: they write `expire`.
+  dropSpentLimits: (now) => db('rate_limits').where('expire', '<', now.getTime()).delete(),
   dropRuns: (before) =>
     db('runs').where('finished_at', '<', before).whereNotIn('status', ['queued', 'running']).delete(),
   // The newest claim of each schedule stays: it says where catching up begins.

@@ -1,4 +1,6 @@
 /** Who asks, and what they may do. */
+import type { KeyLimits } from '../series/limits.ts'
+
 export const ROLES = ['viewer', 'trainer', 'admin'] as const
 export type Role = (typeof ROLES)[number]
 
@@ -8,6 +10,8 @@ export interface Principal {
   readonly role: Role
   /** Configs this principal may see; null = all. */
   readonly configIds: readonly number[] | null
+  /** Rules of rate limits that a key has of its own. */
+  readonly limits?: KeyLimits
 }
 
 /** Roles contain each other: a trainer may do what a viewer may. */

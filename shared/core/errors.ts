@@ -61,6 +61,8 @@ export interface ErrorDetails {
   readonly details?: Readonly<Record<string, unknown>>
   /** Seconds, for RATE_LIMITED and the 503s. */
   readonly retryAfterS?: number
+  /** The limit that refused, for the RateLimit headers. */
+  readonly rateLimit?: { readonly limit: number; readonly remaining: number; readonly resetS: number }
 }
 
 export class AppError extends Error {

@@ -8,6 +8,8 @@ export interface HousekeepingStore {
   dropAudit(before: Date): Promise<number>
   /** @returns how many kept replies had expired */
   dropExpiredReplies(now: Date): Promise<number>
+  /** @returns how many counts of limits were over */
+  dropSpentLimits(now: Date): Promise<number>
   /** @returns how many runs had ended before `before` and were dropped */
   dropRuns(before: Date): Promise<number>
   /** @returns how many schedule claims were older than `before` */
@@ -31,6 +33,7 @@ export const createRetention = ({ housekeeping, registry, auditDays }: Retention
     signal.throwIfAborted()
     const audit = await housekeeping.dropAudit(new Date(asOf.getTime() - auditDays * DAY_MS))
     const replies = await housekeeping.dropExpiredReplies(asOf)
+    const limits = await housekeeping.dropSpentLimits(asOf)
     const runs = await housekeeping.dropRuns(new Date(asOf.getTime() - HISTORY_DAYS * DAY_MS))
     const claims = await housekeeping.dropClaims(new Date(asOf.getTime() - HISTORY_DAYS * DAY_MS))
     return {
@@ -43,6 +46,7 @@ export const createRetention = ({ housekeeping, registry, auditDays }: Retention
         orphans_removed: models.orphans,
         audit_rows_dropped: audit,
         replies_dropped: replies,
+        limits_dropped: limits,
         runs_dropped: runs,
         claims_dropped: claims,
       },

@@ -31,7 +31,7 @@ describe('retention', () => {
       progress: () => {},
     })
 
-  it('drops audit rows, kept replies, runs and claims beyond their age and counts them', async () => {
+  it('drops audit rows, kept replies, counts of limits, runs and claims beyond their age and counts them', async () => {
     const { knex } = database
     await knex('audit_log').insert(
       [beyond(30), at(30), NOW].map((instant) => ({ at: instant, actor: 'a', action: 'b', target: 'c' })),
@@ -40,6 +40,10 @@ describe('retention', () => {
     await knex('idempotency_keys').insert([
       { ...reply, key: 'over', expires_at: new Date(NOW.getTime() - 1) },
       { ...reply, key: 'just', expires_at: NOW },
+    ])
+    await knex('rate_limits').insert([
+      { key: 'over', points: 1, expire: NOW.getTime() - 1 },
+      { key: 'just', points: 1, expire: NOW.getTime() },
     ])
     const run = { job: 'x', queue: 'ml', payload: '{}', actor: 'test' }
     const kept = newRunId(NOW)
@@ -70,6 +74,7 @@ describe('retention', () => {
         orphans_removed: 3,
         audit_rows_dropped: 1,
         replies_dropped: 1,
+        limits_dropped: 1,
         runs_dropped: 1,
         claims_dropped: 1,
       },
@@ -77,6 +82,7 @@ describe('retention', () => {
     const keysOf = (table: string, column: string): Promise<string[]> =>
       knex(table).orderBy(column).pluck<string[]>(column)
     expect(await keysOf('idempotency_keys', 'key')).to.deep.equal(['just'])
+    expect(await keysOf('rate_limits', 'key')).to.deep.equal(['just'])
     expect(await keysOf('runs', 'key')).to.have.members(['edge', 'open', 'again'])
     // Where catching up begins stays known.
     expect(await keysOf('schedule_claims', 'schedule_id')).to.deep.equal(['busy', 'quiet'])
