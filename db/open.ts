@@ -196,6 +196,9 @@ export const openDatabase = async (options: DatabaseOptions): Promise<Database> 
   return { knex, close: () => knex.destroy() }
 }
 
+/** Whether rivals forced every try of a SERIALIZABLE transaction to start again. */
+export const lostEveryTry = (error: unknown): boolean => RETRIABLE.has(codeOf(error))
+
 /** Runs `work` in a SERIALIZABLE transaction, again (with jitter) when a rival forces it to. */
 export const serializable = async <T>(
   knex: Knex,

@@ -2,6 +2,7 @@
 import type { Knex } from 'knex'
 import type { Store } from '../shared/store.ts'
 import { fileArtifactStore } from './artifacts/file-store.ts'
+import { seriesFiles } from './artifacts/series-files.ts'
 import { auditLog, idempotencyStore, keyStore } from './repositories/access.ts'
 import { anomalyStore, detectionStore } from './repositories/anomalies.ts'
 import { classificationStore } from './repositories/classifications.ts'
@@ -21,6 +22,7 @@ import { modelVersions } from './repositories/model-versions.ts'
 import { recommendationStore } from './repositories/recommendations.ts'
 import { runs } from './repositories/runs.ts'
 import { schedules } from './repositories/schedules.ts'
+import { seriesRecord } from './repositories/series.ts'
 import { trainableEntities } from './repositories/trainable-entities.ts'
 
 /** @param artifactRoot folder of the artifacts, e.g. `models_storage` */
@@ -48,5 +50,7 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   reports: dailyReport(knex),
   runs: runs(knex),
   schedules: schedules(knex),
+  series: seriesRecord(knex),
+  seriesFiles: seriesFiles(artifactRoot),
   trainable: trainableEntities(knex),
 })

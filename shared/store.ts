@@ -22,6 +22,8 @@ import type { HousekeepingStore } from './retention/retention.ts'
 import type { ReportStore } from './report/daily-report.ts'
 import type { RunsRepository } from './runs/run.ts'
 import type { SchedulesRepository } from './schedules/schedule.ts'
+import type { SeriesFiles } from './series/files.ts'
+import type { SeriesRecord } from './series/series.ts'
 import type { TrainableEntities } from './training/training.ts'
 
 export interface Store {
@@ -48,5 +50,7 @@ export interface Store {
   readonly reports: ReportStore
   readonly runs: RunsRepository
   readonly schedules: SchedulesRepository
+  readonly series: SeriesRecord
+  readonly seriesFiles: SeriesFiles
   readonly trainable: TrainableEntities
 }

@@ -9,28 +9,24 @@
  * renamed. Names are made here from registry names of plain words, and folders must lie below the root when
  * all links are followed.
  */
-import { randomBytes } from 'node:crypto'
 import { readFile as readFileWithCallback, stat as statWithCallback } from 'node:fs'
 import type { Stats } from 'node:fs'
-import {
-  copyFile,
-  link,
-  open,
-  readdir,
-  readFile,
-  realpath,
-  rename,
-  rm,
-  stat,
-  unlink,
-  writeFile,
-} from 'node:fs/promises'
+import { copyFile, link, readdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { promisify } from 'node:util'
 import { mapBounded } from '../../shared/core/bounded.ts'
 import { AppError, messageOf } from '../../shared/core/errors.ts'
 import type { ArtifactBytes, ArtifactStore, StagedArtifact } from '../../shared/registry/artifact-store.ts'
 import { makeFolders } from '../make-folder.ts'
+import {
+  codeOf,
+  fsyncFolder,
+  insideOf,
+  temporaryOf,
+  TEMPORARY,
+  unlessMissing,
+  writeWhole,
+} from './whole-files.ts'
 
 const IN_FLIGHT = 16
 const EXTENSION = '.safetensors'
@@ -39,7 +35,6 @@ const ANOMALY_DETECTOR = 'anomaly_detector'
 const MODEL = /^[A-Za-z0-9_-]{1,200}(\/[A-Za-z0-9_-]{1,200}){1,4}$/
 const WRITER = /^[A-Za-z0-9_-]{1,100}$/
 const URI = /^[A-Za-z0-9_-]{1,200}(\/\.?[A-Za-z0-9_-]{1,200}){1,6}\.safetensors$/
-const TEMPORARY = /^\..+\.tmp$/
 /** File systems without hard links, and shares that refuse them, get a copy. */
 const NO_LINK = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EMLINK', 'EACCES'])
 
@@ -47,42 +42,13 @@ const NO_LINK = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'E
 const statFast = promisify(statWithCallback) as (path: string) => Promise<Stats>
 const readFast = promisify(readFileWithCallback) as (path: string) => Promise<Buffer>
 
-const codeOf = (error: unknown): string => String((error as { code?: unknown } | null)?.code)
-
-const unlessMissing = async (work: Promise<unknown>): Promise<boolean> => {
-  try {
-    await work
-    return true
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false
-    throw error
-  }
-}
-
 const refused = (what: string): AppError =>
   new AppError('INVALID_REQUEST', `${what} cannot be the name of a model`)
-
-/** Nobody else's: processes of several hosts may share the folder. */
-const temporaryOf = (path: string): string =>
-  join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
-
-const fsyncFolder = async (path: string): Promise<void> => {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } catch (error) {
-    // Not every file system fsyncs folders; there the rename is as durable as it gets.
-    if (!['EINVAL', 'EPERM', 'EISDIR', 'ENOTSUP'].includes(codeOf(error))) throw error
-  } finally {
-    await folder.close()
-  }
-}
 
 /** @param root created when the first artifact is written */
 export const fileArtifactStore = (root: string): ArtifactStore => {
   const base = resolve(root)
-  /** Folders whose real place was looked at. */
-  const checked = new Set<string>()
+  const requireInside = insideOf(base)
 
   const pathOfModel = (model: string): string => {
     if (!MODEL.test(model)) throw refused(JSON.stringify(model.slice(0, 100)))
@@ -110,16 +76,6 @@ export const fileArtifactStore = (root: string): ArtifactStore => {
     return families.flatMap((family) =>
       family.isDirectory() ? [join(base, family.name, `config_${configId}`)] : [],
     )
-  }
-
-  /** @throws AppError when the folder, links followed, is not below the root */
-  const requireInside = async (folder: string): Promise<void> => {
-    if (checked.has(folder)) return
-    const [realBase, real] = await Promise.all([realpath(base), realpath(folder)])
-    if (real !== realBase && !real.startsWith(realBase + sep)) {
-      throw new AppError('STORAGE_UNAVAILABLE', `${folder} leads out of ${base}; remove the link`)
-    }
-    checked.add(folder)
   }
 
   const linkOver = async (from: string, to: string): Promise<void> => {
@@ -242,16 +198,12 @@ export const fileArtifactStore = (root: string): ArtifactStore => {
       return removed.reduce((sum, count) => sum + count, 0)
     },
 
-    writeMetadata: async (configId, metadata) => {
-      const folder = configFolder(configId)
-      const path = join(folder, 'metadata.json')
-      const temporary = temporaryOf(path)
-      await makeFolders(folder)
-      await requireInside(folder)
-      await writeFile(temporary, `${JSON.stringify(metadata, null, 2)}\n`, { flush: true })
-      await rename(temporary, path)
-      await fsyncFolder(folder)
-    },
+    writeMetadata: (configId, metadata) =>
+      writeWhole(
+        join(configFolder(configId), 'metadata.json'),
+        `${JSON.stringify(metadata, null, 2)}\n`,
+        requireInside,
+      ),
 
     readMetadata: async (configId) => {
       const path = join(configFolder(configId), 'metadata.json')

@@ -26,11 +26,17 @@ export const up = async (knex: Knex): Promise<void> => {
       updated_at timestamptz not null default now()
     );
     create index series_tags on series using gin (tags jsonb_path_ops);
+    create index series_created on series (created_at desc, id) where deleted_at is null;
+    create index series_class_created on series (class, created_at desc, id) where deleted_at is null;
 
     alter table model_versions
       add column series_id varchar(128) collate "C" references series,
+      -- Of the series, which keeps it; here so that lists of versions find few among many.
+      add column class text,
       add column data_hash char(64),
       add column members jsonb,
+      -- Families of the members, ascending.
+      add column families text[],
       add column baseline jsonb,
       add column drift_edges jsonb,
       add column tail_uri text,
@@ -39,10 +45,18 @@ export const up = async (knex: Knex): Promise<void> => {
       add column tags jsonb not null default '{}',
       -- Trace id of the request that asked for it.
       add column correlation_id text,
-      add column duration_ms int;
+      add column duration_ms int,
+      -- When somebody asked for an archived version to be kept again.
+      add column restored_at timestamptz;
     create index model_versions_series on model_versions (series_id, version desc) where series_id is not null;
     create index model_versions_series_created on model_versions (created_at desc, id desc)
       where series_id is not null;
+    create index model_versions_series_state on model_versions (state, created_at desc, id desc)
+      where series_id is not null;
+    create index model_versions_series_class on model_versions (class, created_at desc, id desc)
+      where series_id is not null;
+    create index model_versions_series_points on model_versions (points) where series_id is not null;
+    create index model_versions_families on model_versions using gin (families) where series_id is not null;
     create index model_versions_data on model_versions (data_hash) where data_hash is not null;
     create index model_versions_tags on model_versions using gin (tags jsonb_path_ops)
       where series_id is not null;
@@ -78,11 +92,20 @@ export const up = async (knex: Knex): Promise<void> => {
     );
     -- Rules of its own, by name; null: those of everybody.
     alter table api_keys add column limits jsonb;
+
+    -- What one process signs another can check, and nobody outside can make.
+    create table signing_keys (
+      name text primary key,
+      secret text not null
+    );
+    insert into signing_keys values
+      ('cursors', replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''));
   `)
 }
 
 export const down = async (knex: Knex): Promise<void> => {
   await knex.raw(`
+    drop table signing_keys;
     alter table api_keys drop column limits;
     drop table rate_limits;
     drop table drift_sketches;
@@ -90,9 +113,9 @@ export const down = async (knex: Knex): Promise<void> => {
     -- Models of entities stay as they are.
     delete from model_versions where series_id is not null;
     alter table model_versions
-      drop column duration_ms, drop column correlation_id, drop column tags, drop column parent,
-      drop column tail_uri, drop column drift_edges, drop column baseline, drop column members,
-      drop column data_hash, drop column series_id;
+      drop column restored_at, drop column duration_ms, drop column correlation_id, drop column tags, drop column parent,
+      drop column tail_uri, drop column drift_edges, drop column baseline, drop column families,
+      drop column members, drop column data_hash, drop column class, drop column series_id;
     drop table series;
   `)
 }

@@ -1,4 +1,7 @@
-/** Model versions and aliases in PostgreSQL. Everything about many models is one statement for all of them. */
+/**
+ * Model versions and aliases of entities in PostgreSQL. Everything about many models is one statement for all of
+ * them. Versions of series share the tables and are none of ours (`series.ts`).
+ */
 import type { Knex } from 'knex'
 import { mapBounded } from '../../shared/core/bounded.ts'
 import { toLocalDate } from '../../shared/core/days.ts'
@@ -124,7 +127,7 @@ const SET_ALIAS = `
 const archive = (which: string): string => `
   with ranked as (
     select id, row_number() over (partition by model order by version desc) as place
-    from model_versions where state <> 'archived' ${which}
+    from model_versions where state <> 'archived' and series_id is null ${which}
   )
   update model_versions v set state = 'archived'
   from ranked
@@ -304,13 +307,14 @@ const INACTIVE = `
   join model_versions v on v.model = a.model and v.version = a.version
   left join alive l
     on l.config_id = v.config_id and l.entity_type = v.entity_type and l.entity_id = v.entity_id
-  where a.alias = 'stable' and v.family = '${FAMILY}' and l.entity_id is null
+  where a.alias = 'stable' and v.family = '${FAMILY}' and v.series_id is null and l.entity_id is null
   order by v.model`
 
 export const modelVersions = (db: Knex): ModelVersions => {
   const one = async (where: Record<string, unknown>): Promise<readonly ModelVersion[]> => {
     const rows: VersionRow[] = await db('model_versions as v')
       .where(where)
+      .whereNull('v.series_id')
       .orderBy('v.version', 'desc')
       .select('v.*', db.raw(ALIASES))
     return rows.map(fromRow)

@@ -17,12 +17,28 @@ export interface SeriesFiles {
   readWhole(uri: string): Promise<Uint8Array | null>
   /** Renames to `*.corrupt`. */
   quarantine(uri: string): Promise<void>
-  /** Moves to or from `archive/`; a file already there is fine. @returns the uri it has now; null when it is gone */
-  archive(uri: string): Promise<string | null>
-  restore(uri: string): Promise<string | null>
-  removeSeries(seriesId: string): Promise<void>
-  /** Removes temporary files and files not among `known`, older than `before`. @returns how many */
-  removeOrphans(known: ReadonlySet<string>, before: Date): Promise<number>
+  /**
+   * Moves to or from `archive/`; a file already there is fine. The uri stays what it was saved under: `read` and
+   * `readWhole` look in both places, so that a file under way between them is never missed.
+   * @returns false when it is gone
+   */
+  archive(uri: string): Promise<boolean>
+  restore(uri: string): Promise<boolean>
+  /**
+   * Removes the files that were there before `forget` was called, once it has answered true; those saved since,
+   * for a series that began anew, stay.
+   * @returns what `forget` answered
+   */
+  removeSeries(seriesId: string, forget: () => Promise<boolean>): Promise<boolean>
+  /**
+   * Removes temporary files and files nobody knows, older than `before`, a few hundred series at a time.
+   * @param knownOf uris of the versions of some series
+   * @returns how many
+   */
+  removeOrphans(
+    knownOf: (seriesIds: readonly string[]) => Promise<ReadonlySet<string>>,
+    before: Date,
+  ): Promise<number>
   saveUpload(fingerprint: string, bytes: Uint8Array): Promise<void>
   /** Null when it is gone. */
   readUpload(fingerprint: string): Promise<Uint8Array | null>
