@@ -147,6 +147,22 @@ export const createApp = (parts: AppParts): Express => {
       throw error
     }
     if (!READS.has(request.method)) assertSameOrigin(request)
+    next()
+  })
+
+  const serving = {
+    services: parts.services,
+    idempotency: parts.idempotency,
+    audit: parts.services.audit,
+    logger,
+    bodyLimitBytes: parts.bodyLimitBytes,
+    callerOf,
+  }
+  const serve = (routes: readonly Route[]): void => {
+    for (const route of routes) app[route.method](route.path, named(route.path), serveRoute(route, serving))
+  }
+  serve(parts.routes.filter((route) => route.ownLimits))
+  app.use(async (request, response, next) => {
     if (parts.rateLimit) await parts.rateLimit(request, response, principalOf(response))
     next()
   })
@@ -159,16 +175,7 @@ export const createApp = (parts: AppParts): Express => {
   app.use('/docs', named('/docs'), createDocs())
   app.use(BOARD_PATH, named(BOARD_PATH), parts.board(callerOf))
 
-  const serving = {
-    services: parts.services,
-    idempotency: parts.idempotency,
-    audit: parts.services.audit,
-    logger,
-    bodyLimitBytes: parts.bodyLimitBytes,
-    callerOf,
-  }
-  for (const route of parts.routes)
-    app[route.method](route.path, named(route.path), serveRoute(route, serving))
+  serve(parts.routes.filter((route) => !route.ownLimits))
 
   app.get('/', named('/'), (_request, response) => response.redirect('/docs'))
   app.use((request) => {

@@ -1,6 +1,6 @@
 /** The parts list of the API process. */
 import { openChannel } from '../db/channel.ts'
-import { openSeriesLimits } from '../db/limits/open.ts'
+import { openLimitCounters } from '../db/limits/open.ts'
 import { isUnreachable } from '../db/open.ts'
 import { assertMigrated, openRecord } from '../db/record.ts'
 import { openRedis } from '../db/redis/open.ts'
@@ -32,7 +32,7 @@ export const composeApi = async (parts: ProcessParts): Promise<void> => {
     logger,
     lifecycle,
     metrics,
-    seriesLimits: await openSeriesLimits({ config, knex: record.knex, logger, lifecycle, metrics }),
+    limitCounters: await openLimitCounters({ config, knex: record.knex, logger, lifecycle, metrics }),
     telemetry: traced ? await loadTelemetry() : undefined,
   })
   await serveApi({

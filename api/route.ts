@@ -44,6 +44,8 @@ export interface Route {
   readonly role: Role
   /** What it shows or changes is of all configs: closed to a principal that may see some only. */
   readonly allConfigs?: true
+  /** Counts by the rules of `seriesLimits` itself: the general limit of requests and writes leaves it alone. */
+  readonly ownLimits?: true
   readonly summary: string
   readonly tag: string
   readonly params?: z.ZodType

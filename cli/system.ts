@@ -3,7 +3,7 @@
  * ends. The embedded database belongs to this machine alone, so its schema is kept current without asking; that
  * of another only by those commands that start everything.
  */
-import { openSeriesLimits } from '../db/limits/open.ts'
+import { openLimitCounters } from '../db/limits/open.ts'
 import { openChannel } from '../db/channel.ts'
 import { migrateToLatest } from '../db/migrate.ts'
 import { assertMigrated, openRecord } from '../db/record.ts'
@@ -120,7 +120,9 @@ export const openSystem = async (options: SystemOptions): Promise<System> => {
       metrics,
       // A command is nobody's guest; what serves the API counts.
       ...(isUp
-        ? { seriesLimits: await openSeriesLimits({ config, knex: record.knex, logger, lifecycle, metrics }) }
+        ? {
+            limitCounters: await openLimitCounters({ config, knex: record.knex, logger, lifecycle, metrics }),
+          }
         : {}),
       telemetry: traced ? await loadTelemetry() : undefined,
     })

@@ -40,7 +40,8 @@ import type { Carrier } from './runs/carrier.ts'
 import { createRunsService } from './runs/runs-service.ts'
 import { createSchedulesService } from './schedules/schedules-service.ts'
 import { noLimits } from './series/limits.ts'
-import type { SeriesLimits } from './series/limits.ts'
+import type { LimitCounters } from './series/limit-counter.ts'
+import { createSeriesLimits } from './series/series-limits.ts'
 import type { Services } from './services.ts'
 import type { Store } from './store.ts'
 import { createSources } from './sync/sources.ts'
@@ -78,7 +79,7 @@ export interface ServicesOptions {
   readonly metrics: Metrics
   readonly telemetry?: Telemetry | undefined
   /** Default: nobody is limited, as when nobody asks from outside. */
-  readonly seriesLimits?: SeriesLimits
+  readonly limitCounters?: LimitCounters | null
 }
 
 export interface OpenServices {
@@ -211,7 +212,9 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     reports: createReports({ clock, store: store.reports, configs, freshness }),
     // Until training is here, nobody can ask for it either.
     seriesTraining: { train: () => Promise.reject(new Error('no training of series yet')) },
-    seriesLimits: options.seriesLimits ?? noLimits,
+    seriesLimits: options.limitCounters
+      ? createSeriesLimits({ ...options.limitCounters, onRefused: (rule) => metrics.rateLimited(rule) })
+      : noLimits,
     sources: createSources({ configs }),
     forecasting: createForecasting({
       store: store.forecasts,

@@ -10,7 +10,7 @@ import { z } from 'zod'
 import { isApiKey } from '../../shared/access/keys.ts'
 import type { Keys } from '../../shared/access/keys.ts'
 import { ROLES } from '../../shared/access/principal.ts'
-import type { Principal } from '../../shared/access/principal.ts'
+import type { Principal, Role } from '../../shared/access/principal.ts'
 import type { Config } from '../../shared/config.ts'
 import { AppError } from '../../shared/core/errors.ts'
 
@@ -29,9 +29,25 @@ const hostName = (host: string | undefined): string => (host ?? '').replace(/:\d
 
 const Claims = z.object({
   sub: z.string().min(1).max(200),
-  role: z.enum(ROLES),
+  role: z.enum(ROLES).optional(),
+  scope: z.string().optional(),
+  scp: z.union([z.string(), z.array(z.string())]).optional(),
   config_ids: z.array(z.int()).nullish(),
 })
+
+/** What OAuth 2.0 calls them: `scope` of RFC 8693 with spaces between, or a list as some issuers write it. */
+const SCOPES: readonly (readonly [scope: string, role: Role])[] = [
+  ['write', 'trainer'],
+  ['read', 'viewer'],
+]
+
+/** The role a token names, else the highest that one of its scopes gives. */
+const roleOf = ({ role, scope, scp }: z.output<typeof Claims>): Role | undefined => {
+  if (role) return role
+  const lists = [scope ?? '', ...(typeof scp === 'string' ? [scp] : (scp ?? []))]
+  const given = new Set(lists.flatMap((text) => text.split(' ')))
+  return SCOPES.find(([name]) => given.has(name))?.[1]
+}
 
 type VerifyToken = (token: string) => Promise<JWTPayload>
 
@@ -161,9 +177,12 @@ export const createAuthenticator = (settings: AccessSettings, keys: Keys): Authe
         throw unauthorized('the token is not valid here: check its signature, expiry, issuer and audience')
       }
       const claims = Claims.safeParse(payload)
-      if (!claims.success)
-        throw unauthorized('the token needs the claims sub and role (viewer, trainer or admin)')
-      const { sub, role, config_ids: configIds } = claims.data
+      const role = claims.success ? roleOf(claims.data) : undefined
+      if (!claims.success || !role)
+        throw unauthorized(
+          'the token needs the claims sub and role (viewer, trainer or admin), or the scope read or write',
+        )
+      const { sub, config_ids: configIds } = claims.data
       return { actor: `jwt:${sub}`, role, configIds: configIds ?? null }
     },
   }

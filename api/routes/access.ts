@@ -5,6 +5,7 @@ import { ApiKey, KeyName } from '../../shared/access/keys.ts'
 import { ROLES } from '../../shared/access/principal.ts'
 import { ConfigId } from '../../shared/core/entity.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
+import { KeyLimits } from '../../shared/series/limits.ts'
 import { route } from '../route.ts'
 import type { Route } from '../route.ts'
 
@@ -33,11 +34,14 @@ const createKey = route({
     name: KeyName,
     role: z.enum(ROLES),
     config_ids: z.array(ConfigId).min(1).max(1000).nullable().default(null).describe('null: all configs'),
+    limits: KeyLimits.nullable()
+      .default(null)
+      .describe('Rules of rate limits of its own, null for no limit; those not named are as for everybody'),
   }),
   reply: { 201: ApiKey.extend({ key: z.string() }) },
   handle: async ({ body, principal }, { keys }) => {
     const made = await keys.create(
-      { name: body.name, role: body.role, configIds: body.config_ids },
+      { name: body.name, role: body.role, configIds: body.config_ids, limits: body.limits },
       principal.actor,
     )
     const { key: _, ...shown } = made

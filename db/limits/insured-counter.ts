@@ -2,7 +2,7 @@
  * Counts in a store, and in memory while the store does not answer. How the store is belongs to all counters
  * on it: after a failure one call in a while tries it, the others do not wait.
  */
-import type { Counter, MakeCounter } from './counter.ts'
+import type { Counter, MakeCounter } from '../../shared/series/limit-counter.ts'
 import { memoryCounter } from './memory-counter.ts'
 
 const RETRY_MS = 5000

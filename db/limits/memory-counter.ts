@@ -1,7 +1,7 @@
 /** Counts in this process: a window opens with the first that is spent. */
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 import type { RateLimiterRes } from 'rate-limiter-flexible'
-import type { Counter, MakeCounter, Spent } from './counter.ts'
+import type { Counter, MakeCounter, Spent } from '../../shared/series/limit-counter.ts'
 
 export const memoryCounter: MakeCounter = (_name, rule) => {
   const limiter = new RateLimiterMemory({ keyPrefix: '', points: rule.points, duration: rule.seconds })

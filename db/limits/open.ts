@@ -8,14 +8,12 @@ import { messageOf } from '../../shared/core/errors.ts'
 import type { Lifecycle } from '../../shared/platform/lifecycle.ts'
 import type { Logger } from '../../shared/platform/logger.ts'
 import type { Metrics } from '../../shared/platform/metrics.ts'
-import { RULE_NAMES, noLimits } from '../../shared/series/limits.ts'
-import type { SeriesLimits } from '../../shared/series/limits.ts'
+import type { LimitCounters } from '../../shared/series/limit-counter.ts'
 import { openRedis } from '../redis/open.ts'
 import { createStoreWatch, insuredCounter } from './insured-counter.ts'
 import { memoryCounter } from './memory-counter.ts'
 import { postgresCounter } from './postgres-counter.ts'
 import { redisCounter } from './redis-counter.ts'
-import { createSeriesLimits } from './series-limits.ts'
 
 /** A prediction waits for the store no longer than it may take itself; a training has time. */
 const REDIS_PATIENCE_MS = 250
@@ -26,14 +24,16 @@ export interface OpenLimitsOptions {
   readonly knex: Knex
   readonly logger: Logger
   readonly lifecycle: Lifecycle
-  readonly metrics: Pick<Metrics, 'rateLimited' | 'breakerState'>
+  readonly metrics: Pick<Metrics, 'breakerState'>
 }
 
-/** @throws STORAGE_UNAVAILABLE when Redis does not answer at the start */
-export const openSeriesLimits = async (options: OpenLimitsOptions): Promise<SeriesLimits> => {
+/**
+ * @returns null when RATE_LIMITS is off
+ * @throws STORAGE_UNAVAILABLE when Redis does not answer at the start
+ */
+export const openLimitCounters = async (options: OpenLimitsOptions): Promise<LimitCounters | null> => {
   const { config, logger, lifecycle, metrics } = options
-  if (!config.RATE_LIMITS) return noLimits
-  const onRefused = (rule: keyof typeof RULE_NAMES): void => metrics.rateLimited(RULE_NAMES[rule])
+  if (!config.RATE_LIMITS) return null
   const watch = createStoreWatch({
     now: () => performance.now(),
     onChange: (isUp, error) => {
@@ -47,11 +47,10 @@ export const openSeriesLimits = async (options: OpenLimitsOptions): Promise<Seri
     const connection = await openRedis({ redisUrl: config.REDIS_URL, logger })
     lifecycle.onClose('limits', () => connection.close())
     const counter = insuredCounter(redisCounter(connection.redis), watch, REDIS_PATIENCE_MS)
-    return createSeriesLimits({ trainings: counter, predictions: counter, onRefused })
+    return { trainings: counter, predictions: counter }
   }
-  return createSeriesLimits({
+  return {
     trainings: insuredCounter(postgresCounter(options.knex), watch, POSTGRES_PATIENCE_MS),
     predictions: memoryCounter,
-    onRefused,
-  })
+  }
 }

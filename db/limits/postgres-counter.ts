@@ -1,8 +1,8 @@
 /** Counts in the table `rate_limits`: a window opens with the first that is spent. */
 import type { Knex } from 'knex'
 import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
-import { prefixOf } from './counter.ts'
-import type { Counter, MakeCounter } from './counter.ts'
+import { prefixOf } from './prefix.ts'
+import type { Counter, MakeCounter } from '../../shared/series/limit-counter.ts'
 
 const TABLE = 'rate_limits'
 

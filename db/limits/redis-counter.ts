@@ -4,8 +4,8 @@
  */
 import type { Redis } from 'ioredis'
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
-import { prefixOf } from './counter.ts'
-import type { Counter, MakeCounter } from './counter.ts'
+import { prefixOf } from './prefix.ts'
+import type { Counter, MakeCounter } from '../../shared/series/limit-counter.ts'
 
 /**
  * KEYS[1] the bucket; ARGV[1] tokens to take, below zero to give back; ARGV[3] capacity; ARGV[4] seconds in

@@ -6,6 +6,7 @@ import type { ApiKey, KeyStore } from '../../shared/access/keys.ts'
 import type { Role } from '../../shared/access/principal.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { numericId, toPage } from '../../shared/core/page.ts'
+import type { KeyLimits } from '../../shared/series/limits.ts'
 import type { PageRequest } from '../../shared/core/page.ts'
 
 const UNIQUE_VIOLATION = '23505'
@@ -16,6 +17,7 @@ interface KeyRow {
   readonly role: Role
   readonly prefix: string
   readonly config_ids: number[] | null
+  readonly limits: KeyLimits | null
   readonly created_at: Date
   readonly last_used_at: Date | null
   readonly revoked_at: Date | null
@@ -27,6 +29,7 @@ const fromKeyRow = (row: KeyRow): ApiKey => ({
   role: row.role,
   prefix: row.prefix,
   config_ids: row.config_ids,
+  limits: row.limits,
   created_at: row.created_at.toISOString(),
   last_used_at: row.last_used_at?.toISOString() ?? null,
   revoked_at: row.revoked_at?.toISOString() ?? null,
@@ -40,10 +43,10 @@ const cut = (query: Knex.QueryBuilder, page: PageRequest): Knex.QueryBuilder => 
 }
 
 export const keyStore = (db: Knex): KeyStore => ({
-  insert: async ({ name, role, configIds, hash, prefix, actor }) => {
+  insert: async ({ name, role, configIds, limits, hash, prefix, actor }) => {
     try {
       const [row] = (await db('api_keys')
-        .insert({ name, role, config_ids: configIds, key_hash: hash, prefix, actor })
+        .insert({ name, role, config_ids: configIds, limits: limits ?? null, key_hash: hash, prefix, actor })
         .returning('*')) as KeyRow[]
       return fromKeyRow(row as KeyRow)
     } catch (error) {
@@ -68,7 +71,7 @@ export const keyStore = (db: Knex): KeyStore => ({
       .where({ id: row.id })
       .whereRaw(`(last_used_at is null or last_used_at < now() - interval '1 minute')`)
       .update({ last_used_at: db.fn.now() })
-    return { name: row.name, role: row.role, configIds: row.config_ids }
+    return { name: row.name, role: row.role, configIds: row.config_ids, limits: row.limits }
   },
   any: async () => Boolean(await db('api_keys').whereNull('revoked_at').first('id')),
   revoke: async (idOrName) => {

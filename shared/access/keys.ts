@@ -1,16 +1,23 @@
 /**
- * API keys: 256 random bits behind `vig_`, stored as SHA-256 (which is enough for what cannot be guessed),
+ * API keys: 256 random bits behind `vg_`, stored as SHA-256 (which is enough for what cannot be guessed),
  * shown once. Looked up keys are remembered for a few seconds.
+ *
+ * A key is found by the index over these hashes, which is as good as a comparison in constant time: how long a
+ * look-up takes can tell how much of the hash of a guess is right, and a hash cannot be chosen through its key.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { Clock } from '../core/clock.ts'
 import { AppError } from '../core/errors.ts'
 import type { Page, PageRequest } from '../core/page.ts'
+import { KeyLimits } from '../series/limits.ts'
 import { ROLES } from './principal.ts'
 import type { Principal, Role } from './principal.ts'
 
-const KEY_PREFIX = 'vig_'
+const KEY_PREFIX = 'vg_'
+/** Older keys begin with `vig_`. */
+const ANY_KEY = /^vi?g_/
+const WHOLE_KEY = /^vi?g_[\w-]{43}$/
 const SHOWN_PREFIX = 12
 const REMEMBER_MS = 5000
 const MOST_REMEMBERED = 10_000
@@ -26,6 +33,8 @@ export const ApiKey = z.object({
   /** The first characters, to tell keys apart. */
   prefix: z.string(),
   config_ids: z.array(z.int()).nullable(),
+  /** Rules of rate limits of its own; null: those of everybody. */
+  limits: KeyLimits.nullable(),
   created_at: z.iso.datetime(),
   last_used_at: z.iso.datetime().nullable(),
   revoked_at: z.iso.datetime().nullable(),
@@ -36,6 +45,7 @@ export interface KeyDraft {
   readonly name: string
   readonly role: Role
   readonly configIds: readonly number[] | null
+  readonly limits?: KeyLimits | null
 }
 
 export interface KeyStore {
@@ -49,6 +59,7 @@ export interface KeyStore {
     readonly name: string
     readonly role: Role
     readonly configIds: readonly number[] | null
+    readonly limits: KeyLimits | null
   } | null>
   /** Whether there is any key that is not revoked. */
   any(): Promise<boolean>
@@ -67,7 +78,7 @@ export interface Keys {
   any(): Promise<boolean>
 }
 
-export const isApiKey = (text: string): boolean => text.startsWith(KEY_PREFIX)
+export const isApiKey = (text: string): boolean => ANY_KEY.test(text)
 
 export const createKeys = (store: KeyStore, clock: Clock): Keys => {
   const remembered = new Map<string, { readonly until: number; readonly principal: Principal | null }>()
@@ -91,12 +102,20 @@ export const createKeys = (store: KeyStore, clock: Clock): Keys => {
       if (!found) throw new AppError('NOT_FOUND', `there is no key ${idOrName}; see "vigia keys list"`)
     },
     principalOf: async (key) => {
+      if (!WHOLE_KEY.test(key)) return null
       const hash = createHash('sha256').update(key).digest('hex')
       const now = clock.now().getTime()
       const known = remembered.get(hash)
       if (known && known.until > now) return known.principal
       const row = await store.use(hash)
-      const principal = row ? { actor: `key:${row.name}`, role: row.role, configIds: row.configIds } : null
+      const principal = row
+        ? {
+            actor: `key:${row.name}`,
+            role: row.role,
+            configIds: row.configIds,
+            ...(row.limits ? { limits: row.limits } : {}),
+          }
+        : null
       if (remembered.size >= MOST_REMEMBERED) remembered.clear()
       remembered.set(hash, { until: now + REMEMBER_MS, principal })
       return principal

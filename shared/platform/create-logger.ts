@@ -11,7 +11,7 @@ const SECRET_NAME =
 /** user:password@ within any URL, to the last @, since some write it into the password itself. */
 const URL_PASSWORD = /(\w+:\/\/[^/\s:@]*:)[^/\s]+@/g
 /** An API key, or what follows the scheme of an Authorization header. */
-const CREDENTIAL = /\bvig_[\w-]{20,}|(?<=\b(?:Bearer|Basic) )[\w.~+/=-]{8,}/g
+const CREDENTIAL = /\bvi?g_[\w-]{20,}|(?<=\b(?:Bearer|Basic) )[\w.~+/=-]{8,}/g
 const DEEPEST = 6
 const LONGEST_TEXT = 8192
 const LONGEST_SECRET = 1024

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import type { Principal } from '../access/principal.ts'
+import { AppError } from '../core/errors.ts'
 
 /** `points` tokens, refilled evenly over `seconds`. */
 export interface LimitRule {
@@ -11,30 +12,54 @@ export interface LimitRule {
   readonly seconds: number
 }
 
+/** By the names that replies, metrics and keys use. */
 export const LIMIT_RULES = {
-  trainPerSeries: { points: 1, seconds: 300 },
-  trainPerAddress: { points: 100, seconds: 3600 },
-  predictPerSeries: { points: 1000, seconds: 60 },
-  predictPerAddress: { points: 10_000, seconds: 60 },
+  train_per_series: { points: 1, seconds: 300 },
+  train_per_address: { points: 100, seconds: 3600 },
+  predict_per_series: { points: 1000, seconds: 60 },
+  predict_per_address: { points: 10_000, seconds: 60 },
 } as const satisfies Record<string, LimitRule>
 export type LimitName = keyof typeof LIMIT_RULES
-
-/** As metrics and replies name them. */
-export const RULE_NAMES: Readonly<Record<LimitName, string>> = {
-  trainPerSeries: 'train_per_series',
-  trainPerAddress: 'train_per_address',
-  predictPerSeries: 'predict_per_series',
-  predictPerAddress: 'predict_per_address',
-}
+const LIMIT_NAMES = Object.keys(LIMIT_RULES) as [LimitName, ...LimitName[]]
 
 const Rule = z.object({ points: z.int().min(1).max(100_000_000), seconds: z.int().min(1).max(86_400) })
 
 /** What a key changes: a rule of its own, or null for no limit at all. */
-export const KeyLimits = z.partialRecord(
-  z.enum(Object.keys(LIMIT_RULES) as [LimitName, ...LimitName[]]),
-  Rule.nullable(),
-)
+export const KeyLimits = z.partialRecord(z.enum(LIMIT_NAMES), Rule.nullable())
 export type KeyLimits = z.infer<typeof KeyLimits>
+
+/**
+ * `NAME=POINTS/SECONDS` or `NAME=off`, as the command line takes it.
+ * @throws INVALID_REQUEST
+ */
+export const parseKeyLimits = (texts: readonly string[]): KeyLimits =>
+  KeyLimits.parse(
+    Object.fromEntries(
+      texts.map((text) => {
+        const [name = '', value = ''] = text.split('=', 2)
+        const [points, seconds, ...more] = value.split('/')
+        const rule =
+          value === 'off'
+            ? null
+            : { points: Number(points), seconds: more.length > 0 ? NaN : Number(seconds) }
+        if (Object.hasOwn(LIMIT_RULES, name) && KeyLimits.safeParse({ [name]: rule }).success)
+          return [name, rule]
+        throw new AppError(
+          'INVALID_REQUEST',
+          `--limit ${text}: is NAME=POINTS/SECONDS or NAME=off, e.g. predict_per_address=30000/1, where NAME ` +
+            `is one of ${LIMIT_NAMES.join(', ')}, SECONDS at most 86400`,
+        )
+      }),
+    ),
+  )
+
+/** For people to read, e.g. `train_per_series 10/300, predict_per_address off`. */
+export const describeKeyLimits = (limits: KeyLimits): string =>
+  LIMIT_NAMES.flatMap((name) => {
+    const rule = limits[name]
+    if (rule === undefined) return []
+    return [`${name} ${rule ? `${rule.points}/${rule.seconds}` : 'off'}`]
+  }).join(', ')
 
 export interface LimitCaller {
   /** Of the connection. */

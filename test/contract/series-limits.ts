@@ -4,8 +4,8 @@
  */
 import { expect } from 'chai'
 import fc from 'fast-check'
-import type { Counter, MakeCounter } from '../../db/limits/counter.ts'
-import { createSeriesLimits } from '../../db/limits/series-limits.ts'
+import type { Counter, MakeCounter } from '../../shared/series/limit-counter.ts'
+import { createSeriesLimits } from '../../shared/series/series-limits.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import type { LimitCaller, LimitRule, SeriesLimits } from '../../shared/series/limits.ts'
 
@@ -100,7 +100,7 @@ export const describeSeriesLimits = (name: string, open: () => CountedStore): vo
     it('keeps within its bounds whatever is asked and when', async function () {
       this.timeout(60_000)
       const rule = { points: 10, seconds: store.seconds }
-      const counter = store.make('predictPerSeries', rule)
+      const counter = store.make('predict_per_series', rule)
       const step = fc.record({
         gapMs: fc.oneof(
           { weight: 3, arbitrary: fc.constant(0) },
@@ -123,14 +123,14 @@ export const describeSeriesLimits = (name: string, open: () => CountedStore): vo
     })
 
     it('grants many at once no more than there is', async () => {
-      const counter = store.make('predictPerSeries', { points: 7, seconds: 60 })
+      const counter = store.make('predict_per_series', { points: 7, seconds: 60 })
       const key = freshName()
       const all = await Promise.all(Array.from({ length: 30 }, () => counter.spend(key, 1)))
       expect(all.filter(({ granted }) => granted)).to.have.length(7)
     })
 
     it('lets the last token go, refuses one more, and says when to come back', async () => {
-      const counter = store.make('predictPerSeries', { points: 10, seconds: 60 })
+      const counter = store.make('predict_per_series', { points: 10, seconds: 60 })
       const key = freshName()
       expect(await counter.spend(key, 9)).to.include({ granted: true, remaining: 1 })
       expect(await counter.spend(key, 2)).to.include({ granted: false, remaining: 1 })
@@ -143,7 +143,7 @@ export const describeSeriesLimits = (name: string, open: () => CountedStore): vo
 
     it('grants again when the time it named is over', async function () {
       this.timeout(20_000)
-      const counter = store.make('predictPerSeries', { points: 4, seconds: store.seconds })
+      const counter = store.make('predict_per_series', { points: 4, seconds: store.seconds })
       const key = freshName()
       expect((await counter.spend(key, 4)).granted).to.equal(true)
       const { granted, waitMs } = await counter.spend(key, 2)
@@ -153,7 +153,7 @@ export const describeSeriesLimits = (name: string, open: () => CountedStore): vo
     })
 
     it('what is given back can be spent again, and never makes more than there was', async () => {
-      const counter = store.make('predictPerSeries', { points: 10, seconds: 60 })
+      const counter = store.make('predict_per_series', { points: 10, seconds: 60 })
       const key = freshName()
       await counter.refund(key, 5)
       expect(await counter.spend(key, 10)).to.include({ granted: true, remaining: 0 })
@@ -168,7 +168,7 @@ export const describeSeriesLimits = (name: string, open: () => CountedStore): vo
 
     it('what is given back after its time makes no more than there was', async function () {
       this.timeout(20_000)
-      const counter = store.make('predictPerSeries', { points: 3, seconds: store.seconds })
+      const counter = store.make('predict_per_series', { points: 3, seconds: store.seconds })
       const key = freshName()
       await counter.spend(key, 3)
       await store.pass(store.seconds * 1000 + 1)
@@ -186,13 +186,13 @@ export const describeSeriesLimits = (name: string, open: () => CountedStore): vo
       expect(error.extra.retryAfterS).to.be.within(1, 300)
       expect(error.extra.rateLimit).to.include({ limit: 1, remaining: 0 })
       expect(error.extra.details).to.include({ rule: 'train_per_series' })
-      expect(refused).to.deep.equal(['trainPerSeries'])
+      expect(refused).to.deep.equal(['train_per_series'])
       expect(await limits.spendTraining(freshName(), here)).not.to.equal(null)
     })
 
     it('a training that did not start gives its tokens back', async () => {
       const series = freshName()
-      const caller = callerAt(freshName(), { trainPerAddress: { points: 1, seconds: 60 } })
+      const caller = callerAt(freshName(), { train_per_address: { points: 1, seconds: 60 } })
       await limits.spendTraining(series, caller)
       await limits.returnTraining(series, caller)
       await limits.spendTraining(series, caller)
@@ -201,8 +201,8 @@ export const describeSeriesLimits = (name: string, open: () => CountedStore): vo
 
     it('spends neither rule when one of them refuses', async () => {
       const rules = {
-        predictPerSeries: { points: 10, seconds: 60 },
-        predictPerAddress: { points: 15, seconds: 60 },
+        predict_per_series: { points: 10, seconds: 60 },
+        predict_per_address: { points: 15, seconds: 60 },
       }
       const [one, two, three] = [freshName(), freshName(), freshName()]
       const caller = callerAt(freshName(), rules)
@@ -216,7 +216,7 @@ export const describeSeriesLimits = (name: string, open: () => CountedStore): vo
       expect(byAddress.extra.details).to.include({ rule: 'predict_per_address', remaining: 5 })
       const elsewhere = callerAt(freshName(), rules)
       expect(await limits.spendPrediction(three, elsewhere, 10)).to.include({ limit: 10, remaining: 0 })
-      expect(refused).to.deep.equal(['predictPerSeries', 'predictPerAddress'])
+      expect(refused).to.deep.equal(['predict_per_series', 'predict_per_address'])
     })
 
     it('lets a request of exactly the capacity through and tells one above it to split', async () => {
@@ -230,12 +230,12 @@ export const describeSeriesLimits = (name: string, open: () => CountedStore): vo
     })
 
     it('a key without limits per address is counted per series only, one without any not at all', async () => {
-      const gateway = callerAt(freshName(), { predictPerAddress: null })
+      const gateway = callerAt(freshName(), { predict_per_address: null })
       for (let n = 0; n < 11; n += 1) await limits.spendPrediction(freshName(), gateway, 1000)
       const series = freshName()
       await limits.spendPrediction(series, gateway, 1000)
       expect((await refusalOf(limits.spendPrediction(series, gateway, 1))).code).to.equal('RATE_LIMITED')
-      const free = callerAt(freshName(), { predictPerAddress: null, predictPerSeries: null })
+      const free = callerAt(freshName(), { predict_per_address: null, predict_per_series: null })
       expect(await limits.spendPrediction(series, free, 1_000_000)).to.equal(null)
       const exempt = { ...callerAt(freshName()), exempt: true }
       expect(await limits.spendPrediction(series, exempt, 1_000_000)).to.equal(null)
@@ -244,7 +244,7 @@ export const describeSeriesLimits = (name: string, open: () => CountedStore): vo
 
     it('takes one address for one, whichever kind of socket it came through', async () => {
       const plain = `203.0.113.7-${freshName()}`
-      const rules = { trainPerAddress: { points: 1, seconds: 60 } }
+      const rules = { train_per_address: { points: 1, seconds: 60 } }
       await limits.spendTraining(freshName(), callerAt(plain, rules))
       const error = await refusalOf(limits.spendTraining(freshName(), callerAt(`::ffff:${plain}`, rules)))
       expect(error.extra.details).to.include({ rule: 'train_per_address' })

@@ -107,11 +107,17 @@ describe('commands', () => {
 
   it('make, list and revoke keys', async () => {
     const { key } = await done('keys', 'create', 'ci', '--role', 'trainer')
-    expect(key).to.match(/^vig_/)
+    expect(key).to.match(/^vg_/)
     expect((await run(['keys', 'list', '--json'])).stdout).not.to.contain(String(key))
     expect(await done('keys', 'revoke', 'ci')).to.deep.equal({ name: 'ci', revoked: true })
     const listed = (await done('keys', 'list'))['keys'] as Json[]
     expect(listed.map((one) => [one['name'], one['revoked_at'] === null])).to.deep.equal([['ci', false]])
+    const limits = { predict_per_address: null, predict_per_series: { points: 30_000, seconds: 1 } }
+    const flags = ['--limit', 'predict_per_address=off', 'predict_per_series=30000/1']
+    expect((await done('keys', 'create', 'gateway', ...flags))['limits']).to.deep.equal(limits)
+    expect((await run(['keys', 'list'])).stdout).to.match(
+      /predict_per_series 30000\/1, predict_per_address off/,
+    )
   })
 
   it('migrate a schema that is current without doing anything', async () => {

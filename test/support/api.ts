@@ -6,7 +6,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Knex } from 'knex'
 import { serveApi } from '../../api/serve.ts'
 import { openChannel } from '../../db/channel.ts'
-import { openSeriesLimits } from '../../db/limits/open.ts'
+import { openLimitCounters } from '../../db/limits/open.ts'
 import { isUnreachable, openDatabase } from '../../db/open.ts'
 import { openRedis } from '../../db/redis/open.ts'
 import { createStore } from '../../db/store.ts'
@@ -140,7 +140,7 @@ export const openTestApi = async (options: TestApiOptions = {}): Promise<TestApi
       logger,
       lifecycle,
       metrics,
-      seriesLimits: await openSeriesLimits({ config, knex: used.knex, logger, lifecycle, metrics }),
+      limitCounters: await openLimitCounters({ config, knex: used.knex, logger, lifecycle, metrics }),
     })
     const { url } = await serveApi({
       config,

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHash, createHmac, randomBytes } from 'node:crypto'
 import { expect } from 'chai'
 import { allRoutes } from '../../../api/routes/all.ts'
 import { ROLES } from '../../../shared/access/principal.ts'
@@ -226,6 +226,30 @@ describe('with keys', () => {
       expect((await api.ask(`/api/v1/configs/${other}`, bearer(limited))).status).to.equal(404)
     })
 
+    const rights: Readonly<Record<string, readonly [claims: object, may: 'nothing' | 'read' | 'write']>> = {
+      'the scope read': [{ scope: 'read' }, 'read'],
+      'the scope write': [{ scope: 'write' }, 'write'],
+      'several scopes': [{ scope: 'openid read write' }, 'write'],
+      'a list of scopes': [{ scp: ['openid', 'write'] }, 'write'],
+      'scopes in a text named scp': [{ scp: 'profile read' }, 'read'],
+      'scopes of others only': [{ scope: 'openid readers rewrite' }, 'nothing'],
+      'no scope': [{ scope: '', scp: [] }, 'nothing'],
+      'a role beside a wider scope': [{ role: 'viewer', scope: 'write' }, 'read'],
+      'an unknown role beside a scope': [{ role: 'root', scope: 'write' }, 'nothing'],
+      'scopes of another form': [{ scope: ['write'] }, 'nothing'],
+    }
+    for (const [name, [given, may]] of Object.entries(rights)) {
+      it(`one with ${name} may do ${may}`, async () => {
+        const asked = bearer(token({ sub: 'bo', iss: 'us', exp: NOW + 86_400, ...given }))
+        const read = await api.ask('/api/v1/configs', asked)
+        // Refused for its role before its body is read.
+        const write = await api.ask('/api/v1/jobs', { ...asked, body: {} })
+        const expected = { nothing: [401, 401], read: [200, 403], write: [200, 400] }[may]
+        expect([read.status, write.status]).to.deep.equal(expected)
+        if (may !== 'nothing') expectProblem(await api.ask('/api/v1/keys', asked), 403, 'FORBIDDEN')
+      })
+    }
+
     const bad: Readonly<Record<string, string>> = {
       expired: token({ ...claims, exp: NOW - 31 }),
       'without expiry': token({ ...claims, exp: undefined }),
@@ -253,7 +277,7 @@ describe('with keys', () => {
       expect(made.status).to.equal(201)
       expect(made.headers['cache-control']).to.equal('no-store')
       const key = made.body['key'] as string
-      expect(key).to.match(/^vig_[\w-]{43}$/)
+      expect(key).to.match(/^vg_[\w-]{43}$/)
       expect((await api.ask('/api/v1/configs', { key })).status).to.equal(200)
       const listed = (await api.ask('/api/v1/keys?page_size=200', { key: keys.admin })).text
       expect(listed).to.include('shown.once').and.not.to.include(key)
@@ -285,6 +309,51 @@ describe('with keys', () => {
       expectProblem(await revoke('2147483647'), 404, 'NOT_FOUND')
       expectProblem(await revoke('2147483648'), 400, 'INVALID_REQUEST')
     })
+
+    it('made before they were called vg_ still work', async () => {
+      const old = `vig_${randomBytes(32).toString('base64url')}`
+      const hash = createHash('sha256').update(old).digest('hex')
+      await api.store.keys.insert({
+        name: 'from.before',
+        role: 'viewer',
+        configIds: null,
+        hash,
+        prefix: old.slice(0, 12),
+        actor: 'test',
+      })
+      expect((await api.ask('/api/v1/configs', { key: old })).status).to.equal(200)
+      expectProblem(await api.ask('/api/v1/configs', { key: old.slice(0, -1) }), 401, 'UNAUTHORIZED')
+      expectProblem(await api.ask('/api/v1/configs', { key: `${old}x` }), 401, 'UNAUTHORIZED')
+    })
+
+    it('may have limits of their own, which are listed and belong to who shows the key', async () => {
+      const limits = { predict_per_address: null, train_per_series: { points: 10, seconds: 300 } }
+      const draft = { name: 'gateway', role: 'viewer', limits }
+      const made = await api.ask('/api/v1/keys', { key: keys.admin, body: draft })
+      expect(made.status).to.equal(201)
+      expect(made.body['limits']).to.deep.equal(limits)
+      const principal = await api.services.keys.principalOf(made.body['key'] as string)
+      expect(principal).to.deep.equal({ actor: 'key:gateway', role: 'viewer', configIds: null, limits })
+      const { data } = (await api.ask('/api/v1/keys', { key: keys.admin })).body as {
+        data: { name: string; limits: unknown }[]
+      }
+      expect(data.find(({ name }) => name === 'gateway')?.limits).to.deep.equal(limits)
+      expect(data.find(({ name }) => name === 'viewer')?.limits).to.equal(null)
+    })
+
+    for (const [name, limits] of Object.entries({
+      'an unknown rule': { per_moon: null },
+      'no points': { train_per_series: { points: 0, seconds: 1 } },
+      'too long a time': { train_per_series: { points: 1, seconds: 86_401 } },
+      'a figure without its time': { train_per_series: { points: 1 } },
+    })) {
+      it(`refuse limits with ${name}`, async () => {
+        const body = { name: 'odd', role: 'viewer', limits }
+        const reply = await api.ask('/api/v1/keys', { key: keys.admin, body })
+        expectProblem(reply, 400, 'INVALID_REQUEST')
+        expect(reply.body['detail']).to.match(/^body\.limits/)
+      })
+    }
 
     it('note their last use', async () => {
       const rows = await api.knex('api_keys').where({ name: 'viewer' })

@@ -49,7 +49,9 @@ describe('probes and metrics', () => {
       .and.match(/code_class="4xx"/)
       .and.match(/service="api"/)
       .and.match(/ 1$/)
-    expect(text).to.match(/vigia_http_requests_total\{route="other",method="GET",code_class="4xx",service="api"\} 2/)
+    expect(text).to.match(
+      /vigia_http_requests_total\{route="other",method="GET",code_class="4xx",service="api"\} 2/,
+    )
     expect(text).to.include('nodejs_eventloop_lag_seconds')
     expect(text).not.to.include('123456')
   })

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { Counter, MakeCounter } from '../../../../db/limits/counter.ts'
+import type { Counter, MakeCounter } from '../../../../shared/series/limit-counter.ts'
 import { createStoreWatch, insuredCounter } from '../../../../db/limits/insured-counter.ts'
 import { memoryCounter } from '../../../../db/limits/memory-counter.ts'
 
@@ -34,7 +34,7 @@ describe('a counter with memory behind its store', () => {
       }
     }
     const watch = createStoreWatch({ now: () => now, onChange: (isUp) => changes.push(isUp) })
-    counter = insuredCounter(store, watch, PATIENCE_MS)('predictPerSeries', RULE)
+    counter = insuredCounter(store, watch, PATIENCE_MS)('predict_per_series', RULE)
   })
 
   it('counts in the store while it answers', async () => {

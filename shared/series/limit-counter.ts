@@ -1,5 +1,5 @@
-/** What the stores of limits have in common: counting what one name has spent of one rule. */
-import type { LimitName, LimitRule } from '../../shared/series/limits.ts'
+/** What a store of limits has to do: count what one name has spent of one rule. */
+import type { LimitName, LimitRule } from './limits.ts'
 
 export interface Spent {
   /** Otherwise nothing was spent. */
@@ -23,6 +23,8 @@ export interface Counter {
 
 export type MakeCounter = (name: LimitName, rule: LimitRule) => Counter
 
-/** Rules of one name with different figures are counted apart. */
-export const prefixOf = (name: LimitName, { points, seconds }: LimitRule): string =>
-  `${name}:${points}/${seconds}`
+/** Where each kind of request is counted. */
+export interface LimitCounters {
+  readonly trainings: MakeCounter
+  readonly predictions: MakeCounter
+}

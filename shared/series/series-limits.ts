@@ -1,30 +1,22 @@
 /**
  * The limits of series over counters: two rules at once, of which both or none are spent.
  */
-import { AppError } from '../../shared/core/errors.ts'
-import { LIMIT_RULES, RULE_NAMES } from '../../shared/series/limits.ts'
-import type {
-  LimitCaller,
-  LimitName,
-  LimitRule,
-  LimitState,
-  SeriesLimits,
-} from '../../shared/series/limits.ts'
-import type { Counter, MakeCounter, Spent } from './counter.ts'
+import { AppError } from '../core/errors.ts'
+import { LIMIT_RULES } from './limits.ts'
+import type { LimitCaller, LimitName, LimitRule, LimitState, SeriesLimits } from './limits.ts'
+import type { Counter, LimitCounters, Spent } from './limit-counter.ts'
 
 /** Keys with rules of their own are few; what is counted for more sets of figures starts anew. */
 const MOST_OWN_RULES = 1000
 
 const WORDS: Readonly<Record<LimitName, string>> = {
-  trainPerSeries: 'trainings of one series',
-  trainPerAddress: 'trainings from one address',
-  predictPerSeries: 'points predicted of one series',
-  predictPerAddress: 'points predicted from one address',
+  train_per_series: 'trainings of one series',
+  train_per_address: 'trainings from one address',
+  predict_per_series: 'points predicted of one series',
+  predict_per_address: 'points predicted from one address',
 }
 
-export interface SeriesLimitsOptions {
-  readonly trainings: MakeCounter
-  readonly predictions: MakeCounter
+export interface SeriesLimitsOptions extends LimitCounters {
   readonly onRefused: (rule: LimitName) => void
 }
 
@@ -35,10 +27,10 @@ export const createSeriesLimits = (options: SeriesLimitsOptions): SeriesLimits =
   const make = (name: LimitName, rule: LimitRule): Counter =>
     (name.startsWith('train') ? options.trainings : options.predictions)(name, rule)
   const usual: Readonly<Record<LimitName, Counter>> = {
-    trainPerSeries: make('trainPerSeries', LIMIT_RULES.trainPerSeries),
-    trainPerAddress: make('trainPerAddress', LIMIT_RULES.trainPerAddress),
-    predictPerSeries: make('predictPerSeries', LIMIT_RULES.predictPerSeries),
-    predictPerAddress: make('predictPerAddress', LIMIT_RULES.predictPerAddress),
+    train_per_series: make('train_per_series', LIMIT_RULES.train_per_series),
+    train_per_address: make('train_per_address', LIMIT_RULES.train_per_address),
+    predict_per_series: make('predict_per_series', LIMIT_RULES.predict_per_series),
+    predict_per_address: make('predict_per_address', LIMIT_RULES.predict_per_address),
   }
   const own = new Map<string, Counter>()
 
@@ -70,7 +62,7 @@ export const createSeriesLimits = (options: SeriesLimitsOptions): SeriesLimits =
     throw new AppError('RATE_LIMITED', message, {
       retryAfterS: Math.max(1, state.resetS),
       rateLimit: state,
-      details: { rule: RULE_NAMES[name], cost, limit: state.limit, remaining: state.remaining },
+      details: { rule: name, cost, limit: state.limit, remaining: state.remaining },
     })
   }
 
@@ -130,14 +122,14 @@ export const createSeriesLimits = (options: SeriesLimitsOptions): SeriesLimits =
   }
 
   return {
-    spendTraining: (seriesId, caller) => spend('trainPerSeries', 'trainPerAddress', seriesId, caller, 1),
+    spendTraining: (seriesId, caller) => spend('train_per_series', 'train_per_address', seriesId, caller, 1),
     spendPrediction: (seriesId, caller, cost) =>
-      spend('predictPerSeries', 'predictPerAddress', seriesId, caller, cost),
+      spend('predict_per_series', 'predict_per_address', seriesId, caller, cost),
     returnTraining: async (seriesId, caller) => {
       if (caller.exempt) return
       await Promise.all([
-        counterOf('trainPerSeries', caller)?.refund(seriesId, 1),
-        counterOf('trainPerAddress', caller)?.refund(plainAddress(caller.address), 1),
+        counterOf('train_per_series', caller)?.refund(seriesId, 1),
+        counterOf('train_per_address', caller)?.refund(plainAddress(caller.address), 1),
       ])
     },
   }
