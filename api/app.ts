@@ -122,14 +122,14 @@ export const createApp = (parts: AppParts): Express => {
     named('/livez'),
     (_request, response) => void response.json({ status: 'ok' }),
   )
-  app.get(['/readyz', '/readiness', '/healthcheck'], named('/readyz'), async (request, response) => {
-    const { ready, draining, checks } = await parts.readiness.check()
-    const verbose = request.path === '/healthcheck' || 'verbose' in request.query
+  app.get(['/readyz', '/readiness'], named('/readyz'), async (request, response) => {
+    const { ready, status, checks } = await parts.readiness.check()
     // Names and times only: what a dependency answered may hold addresses.
     const shown = checks.map(({ name, ok, ms }) => ({ name, ok, ms }))
     for (const { name, ok, error } of checks) if (!ok) logger.warn('not ready', { dependency: name, error })
-    const status = ready ? 'ok' : draining ? 'draining' : 'unavailable'
-    response.status(ready ? 200 : 503).json({ status, ...(verbose ? { checks: shown } : {}) })
+    response
+      .status(ready ? 200 : 503)
+      .json({ status, ...('verbose' in request.query ? { checks: shown } : {}) })
   })
 
   app.use(async (request, response, next) => {
@@ -168,6 +168,7 @@ export const createApp = (parts: AppParts): Express => {
   })
 
   app.get('/metrics', named('/metrics'), async (_request, response) => {
+    metrics.ready((await parts.readiness.check()).ready)
     response.type(metrics.registry.contentType).send(await metrics.registry.metrics())
   })
   const openApi = buildOpenApi(parts.routes, parts.version)

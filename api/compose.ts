@@ -2,8 +2,9 @@
 import { openChannel } from '../db/channel.ts'
 import { openLimitCounters } from '../db/limits/open.ts'
 import { isUnreachable } from '../db/open.ts'
-import { assertMigrated, openRecord } from '../db/record.ts'
+import { assertMigrated, openRecord, recordChecks } from '../db/record.ts'
 import { openRedis } from '../db/redis/open.ts'
+import { sharedSlots } from '../db/redis/shared-slots.ts'
 import { computeInPlace } from '../shared/compute-in-place.ts'
 import { systemClock } from '../shared/core/clock.ts'
 import { openServices } from '../shared/open-services.ts'
@@ -40,7 +41,8 @@ export const composeApi = async (parts: ProcessParts): Promise<void> => {
     open,
     idempotency: record.store.idempotency,
     redis: redis?.redis ?? null,
-    checks: { postgres: async () => void (await record.knex.raw('select 1')) },
+    sharedSlots: redis && sharedSlots(redis.redis),
+    checks: recordChecks(record),
     isUnreachable,
     logger,
     lifecycle,

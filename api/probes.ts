@@ -1,4 +1,8 @@
-/** Whether the process lives, and whether it can serve: each dependency asked with a deadline of its own. */
+/**
+ * Whether the process can serve: each dependency asked with a deadline of its own. A process that was ready
+ * once holds models in memory and can answer without its dependencies for a while: it stays ready, `degraded`,
+ * for a minute. It answers after that too, but others that are better off are preferred.
+ */
 import { messageOf } from '../shared/core/errors.ts'
 
 /** Asks a dependency; rejects when it cannot be used. */
@@ -11,18 +15,24 @@ export interface CheckResult {
   readonly error?: string
 }
 
+export const READINESS = ['ok', 'degraded', 'unavailable', 'draining'] as const
+
+export interface ReadinessReport {
+  readonly ready: boolean
+  readonly status: (typeof READINESS)[number]
+  readonly checks: readonly CheckResult[]
+}
+
 export interface Readiness {
   /** From now on not ready: the process is closing. */
   drain(): void
   draining(): boolean
-  check(): Promise<{
-    readonly ready: boolean
-    readonly draining: boolean
-    readonly checks: readonly CheckResult[]
-  }>
+  check(): Promise<ReadinessReport>
 }
 
 const DEADLINE_MS = 2000
+/** From when something was first seen not to answer. */
+const DEGRADED_MS = 60_000
 
 const withDeadline = async (check: Check): Promise<void> => {
   let timer: NodeJS.Timeout | undefined
@@ -36,8 +46,11 @@ const withDeadline = async (check: Check): Promise<void> => {
   }
 }
 
-export const createReadiness = (checks: Readonly<Record<string, Check>>): Readiness => {
+/** @param now milliseconds, ascending */
+export const createReadiness = (checks: Readonly<Record<string, Check>>, now: () => number): Readiness => {
   let draining = false
+  let wasReady = false
+  let failingSince: number | null = null
   let asking: Promise<readonly CheckResult[]> | undefined
   const askAll = (): Promise<readonly CheckResult[]> =>
     Promise.all(
@@ -63,7 +76,16 @@ export const createReadiness = (checks: Readonly<Record<string, Check>>): Readin
         asking = undefined
       })
       const results = await asking
-      return { ready: !draining && results.every((result) => result.ok), draining, checks: results }
+      if (results.every(({ ok }) => ok)) {
+        failingSince = null
+        wasReady = true
+      } else {
+        failingSince ??= now()
+      }
+      if (draining) return { ready: false, status: 'draining', checks: results }
+      if (failingSince === null) return { ready: true, status: 'ok', checks: results }
+      const ready = wasReady && now() - failingSince < DEGRADED_MS
+      return { ready, status: ready ? 'degraded' : 'unavailable', checks: results }
     },
   }
 }

@@ -1,8 +1,12 @@
 /** The API over services that are open already: who may enter, the app, the port. */
+import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type { IdempotencyStore } from '../shared/access/idempotency.ts'
 import type { Config } from '../shared/config.ts'
+import { SLOT_MS } from '../shared/core/slots.ts'
 import type { OpenServices } from '../shared/open-services.ts'
+import { createHealth } from '../shared/platform/health.ts'
+import type { SharedSlots } from '../shared/platform/health.ts'
 import type { Lifecycle } from '../shared/platform/lifecycle.ts'
 import type { Logger } from '../shared/platform/logger.ts'
 import type { Metrics } from '../shared/platform/metrics.ts'
@@ -13,6 +17,7 @@ import { createRateLimit } from './middleware/rate-limit.ts'
 import { createReadiness } from './probes.ts'
 import type { Check } from './probes.ts'
 import { allRoutes } from './routes/all.ts'
+import { healthRoute } from './routes/health.ts'
 import { listen } from './start.ts'
 import type { Listening } from './start.ts'
 
@@ -24,6 +29,8 @@ export interface ServeParts {
   readonly idempotency: IdempotencyStore
   /** Counts requests across replicas; null: this process counts for itself. */
   readonly redis: Redis | null
+  /** Where processes put their figures of health together; null: each knows of itself alone. */
+  readonly sharedSlots: SharedSlots | null
   /** What readiness asks besides the queues. */
   readonly checks: Readonly<Record<string, Check>>
   readonly isUnreachable: (error: unknown) => boolean
@@ -37,9 +44,21 @@ export const serveApi = async (parts: ServeParts): Promise<Listening> => {
   const { config, logger, metrics } = parts
   const { services, queues } = parts.open
   const authenticator = createAuthenticator(config, services.keys)
-  const readiness = createReadiness({ ...parts.checks, queues: () => queues.check() })
+  const readiness = createReadiness({ ...parts.checks, queues: () => queues.check() }, () =>
+    services.clock.now().getTime(),
+  )
+  metrics.watchRegistry(async () => (await services.registryFigures()).versions)
+  const health = createHealth({
+    recent: metrics.recent,
+    registry: services.registryFigures,
+    shared: parts.sharedSlots,
+    process: randomUUID(),
+    logger,
+  })
+  const sharing = setInterval(() => void health.share(), SLOT_MS).unref()
+  parts.lifecycle.onClose('figures of health', () => clearInterval(sharing))
   const app = createApp({
-    routes: allRoutes,
+    routes: [...allRoutes, healthRoute({ health, readiness, version: parts.version })],
     services,
     idempotency: parts.idempotency,
     authenticator,

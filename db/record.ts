@@ -65,6 +65,14 @@ export const openRecord = async ({
   }
 }
 
+/** What readiness asks of the record; each rejects when it cannot be used. */
+export const recordChecks = (
+  database: Database,
+): Readonly<Record<'postgres' | 'migrations', () => Promise<void>>> => ({
+  postgres: async () => void (await database.knex.raw('select 1')),
+  migrations: () => assertMigrated(database),
+})
+
 /** @throws CONFLICT when the schema is older than this program */
 export const assertMigrated = async ({ knex }: Database): Promise<void> => {
   const pending = await pendingMigrations(knex)

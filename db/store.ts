@@ -20,6 +20,7 @@ import { insights } from './repositories/insights.ts'
 import { labelSources } from './repositories/label-sources.ts'
 import { modelVersions } from './repositories/model-versions.ts'
 import { recommendationStore } from './repositories/recommendations.ts'
+import { registryFigures } from './repositories/registry-figures.ts'
 import { runs } from './repositories/runs.ts'
 import { schedules } from './repositories/schedules.ts'
 import { seriesRecord } from './repositories/series.ts'
@@ -47,6 +48,7 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   labels: labelSources(knex),
   modelVersions: modelVersions(knex),
   recommendations: recommendationStore(knex),
+  registryFigures: registryFigures(knex),
   reports: dailyReport(knex),
   runs: runs(knex),
   schedules: schedules(knex),

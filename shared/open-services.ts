@@ -30,6 +30,7 @@ import { openQueues } from './queue/open-queues.ts'
 import type { Queues } from './queue/queues.ts'
 import type { Telemetry } from './queue/telemetry.ts'
 import { createRecommendation } from './recommendation/recommendation.ts'
+import { rememberFigures } from './registry/figures.ts'
 import { createModelLoader } from './registry/model-loader.ts'
 import { createModelRegistry } from './registry/model-registry.ts'
 import type { Announcements } from './registry/model-registry.ts'
@@ -209,6 +210,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       features: store.features,
       configs,
     }),
+    registryFigures: rememberFigures(store.registryFigures, () => performance.now()),
     reports: createReports({ clock, store: store.reports, configs, freshness }),
     // Until training is here, nobody can ask for it either.
     seriesTraining: { train: () => Promise.reject(new Error('no training of series yet')) },

@@ -21,6 +21,7 @@ import type { RetentionWork } from './jobs/maintenance.ts'
 import type { ConfigSweep } from './jobs/sweep.ts'
 import type { TrainingWork } from './jobs/training.ts'
 import type { RecommendationService } from './recommendation/recommendation.ts'
+import type { ReadFigures } from './registry/figures.ts'
 import type { ModelRegistry } from './registry/model-registry.ts'
 import type { ReportService } from './report/daily-report.ts'
 import type { RunsService } from './runs/runs-service.ts'
@@ -52,6 +53,8 @@ export interface Services {
   readonly classifiers: ClassifierTraining
   readonly classification: ClassificationService
   readonly recommendation: RecommendationService
+  /** Asked of the store at most every 15 s. */
+  readonly registryFigures: ReadFigures
   readonly reports: ReportService
   readonly retention: RetentionWork
   readonly seriesLimits: SeriesLimits

@@ -17,6 +17,7 @@ import type { FeatureStore } from './features/feature-store.ts'
 import type { ForecastStore } from './forecasting/forecasts.ts'
 import type { RecommendationStore } from './recommendation/recommendations.ts'
 import type { ArtifactStore } from './registry/artifact-store.ts'
+import type { ReadFigures } from './registry/figures.ts'
 import type { ModelVersions } from './registry/model-versions.ts'
 import type { HousekeepingStore } from './retention/retention.ts'
 import type { ReportStore } from './report/daily-report.ts'
@@ -47,6 +48,7 @@ export interface Store {
   readonly labels: LabelStore
   readonly modelVersions: ModelVersions
   readonly recommendations: RecommendationStore
+  readonly registryFigures: ReadFigures
   readonly reports: ReportStore
   readonly runs: RunsRepository
   readonly schedules: SchedulesRepository

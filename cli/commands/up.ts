@@ -2,7 +2,9 @@
 import type { Command } from 'commander'
 import { serveApi } from '../../api/serve.ts'
 import { isUnreachable } from '../../db/open.ts'
+import { recordChecks } from '../../db/record.ts'
 import { openRedis } from '../../db/redis/open.ts'
+import { sharedSlots } from '../../db/redis/shared-slots.ts'
 import { startScheduler } from '../../scheduler/start.ts'
 import { askedToEnd, packageVersion } from '../../shared/platform/run-process.ts'
 import { watchDepths } from '../../shared/queue/watch-depths.ts'
@@ -23,7 +25,8 @@ export const startAll = async (system: System): Promise<string> => {
     open: system,
     idempotency: record.store.idempotency,
     redis: redis?.redis ?? null,
-    checks: { postgres: async () => void (await record.knex.raw('select 1')) },
+    sharedSlots: redis && sharedSlots(redis.redis),
+    checks: recordChecks(record),
     isUnreachable,
     logger,
     lifecycle,

@@ -6,8 +6,8 @@ import { Counter, Gauge, Histogram } from 'prom-client'
 import type { Registry } from 'prom-client'
 import type { ErrorCode } from '../core/errors.ts'
 import { Z_BINS } from '../series/activity.ts'
-import { createRecent } from './recent.ts'
-import type { Recent } from './recent.ts'
+import { createRecent } from '../core/slots.ts'
+import type { Recent } from '../core/slots.ts'
 import { createServedSeries } from './served-series.ts'
 import type { Served, SeriesFigure } from './served-series.ts'
 
@@ -42,7 +42,7 @@ export interface SeriesMetrics {
   seriesDrifting(level: 'warn' | 'alert', count: number): void
   /** Divergence (KL, nats) of one series. */
   driftMeasured(divergence: number): void
-  /** Versions per state, asked at most every 15 s and only when somebody looks. */
+  /** Versions per state, asked when somebody looks. */
   watchRegistry(count: () => Promise<Readonly<Record<string, number>>>): void
 }
 
@@ -55,7 +55,6 @@ const SHARES = [0.05, 0.1, 0.2, 0.5]
 const FAILING = 0.05
 const WORST = 20
 const BREAKER: Readonly<Record<BreakerState, number>> = { closed: 0, half_open: 1, open: 2 }
-const REGISTRY_MS = 15_000
 
 export interface SeriesMetricsOptions {
   /** Of what answers predictions; null: this process answers none. */
@@ -91,18 +90,20 @@ class BinnedHistogram extends Histogram {
   /** Where prom-client takes what it shows and answers. */
   getForPromString(): Promise<unknown> {
     let total = 0
-    const values: { metricName: string; labels: Record<string, string | number>; value: number }[] = []
+    const sharedLabels = {}
+    const values: object[] = []
     this.#counts.forEach((count, bin) => {
       total += count
       values.push({
         metricName: `${this.#name}_bucket`,
         labels: { le: this.#ends[bin] ?? '+Inf' },
+        sharedLabels,
         value: total,
       })
     })
     values.push(
-      { metricName: `${this.#name}_sum`, labels: {}, value: this.#sum },
-      { metricName: `${this.#name}_count`, labels: {}, value: total },
+      { metricName: `${this.#name}_sum`, labels: {}, sharedLabels, value: this.#sum },
+      { metricName: `${this.#name}_count`, labels: {}, sharedLabels, value: total },
     )
     return Promise.resolve({
       name: this.#name,
@@ -296,20 +297,16 @@ export const createSeriesMetrics = (options: SeriesMetricsOptions): SeriesMetric
     driftMeasured: (value) => divergence.observe(value),
     watchRegistry: (count) => {
       if (serving.length === 0) return
-      let known: { readonly until: number; readonly states: Readonly<Record<string, number>> } | undefined
       void new Gauge({
         name: 'vigia_registry_versions',
         help: 'Versions in the registry',
         labelNames: ['state'],
         registers: serving,
         async collect() {
-          if (!known || known.until <= performance.now()) {
-            // An unreachable database must not take the other metrics along.
-            const states = await count().catch(() => ({}))
-            known = { until: performance.now() + REGISTRY_MS, states }
-          }
+          // An unreachable database must not take the other metrics along.
+          const states = await count().catch(() => ({}))
           this.reset()
-          for (const [state, versions] of Object.entries(known.states)) this.set({ state }, versions)
+          for (const [state, versions] of Object.entries(states)) this.set({ state }, versions)
         },
       })
     },

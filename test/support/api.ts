@@ -8,7 +8,9 @@ import { serveApi } from '../../api/serve.ts'
 import { openChannel } from '../../db/channel.ts'
 import { openLimitCounters } from '../../db/limits/open.ts'
 import { isUnreachable, openDatabase } from '../../db/open.ts'
+import { recordChecks } from '../../db/record.ts'
 import { openRedis } from '../../db/redis/open.ts'
+import { sharedSlots } from '../../db/redis/shared-slots.ts'
 import { createStore } from '../../db/store.ts'
 import { computeInPlace } from '../../shared/compute-in-place.ts'
 import { loadConfig } from '../../shared/config.ts'
@@ -19,6 +21,7 @@ import { openServices } from '../../shared/open-services.ts'
 import { createLifecycle } from '../../shared/platform/lifecycle.ts'
 import { silentLogger } from '../../shared/platform/logger.ts'
 import { createMetrics } from '../../shared/platform/metrics.ts'
+import type { Metrics } from '../../shared/platform/metrics.ts'
 import { migrateQueues } from '../../shared/queue/open-queues.ts'
 import type { Services } from '../../shared/services.ts'
 import type { Store } from '../../shared/store.ts'
@@ -88,6 +91,7 @@ export interface TestApi {
   readonly knex: Knex
   readonly services: Services
   readonly store: Store
+  readonly metrics: Metrics
   ask(path: string, options?: Ask): Promise<Reply>
   /** Makes a key; answers it. */
   key(name: string, role: Role, configIds?: readonly number[]): Promise<string>
@@ -147,7 +151,8 @@ export const openTestApi = async (options: TestApiOptions = {}): Promise<TestApi
       open,
       idempotency: store.idempotency,
       redis: redis?.redis ?? null,
-      checks: { postgres: async () => void (await used.knex.raw('select 1')) },
+      sharedSlots: redis && sharedSlots(redis.redis),
+      checks: recordChecks(used),
       isUnreachable,
       logger,
       lifecycle,
@@ -160,6 +165,7 @@ export const openTestApi = async (options: TestApiOptions = {}): Promise<TestApi
       knex: database.knex,
       services,
       store,
+      metrics,
       ask: (path, asked) => ask(url, path, asked),
       key: async (name, role, configIds) =>
         (await services.keys.create({ name, role, configIds: configIds ?? null }, 'test')).key,

@@ -59,7 +59,7 @@ describe('routes of accounts and their data', () => {
       ),
       rateLimit: null,
       board: () => (_request, _response, next) => next(),
-      readiness: createReadiness({}),
+      readiness: createReadiness({}, () => 0),
       metrics: createMetrics('test'),
       logger: silentLogger,
       bodyLimitBytes: 10 * MIB,

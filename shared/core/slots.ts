@@ -31,9 +31,11 @@ export interface Recent {
   cache(result: 'hit' | 'miss'): void
   /** The last five minutes, slots without anything left out. */
   slots(): readonly Slot[]
+  /** The number of the slot that is being filled. */
+  current(): number
 }
 
-const emptySlot = (slot: number): Slot => ({
+export const emptySlot = (slot: number): Slot => ({
   slot,
   requests: 0,
   totalMs: 0,
@@ -72,6 +74,7 @@ export const createRecent = (now: () => number): Recent => {
       if (result === 'hit') current().hits += 1
       else current().misses += 1
     },
+    current: () => Math.floor(now() / SLOT_MS),
     slots: () => {
       const oldest = Math.floor(now() / SLOT_MS) - SLOTS
       return ring.filter((slot): slot is Slot => slot !== undefined && slot.slot > oldest)
