@@ -45,6 +45,11 @@ const makeConfig = async (knex: Knex): Promise<number> => {
 
 const ALL = ['0001-accounts-runs-models', '0002-three-levels', '0003-tiers-advice-forecasts', '0004-series']
 
+/** Takes back whatever came after the migration `name`. */
+const downTo = async (knex: Knex, name: string): Promise<void> => {
+  for (let left = ALL.length - 1 - ALL.indexOf(name); left > 0; left -= 1) await migrateDown(knex)
+}
+
 describe('migrations', () => {
   let database: TestDatabase
   let knex: Knex
@@ -113,8 +118,7 @@ describe('migrations', () => {
 
   it('carry classifications and features of campaigns to three levels, and back, row by row', async () => {
     await migrateToLatest(knex)
-    await migrateDown(knex)
-    await migrateDown(knex)
+    await downTo(knex, '0001-accounts-runs-models')
     const configId = await makeConfig(knex)
     const campaign = { config_id: configId, campaign_id: 'c_1' }
     await knex('ml_campaign_classifications').insert({ ...campaign, ...CLASSIFICATION })
@@ -138,8 +142,7 @@ describe('migrations', () => {
       'ml_classifications_pkey',
     ])
 
-    await migrateDown(knex)
-    await migrateDown(knex)
+    await downTo(knex, '0001-accounts-runs-models')
     expect(await knex('ml_campaign_classifications').first<object>()).to.deep.equal(before.classification)
     expect(await knex('ml_features').first<object>()).to.deep.equal(before.features)
     expect(await indexesOf(knex, 'ml_campaign_classifications')).to.deep.equal(before.indexes)
@@ -173,7 +176,7 @@ describe('migrations', () => {
         { ...row, entity_type: 'adset' },
         { ...row, entity_type: 'campaign' },
       ])
-      await migrateDown(knex)
+      await downTo(knex, '0002-three-levels')
       let refusal: unknown
       await migrateDown(knex).catch((error: unknown) => (refusal = error))
       expect(refusal).to.be.instanceOf(AppError)

@@ -77,7 +77,7 @@ describe('the record of series', () => {
       const fence = await system.fence()
       const appended = await system.store.series.append(draft, fence, 10)
       expect(appended).to.deep.equal({ version: 1, created: true, serving: true, archived: [] })
-      const { plan, generation, ...kept } = draft
+      const { plan: _plan, generation: _generation, ...kept } = draft
       const version = await system.store.series.version(id, 1)
       expect(version).to.deep.equal({
         ...kept,
