@@ -11,6 +11,7 @@ import { mapBounded } from '../../shared/core/bounded.ts'
 import { AppError, messageOf } from '../../shared/core/errors.ts'
 import type { ArtifactBytes } from '../../shared/registry/artifact-store.ts'
 import type { SeriesFiles } from '../../shared/series/files.ts'
+import type { FilePlace } from '../../shared/series/registry-store.ts'
 import {
   codeOf,
   fsyncFolder,
@@ -61,6 +62,13 @@ const removeOlder = async (path: string, before: Date): Promise<number> => {
   await rm(path, { force: true })
   return 1
 }
+
+interface Tidied {
+  readonly removed: number
+  readonly moved: number
+}
+const NOTHING: Tidied = { removed: 0, moved: 0 }
+const add = (a: Tidied, b: Tidied): Tidied => ({ removed: a.removed + b.removed, moved: a.moved + b.moved })
 
 const total = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0)
 
@@ -138,20 +146,34 @@ export const seriesFiles = (root: string): SeriesFiles => {
     return [folder, join(folder, ARCHIVE)]
   }
 
-  const sweepSeries = async (seriesId: string, known: ReadonlySet<string>, before: Date): Promise<number> => {
-    const removed = await mapBounded(placesOf(seriesId), 1, async (place) => {
-      const names = await readdir(place).catch(() => [])
-      const stray = names.filter(
-        (name) => TEMPORARY.test(name) || (NAME.test(name) && !known.has(`${SERIES}/${seriesId}/${name}`)),
-      )
-      return total(await mapBounded(stray, IN_FLIGHT, (name) => removeOlder(join(place, name), before)))
-    })
-    for (const place of [...placesOf(seriesId)].reverse()) {
+  const tidySeries = async (
+    seriesId: string,
+    known: ReadonlyMap<string, FilePlace>,
+    before: Date,
+  ): Promise<Tidied> => {
+    let tidied = NOTHING
+    for (const [index, folder] of placesOf(seriesId).entries()) {
+      const here: FilePlace = index === 0 ? 'live' : 'archive'
+      const names = await readdir(folder).catch(() => [])
+      const each = await mapBounded(names, IN_FLIGHT, async (name): Promise<Tidied> => {
+        const path = join(folder, name)
+        if (TEMPORARY.test(name)) return { removed: await removeOlder(path, before), moved: 0 }
+        if (!NAME.test(name)) return NOTHING
+        const uri = `${SERIES}/${seriesId}/${name}`
+        const place = known.get(uri)
+        if (place === undefined) return { removed: await removeOlder(path, before), moved: 0 }
+        if (place === here) return NOTHING
+        const [from, to] = here === 'live' ? [path, archivedPath(path)] : [path, pathOf(uri)]
+        return { removed: 0, moved: (await move(from, to)) ? 1 : 0 }
+      })
+      tidied = each.reduce(add, tidied)
+    }
+    for (const place of placesOf(seriesId).toReversed()) {
       const folder = await stat(place).catch(() => null)
       // Fails where something is left.
       if (folder && folder.mtime < before) await rmdir(place).catch(() => {})
     }
-    return total(removed)
+    return tidied
   }
 
   return {
@@ -220,30 +242,30 @@ export const seriesFiles = (root: string): SeriesFiles => {
       }
     },
 
-    removeOrphans: async (knownOf, before) => {
+    tidy: async (knownOf, before) => {
       const folders = await guarded(() =>
         opendir(allSeries).catch((error: unknown) => {
           if (codeOf(error) === 'ENOENT') return null
           throw error
         }),
       )
-      if (!folders) return 0
-      let removed = 0
+      if (!folders) return NOTHING
+      let tidied = NOTHING
       let ids: string[] = []
-      const sweep = async (): Promise<void> => {
-        const known = await knownOf(ids)
-        removed += await guarded(async () =>
-          total(await mapBounded(ids, IN_FLIGHT, (id) => sweepSeries(id, known, before))),
-        )
+      const tidySome = async (): Promise<void> => {
+        const some = ids
         ids = []
+        const known = await knownOf(some)
+        const each = await guarded(() => mapBounded(some, IN_FLIGHT, (id) => tidySeries(id, known, before)))
+        tidied = each.reduce(add, tidied)
       }
       for await (const entry of folders) {
         if (!entry.isDirectory() || !SERIES_ID.test(entry.name)) continue
         ids.push(entry.name)
-        if (ids.length >= SERIES_AT_ONCE) await sweep()
+        if (ids.length >= SERIES_AT_ONCE) await tidySome()
       }
-      if (ids.length > 0) await sweep()
-      return removed
+      await tidySome()
+      return tidied
     },
 
     saveUpload: (fingerprint, bytes) =>

@@ -7,6 +7,7 @@ import { detectAll, detectLevel } from './detection.ts'
 import { featuresLevel } from './features.ts'
 import { forecastAll, forecastLevel, forecastValidate, forecastValidateAll } from './forecasting.ts'
 import { retentionNightly } from './maintenance.ts'
+import { seriesRetention, trainSeries, uploadsSweep } from './series.ts'
 import { syncHook, syncSource } from './sync.ts'
 import {
   trainAll,
@@ -42,6 +43,9 @@ export const allJobs: readonly AnyJob[] = [
   ...Object.values(forecastLevel),
   forecastValidateAll,
   forecastValidate,
+  trainSeries,
+  seriesRetention,
+  uploadsSweep,
   retentionNightly,
 ]
 

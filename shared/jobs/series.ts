@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import type { WorkContext, WorkOutcome } from '../core/work.ts'
 import { SERIES_ID, SERIES_PLANS } from '../series/series.ts'
-import { defineJob } from './define-job.ts'
+import { defineJob, instantKey } from './define-job.ts'
+import { SchedulePayload } from './sweep.ts'
 
 const Sha256 = z.string().regex(/^[\da-f]{64}$/)
 
@@ -37,4 +38,32 @@ export const trainSeries = defineJob<TrainSeriesPayload>({
     ...(repairs === null ? [] : [repairs]),
   ],
   run: (context, { seriesTraining }) => seriesTraining.train(context.payload, context),
+})
+
+/** What the jobs that tidy up call. */
+export interface SeriesRetentionWork {
+  /** Archives versions beyond those kept, puts files where they belong, drops counts that are old. */
+  retain(asOf: Date, context: WorkContext): Promise<WorkOutcome>
+  /** Removes points of trainings that nobody waits for any more. */
+  sweepUploads(asOf: Date, context: WorkContext): Promise<WorkOutcome>
+}
+
+export const seriesRetention = defineJob<SchedulePayload>({
+  name: 'series.retention',
+  queue: 'maintenance',
+  payload: SchedulePayload,
+  retry: { attempts: 2, delayMs: 60_000 },
+  timeoutMs: 60 * 60_000,
+  key: ({ asOf }) => [instantKey(asOf)],
+  run: (context, { seriesRetention: work }) => work.retain(new Date(context.payload.asOf), context),
+})
+
+export const uploadsSweep = defineJob<SchedulePayload>({
+  name: 'uploads.sweep',
+  queue: 'maintenance',
+  payload: SchedulePayload,
+  retry: { attempts: 2, delayMs: 60_000 },
+  timeoutMs: 10 * 60_000,
+  key: ({ asOf }) => [instantKey(asOf)],
+  run: (context, { seriesRetention: work }) => work.sweepUploads(new Date(context.payload.asOf), context),
 })

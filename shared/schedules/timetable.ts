@@ -10,6 +10,7 @@ import { retentionNightly } from '../jobs/maintenance.ts'
 import { pipelineDaily } from '../jobs/pipeline.ts'
 import { recommendAll } from '../jobs/recommendation.ts'
 import type { SchedulePayload } from '../jobs/sweep.ts'
+import { seriesRetention, uploadsSweep } from '../jobs/series.ts'
 import { syncHook } from '../jobs/sync.ts'
 import { trainAll, trainClassifiers, trainRetrain } from '../jobs/training.ts'
 
@@ -48,6 +49,8 @@ export const timetable = (settings: TimetableSettings): readonly TimetableEntry[
     ['retention.nightly', retentionNightly, always('30 1 * * *')],
     ['pipeline.daily', pipelineDaily, always('0 2 * * *')],
     ['sync.hook', syncHook, always('30 2 * * *')],
+    ['series.retention', seriesRetention, always('0 3 * * *')],
+    ['uploads.sweep', uploadsSweep, always('30 * * * *')],
     ['train.classifiers', trainClassifiers, always('0 3 * * *')],
     ['train.all', trainAll, always('0 4 * * *')],
     ...rowsPerLevel('forecast', forecastAll, {

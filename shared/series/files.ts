@@ -7,6 +7,7 @@
  *   uploads/{fingerprint}.safetensors                   points of trainings under way
  */
 import type { ArtifactBytes } from '../registry/artifact-store.ts'
+import type { FilePlace } from './registry-store.ts'
 
 export interface SeriesFiles {
   /** Writes under a temporary name, fsyncs, renames, fsyncs the folder. Repeating is harmless. @returns uri */
@@ -31,14 +32,14 @@ export interface SeriesFiles {
    */
   removeSeries(seriesId: string, forget: () => Promise<boolean>): Promise<boolean>
   /**
-   * Removes temporary files and files nobody knows, older than `before`, a few hundred series at a time.
-   * @param knownOf uris of the versions of some series
-   * @returns how many
+   * Puts the files of all series, a few hundred at a time, where they belong: removes temporary ones and those
+   * nobody knows, when they are older than `before`, and moves others to or from `archive/`.
+   * @param knownOf files of the versions of some series, by uri
    */
-  removeOrphans(
-    knownOf: (seriesIds: readonly string[]) => Promise<ReadonlySet<string>>,
+  tidy(
+    knownOf: (seriesIds: readonly string[]) => Promise<ReadonlyMap<string, FilePlace>>,
     before: Date,
-  ): Promise<number>
+  ): Promise<{ readonly removed: number; readonly moved: number }>
   saveUpload(fingerprint: string, bytes: Uint8Array): Promise<void>
   /** Null when it is gone. */
   readUpload(fingerprint: string): Promise<Uint8Array | null>
