@@ -31,7 +31,7 @@ export interface RouteReply {
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
   /**
-   * What the audit log keeps of a write (every route that is not GET is audited when it answers below 400).
+   * What the audit log keeps of a write (every route that is not GET and has no `ownAudit` is audited when it answers below 400).
    * Default target: the path.
    */
   readonly audit?: { readonly target?: string; readonly before?: unknown; readonly after?: unknown }
@@ -46,6 +46,8 @@ export interface Route {
   readonly allConfigs?: true
   /** Counts by the rules of `seriesLimits` itself: the general limit of requests and writes leaves it alone. */
   readonly ownLimits?: true
+  /** Writes its row of the audit log in the transaction of what it changes, or changes nothing. */
+  readonly ownAudit?: true
   readonly summary: string
   readonly tag: string
   readonly params?: z.ZodType

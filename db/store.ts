@@ -23,6 +23,7 @@ import { recommendationStore } from './repositories/recommendations.ts'
 import { registryFigures } from './repositories/registry-figures.ts'
 import { runs } from './repositories/runs.ts'
 import { schedules } from './repositories/schedules.ts'
+import { seriesRegistryStore } from './repositories/series-registry.ts'
 import { seriesRecord } from './repositories/series.ts'
 import { trainableEntities } from './repositories/trainable-entities.ts'
 
@@ -54,5 +55,6 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   schedules: schedules(knex),
   series: seriesRecord(knex),
   seriesFiles: seriesFiles(artifactRoot),
+  seriesRegistry: seriesRegistryStore(knex),
   trainable: trainableEntities(knex),
 })

@@ -43,6 +43,8 @@ import { createSchedulesService } from './schedules/schedules-service.ts'
 import { noLimits } from './series/limits.ts'
 import type { LimitCounters } from './series/limit-counter.ts'
 import { createSeriesLimits } from './series/series-limits.ts'
+import { createSeriesCatalogue } from './series/catalogue.ts'
+import { createSeriesRetention } from './series/series-retention.ts'
 import type { Services } from './services.ts'
 import type { Store } from './store.ts'
 import { createSources } from './sync/sources.ts'
@@ -134,6 +136,14 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     models,
     compute,
   })
+  const series = createSeriesCatalogue({
+    store: store.seriesRegistry,
+    record: store.series,
+    files: store.seriesFiles,
+    announcements,
+    logger,
+    defaultClass: config.SERIES_CLASS,
+  })
   const services: Services = {
     clock,
     keys: createKeys(store.keys, clock),
@@ -212,6 +222,13 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     }),
     registryFigures: rememberFigures(store.registryFigures, () => performance.now()),
     reports: createReports({ clock, store: store.reports, configs, freshness }),
+    series,
+    seriesRetention: createSeriesRetention({
+      store: store.seriesRegistry,
+      files: store.seriesFiles,
+      catalogue: series,
+      keepVersions: config.SERIES_KEEP_VERSIONS,
+    }),
     // Until training is here, nobody can ask for it either.
     seriesTraining: { train: () => Promise.reject(new Error('no training of series yet')) },
     seriesLimits: options.limitCounters

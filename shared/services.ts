@@ -26,7 +26,8 @@ import type { ModelRegistry } from './registry/model-registry.ts'
 import type { ReportService } from './report/daily-report.ts'
 import type { RunsService } from './runs/runs-service.ts'
 import type { SchedulesService } from './schedules/schedules-service.ts'
-import type { SeriesTrainingWork } from './jobs/series.ts'
+import type { SeriesRetentionWork, SeriesTrainingWork } from './jobs/series.ts'
+import type { SeriesCatalogue } from './series/catalogue.ts'
 import type { SeriesLimits } from './series/limits.ts'
 import type { SourceWork } from './sync/sources.ts'
 
@@ -58,6 +59,8 @@ export interface Services {
   readonly reports: ReportService
   readonly retention: RetentionWork
   readonly seriesLimits: SeriesLimits
+  readonly series: SeriesCatalogue
+  readonly seriesRetention: SeriesRetentionWork
   readonly seriesTraining: SeriesTrainingWork
   readonly sources: SourceWork
 }

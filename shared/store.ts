@@ -24,6 +24,7 @@ import type { ReportStore } from './report/daily-report.ts'
 import type { RunsRepository } from './runs/run.ts'
 import type { SchedulesRepository } from './schedules/schedule.ts'
 import type { SeriesFiles } from './series/files.ts'
+import type { SeriesRegistryStore } from './series/registry-store.ts'
 import type { SeriesRecord } from './series/series.ts'
 import type { TrainableEntities } from './training/training.ts'
 
@@ -54,5 +55,6 @@ export interface Store {
   readonly schedules: SchedulesRepository
   readonly series: SeriesRecord
   readonly seriesFiles: SeriesFiles
+  readonly seriesRegistry: SeriesRegistryStore
   readonly trainable: TrainableEntities
 }

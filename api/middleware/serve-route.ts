@@ -155,7 +155,7 @@ export const serveRoute = (route: Route, options: ServeOptions): RequestHandler 
       },
       services,
     )
-    if (route.method !== 'get') {
+    if (route.method !== 'get' && !route.ownAudit) {
       const entry: AuditEntry = {
         actor: principal.actor,
         action: `${route.method.toUpperCase()} ${route.path}`,

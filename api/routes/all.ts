@@ -14,6 +14,7 @@ import { recommendationRoutes } from './recommendations.ts'
 import { reportRoutes } from './reports.ts'
 import { runRoutes } from './runs.ts'
 import { scheduleRoutes } from './schedules.ts'
+import { seriesCatalogueRoutes } from './series/catalogue.ts'
 
 export const allRoutes: readonly Route[] = [
   ...configRoutes,
@@ -27,6 +28,8 @@ export const allRoutes: readonly Route[] = [
   ...reportRoutes,
   ...forecastRoutes,
   ...modelRoutes,
+  // Last of the series: what has a name of its own stands before `:version`.
+  ...seriesCatalogueRoutes,
   ...runRoutes,
   ...scheduleRoutes,
   ...accessRoutes,

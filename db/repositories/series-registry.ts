@@ -40,7 +40,8 @@ const narrowByCreation = (query: Knex.QueryBuilder, column: string, filter: Seri
 }
 
 const narrowByTags = (query: Knex.QueryBuilder, column: string, tags: Tags | undefined): void => {
-  if (tags && Object.keys(tags).length > 0) void query.whereRaw(`${column} @> cast(? as jsonb)`, [JSON.stringify(tags)])
+  if (tags && Object.keys(tags).length > 0)
+    void query.whereRaw(`${column} @> cast(? as jsonb)`, [JSON.stringify(tags)])
 }
 
 /** One row more than asked for tells whether there is another page. */
@@ -185,7 +186,10 @@ const searchVersions = async (
   } else {
     if (key) {
       const [at, id] = key
-      void query.whereRaw(`(v.created_at, v.id) < (${AT_MICROSECONDS}, cast(? as bigint))`, [at ?? 0, id ?? 0])
+      void query.whereRaw(`(v.created_at, v.id) < (${AT_MICROSECONDS}, cast(? as bigint))`, [
+        at ?? 0,
+        id ?? 0,
+      ])
     }
     void query.orderBy([
       { column: 'v.created_at', order: 'desc' },
@@ -354,10 +358,9 @@ export const seriesRegistryStore = (db: Knex): SeriesRegistryStore => ({
   restore: (seriesId, version, by, moveBack) =>
     db.transaction(async (trx) => {
       const where = { series_id: seriesId, version, state: 'archived' }
-      const row = (await trx('model_versions')
-        .where(where)
-        .forUpdate()
-        .first('artifact_uri', 'tail_uri')) as FileRow | undefined
+      const row = (await trx('model_versions').where(where).forUpdate().first('artifact_uri', 'tail_uri')) as
+        | FileRow
+        | undefined
       if (!row) return false
       const uris = [row.artifact_uri, ...(row.tail_uri === null ? [] : [row.tail_uri])]
       if (!(await moveBack(uris))) return false
@@ -386,6 +389,13 @@ export const seriesRegistryStore = (db: Knex): SeriesRegistryStore => ({
         )
       }),
     )
+  },
+
+  forgetActivity: async (before) => {
+    const dropped = await Promise.all(
+      ['series_stats', 'drift_sketches'].map((table) => db(table).where('hour', '<', before).delete()),
+    )
+    return dropped.reduce((sum, count) => sum + count, 0)
   },
 
   openTrainings: async () => {

@@ -163,10 +163,14 @@ const checked = (known: Series | null, settings: SeriesSettings): SeriesSettings
   const min = settings.minPoints ?? limits.min
   const max = settings.maxPoints ?? limits.max
   if (min > max) {
-    throw invalid('min_points', `${min} is above max_points, ${max}; class ${settings.class} has ${limits.min} to ${limits.max}`)
+    throw invalid(
+      'min_points',
+      `${min} is above max_points, ${max}; class ${settings.class} has ${limits.min} to ${limits.max}`,
+    )
   }
   const ranged = Object.keys(settings.ranges)
-  if (ranged.length > MOST_RANGES) throw invalid('ranges', `there can be ${MOST_RANGES}, these are ${ranged.length}`)
+  if (ranged.length > MOST_RANGES)
+    throw invalid('ranges', `there can be ${MOST_RANGES}, these are ${ranged.length}`)
   if (known && known.class !== settings.class && known.channels !== null) {
     throw new AppError(
       'CONFLICT',
@@ -248,11 +252,14 @@ export const createSeriesCatalogue = (parts: SeriesCatalogueParts): SeriesCatalo
     if (await isWhole(served)) return false
     if (!(await record.markBroken(served))) return false
     await files.quarantine(served.artifactUri)
-    logger.error('the artifact of a series is damaged; its version answers from its baseline until it is trained again', {
-      series_id: served.seriesId,
-      version: served.version,
-      reason,
-    })
+    logger.error(
+      'the artifact of a series is damaged; its version answers from its baseline until it is trained again',
+      {
+        series_id: served.seriesId,
+        version: served.version,
+        reason,
+      },
+    )
     await announce([served.seriesId])
     return true
   }

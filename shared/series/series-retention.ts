@@ -1,7 +1,6 @@
 /** What is kept of series stays bounded. */
 import type { WorkOutcome } from '../core/work.ts'
 import type { SeriesRetentionWork } from '../jobs/series.ts'
-import type { SeriesActivity } from './activity.ts'
 import type { SeriesCatalogue } from './catalogue.ts'
 import type { SeriesFiles } from './files.ts'
 import type { SeriesRegistryStore } from './registry-store.ts'
@@ -15,10 +14,9 @@ const ACTIVITY_DAYS = 400
 const DAY_MS = 86_400_000
 
 export interface SeriesRetentionParts {
-  readonly store: Pick<SeriesRegistryStore, 'archiveOld' | 'filesOf' | 'openTrainings'>
+  readonly store: Pick<SeriesRegistryStore, 'archiveOld' | 'filesOf' | 'forgetActivity' | 'openTrainings'>
   readonly files: Pick<SeriesFiles, 'tidy' | 'sweepUploads'>
   readonly catalogue: Pick<SeriesCatalogue, 'putAway' | 'announce'>
-  readonly activity: Pick<SeriesActivity, 'forget'>
   /** Newest versions of a series that are not archived. */
   readonly keepVersions: number
 }
@@ -33,19 +31,22 @@ const succeeded = (result: Readonly<Record<string, number>>): WorkOutcome => ({
 const earlier = (asOf: Date, ms: number): Date => new Date(asOf.getTime() - ms)
 
 export const createSeriesRetention = (parts: SeriesRetentionParts): SeriesRetentionWork => {
-  const { store, files, catalogue, activity } = parts
+  const { store, files, catalogue } = parts
   return {
     retain: async (asOf, { signal }) => {
       const archived = await store.archiveOld(parts.keepVersions)
       await catalogue.putAway(archived)
       await catalogue.announce([...new Set(archived.map(({ seriesId }) => seriesId))])
       signal.throwIfAborted()
-      const tidied = await files.tidy((seriesIds) => {
-        signal.throwIfAborted()
-        return store.filesOf(seriesIds)
-      }, earlier(asOf, ORPHAN_AGE_MS))
+      const tidied = await files.tidy(
+        (seriesIds) => {
+          signal.throwIfAborted()
+          return store.filesOf(seriesIds)
+        },
+        earlier(asOf, ORPHAN_AGE_MS),
+      )
       signal.throwIfAborted()
-      const forgotten = await activity.forget(earlier(asOf, ACTIVITY_DAYS * DAY_MS))
+      const forgotten = await store.forgetActivity(earlier(asOf, ACTIVITY_DAYS * DAY_MS))
       return succeeded({
         versions_archived: new Set(archived.map(({ seriesId, version }) => `${seriesId} ${version}`)).size,
         files_removed: tidied.removed,

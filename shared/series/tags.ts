@@ -8,7 +8,9 @@ const KEY = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/
 const VALUE = /^[^\p{Cc}\p{Cs}]{0,200}$/u
 
 export const TagKey = z.string().regex(KEY, 'must be a letter, then at most 63 letters, digits or "_.-"')
-export const TagValue = z.string().regex(VALUE, 'must be at most 200 characters, none of them a control character')
+export const TagValue = z
+  .string()
+  .regex(VALUE, 'must be at most 200 characters, none of them a control character')
 
 /** A whole set of tags. */
 export const Tags = z
@@ -29,7 +31,7 @@ export const TagText = z.string().transform((text, context) => {
     context.addIssue({ code: 'custom', message: 'must be like env=prod' })
     return z.NEVER
   }
-  return { [key.data]: value.data } as Tags
+  return [key.data, value.data] as const
 })
 
 /** @throws INVALID_REQUEST when there would be too many */
@@ -40,7 +42,10 @@ export const changeTags = (tags: Tags, changes: TagChanges): Tags => {
     else changed.set(key, value)
   }
   if (changed.size > MOST_TAGS) {
-    throw new AppError('INVALID_REQUEST', `tags: there can be ${MOST_TAGS}, this makes ${changed.size}; remove some`)
+    throw new AppError(
+      'INVALID_REQUEST',
+      `tags: there can be ${MOST_TAGS}, this makes ${changed.size}; remove some`,
+    )
   }
   return Object.fromEntries(changed)
 }

@@ -25,25 +25,24 @@ export interface DraftOptions extends Partial<SeriesDraft> {
   readonly data: string
 }
 
-export interface SeriesStore {
-  readonly store: Store
-  readonly knex: Knex
-  /** Of the models. */
-  readonly root: string
+export interface VersionMaker {
   /** A running execution of a `train.series`. */
   fence(): Promise<Fence>
   /** Saves the files of a training, as a worker does before it appends. */
   draft(series: Series, options: DraftOptions): Promise<SeriesDraft>
   /** A version of `series` from data of that name. */
   train(seriesId: string, options: DraftOptions, keep?: number): Promise<AppendedVersion>
+}
+
+export interface SeriesStore extends VersionMaker {
+  readonly store: Store
+  readonly knex: Knex
+  /** Of the models. */
+  readonly root: string
   close(): Promise<void>
 }
 
-export const openSeriesStore = async (knex: Knex): Promise<SeriesStore> => {
-  const folder = await temporaryFolder()
-  const root = join(folder, 'models_storage')
-  const store = createStore(knex, root)
-
+export const versionMaker = (store: Store, knex: Knex): VersionMaker => {
   const fence = async (): Promise<Fence> => {
     const runId = randomUUID()
     const run = {
@@ -108,15 +107,19 @@ export const openSeriesStore = async (knex: Knex): Promise<SeriesStore> => {
   }
 
   return {
-    store,
-    knex,
-    root,
     fence,
     draft,
     train: async (seriesId, options, keep = 10) => {
       const series = await store.series.ensure(seriesId, SHORT)
       return store.series.append(await draft(series, options), await fence(), keep)
     },
-    close: () => rm(folder, { recursive: true, force: true }),
   }
+}
+
+export const openSeriesStore = async (knex: Knex): Promise<SeriesStore> => {
+  const folder = await temporaryFolder()
+  const root = join(folder, 'models_storage')
+  const store = createStore(knex, root)
+  const close = (): Promise<void> => rm(folder, { recursive: true, force: true })
+  return { ...versionMaker(store, knex), store, knex, root, close }
 }
