@@ -10,6 +10,7 @@ import type { Principal } from '../shared/access/principal.ts'
 import { AppError } from '../shared/core/errors.ts'
 import type { Logger } from '../shared/platform/logger.ts'
 import type { Metrics } from '../shared/platform/metrics.ts'
+import type { Tracer } from '../shared/platform/tracer.ts'
 import type { Services } from '../shared/services.ts'
 import { BOARD_PATH } from './board.ts'
 import { createDocs } from './docs.ts'
@@ -41,6 +42,7 @@ export interface AppParts {
   readonly logger: Logger
   readonly bodyLimitBytes: number
   readonly version: string
+  readonly tracer: Tracer
   readonly isUnreachable: (error: unknown) => boolean
 }
 
@@ -71,27 +73,30 @@ export const createApp = (parts: AppParts): Express => {
   app.disable('etag')
   app.set('query parser', 'simple')
 
-  app.use((request, response, next) => {
-    // A connection that is kept would hold the close up.
-    if (parts.readiness.draining()) response.setHeader('Connection', 'close')
-    const locals = localsOf(response)
-    locals.traceId = traceIdOf(request.headers)
-    response.setHeader('X-Trace-Id', locals.traceId)
-    const start = performance.now()
-    response.once('finish', () => {
-      const seconds = (performance.now() - start) / 1000
-      metrics.httpRequest(request.method, locals.route ?? 'other', response.statusCode, seconds)
-      logger.debug('request', {
-        trace_id: locals.traceId,
-        method: request.method,
-        path: request.path,
-        status: response.statusCode,
-        ms: Math.round(seconds * 1000),
-        actor: locals.principal?.actor,
+  app.use((request, response, next) =>
+    parts.tracer.request(request.method, request.headers, (span) => {
+      // A connection that is kept would hold the close up.
+      if (parts.readiness.draining()) response.setHeader('Connection', 'close')
+      const locals = localsOf(response)
+      locals.traceId = traceIdOf(request.headers, span.traceId)
+      response.setHeader('X-Trace-Id', locals.traceId)
+      const start = performance.now()
+      response.once('close', () => span.end(locals.route ?? 'other', response.statusCode))
+      response.once('finish', () => {
+        const seconds = (performance.now() - start) / 1000
+        metrics.httpRequest(request.method, locals.route ?? 'other', response.statusCode, seconds)
+        logger.debug('request', {
+          trace_id: locals.traceId,
+          method: request.method,
+          path: request.path,
+          status: response.statusCode,
+          ms: Math.round(seconds * 1000),
+          actor: locals.principal?.actor,
+        })
       })
-    })
-    next()
-  })
+      next()
+    }),
+  )
   app.use(
     helmet({
       contentSecurityPolicy: {

@@ -15,7 +15,7 @@ import { serveApi } from './serve.ts'
 
 export const composeApi = async (parts: ProcessParts): Promise<void> => {
   const { config, logger, lifecycle, metrics, version } = parts
-  const traced = await startTracing('api', config, lifecycle)
+  const tracer = await startTracing('api', config, lifecycle)
   const record = await openRecord({ config, logger, lifecycle, applicationName: 'vigia-api' })
   await assertMigrated(record)
   const channel = await openChannel({ databaseUrl: record.url, redisUrl: config.REDIS_URL, logger })
@@ -34,7 +34,8 @@ export const composeApi = async (parts: ProcessParts): Promise<void> => {
     lifecycle,
     metrics,
     limitCounters: await openLimitCounters({ config, knex: record.knex, logger, lifecycle, metrics }),
-    telemetry: traced ? await loadTelemetry() : undefined,
+    telemetry: tracer ? await loadTelemetry() : undefined,
+    tracer: tracer ?? undefined,
   })
   await serveApi({
     config,

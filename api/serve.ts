@@ -69,6 +69,7 @@ export const serveApi = async (parts: ServeParts): Promise<Listening> => {
     logger,
     bodyLimitBytes: config.BODY_LIMIT_MB * MEBIBYTE,
     version: parts.version,
+    tracer: services.tracer,
     isUnreachable: parts.isUnreachable,
   })
   const listening = await listen({

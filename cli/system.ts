@@ -95,7 +95,7 @@ export const openSystem = async (options: SystemOptions): Promise<System> => {
   try {
     // What stays up is worth following through the queues; a command is over before a trace is sent.
     const isUp = options.service === 'up'
-    const traced = isUp && (await startTracing(options.service, config, lifecycle))
+    const tracer = isUp ? await startTracing(options.service, config, lifecycle) : null
     const record = await openRecord({
       config,
       logger,
@@ -124,7 +124,8 @@ export const openSystem = async (options: SystemOptions): Promise<System> => {
             limitCounters: await openLimitCounters({ config, knex: record.knex, logger, lifecycle, metrics }),
           }
         : {}),
-      telemetry: traced ? await loadTelemetry() : undefined,
+      telemetry: tracer ? await loadTelemetry() : undefined,
+      tracer: tracer ?? undefined,
     })
     const { services, queues } = open
     let working = false

@@ -26,6 +26,8 @@ import type { TrainingWork } from './jobs/training.ts'
 import type { Lifecycle } from './platform/lifecycle.ts'
 import type { Logger } from './platform/logger.ts'
 import type { Metrics } from './platform/metrics.ts'
+import { noTracer } from './platform/tracer.ts'
+import type { Tracer } from './platform/tracer.ts'
 import { openQueues } from './queue/open-queues.ts'
 import type { Queues } from './queue/queues.ts'
 import type { Telemetry } from './queue/telemetry.ts'
@@ -81,6 +83,8 @@ export interface ServicesOptions {
   readonly lifecycle: Lifecycle
   readonly metrics: Metrics
   readonly telemetry?: Telemetry | undefined
+  /** Default: no spans. */
+  readonly tracer?: Tracer | undefined
   /** Default: nobody is limited, as when nobody asks from outside. */
   readonly limitCounters?: LimitCounters | null
 }
@@ -146,6 +150,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
   })
   const services: Services = {
     clock,
+    tracer: options.tracer ?? noTracer,
     keys: createKeys(store.keys, clock),
     audit: store.audit,
     configs,

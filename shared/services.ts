@@ -22,6 +22,7 @@ import type { ConfigSweep } from './jobs/sweep.ts'
 import type { TrainingWork } from './jobs/training.ts'
 import type { RecommendationService } from './recommendation/recommendation.ts'
 import type { ReadFigures } from './registry/figures.ts'
+import type { Tracer } from './platform/tracer.ts'
 import type { ModelRegistry } from './registry/model-registry.ts'
 import type { ReportService } from './report/daily-report.ts'
 import type { RunsService } from './runs/runs-service.ts'
@@ -33,6 +34,7 @@ import type { SourceWork } from './sync/sources.ts'
 
 export interface Services {
   readonly clock: Clock
+  readonly tracer: Tracer
   readonly keys: Keys
   readonly audit: AuditLog
   readonly configs: Configs

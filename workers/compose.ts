@@ -13,7 +13,7 @@ import { startWorkers } from './start.ts'
 
 export const composeWorkers = async (parts: ProcessParts): Promise<void> => {
   const { config, logger, lifecycle, metrics } = parts
-  const traced = await startTracing('workers', config, lifecycle)
+  const tracer = await startTracing('workers', config, lifecycle)
   await serveMetrics(metrics, { host: config.HOST, port: config.METRICS_PORT }, logger, lifecycle)
   const record = await openRecord({ config, logger, lifecycle, applicationName: 'vigia-worker' })
   await assertMigrated(record)
@@ -31,7 +31,8 @@ export const composeWorkers = async (parts: ProcessParts): Promise<void> => {
     logger,
     lifecycle,
     metrics,
-    telemetry: traced ? await loadTelemetry() : undefined,
+    telemetry: tracer ? await loadTelemetry() : undefined,
+    tracer: tracer ?? undefined,
   })
   await open.queues.ready()
   // The first job of a fresh worker finds its threads running.

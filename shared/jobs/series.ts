@@ -37,7 +37,10 @@ export const trainSeries = defineJob<TrainSeriesPayload>({
     fingerprint,
     ...(repairs === null ? [] : [repairs]),
   ],
-  run: (context, { seriesTraining }) => seriesTraining.train(context.payload, context),
+  run: (context, { seriesTraining, tracer }) =>
+    tracer.span('training', { series_id: context.payload.seriesId }, () =>
+      seriesTraining.train(context.payload, context),
+    ),
 })
 
 /** What the jobs that tidy up call. */

@@ -12,6 +12,8 @@ const CLI = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
 
 interface Span {
   readonly traceId: string
+  readonly spanId: string
+  readonly parentSpanId?: string
   readonly name: string
 }
 
@@ -52,11 +54,28 @@ describe('traces', () => {
         body: JSON.stringify({ name: 'retention.nightly', payload: { asOf: '2026-03-10T01:30:00.000Z' } }),
       })
       expect(started.status).to.equal(202)
+      const traceId = started.headers.get('x-trace-id')
       const shared = await eventually('spans of both sides in one trace', () => {
         const added = new Set(spans.filter((span) => /^add/i.test(span.name)).map((span) => span.traceId))
         return spans.find((span) => /^process/i.test(span.name) && added.has(span.traceId))
       })
-      expect(shared.traceId).to.match(/^[0-9a-f]{32}$/)
+      // The request began it, and its reply named it.
+      expect(shared.traceId).to.equal(traceId)
+      const request = await eventually('the span of the request', () =>
+        spans.find((span) => span.name === 'http.request' && span.traceId === traceId),
+      )
+      const added = spans.find((span) => /^add/i.test(span.name) && span.traceId === traceId)
+      expect(added?.parentSpanId).to.equal(request.spanId)
+
+      const caller = '4bf92f3577b34da6a3ce929d0e0e4736'
+      const asked = await fetch(`${api}/api/v1/configs/1`, {
+        headers: { traceparent: `00-${caller}-00f067aa0ba902b7-01` },
+      })
+      expect(asked.headers.get('x-trace-id')).to.equal(caller)
+      const continued = await eventually('the trace of the caller goes on', () =>
+        spans.find((span) => span.traceId === caller),
+      )
+      expect(continued).to.include({ name: 'http.request', parentSpanId: '00f067aa0ba902b7' })
     } finally {
       expect((await up.end('SIGTERM')).code).to.equal(0)
       server.close()

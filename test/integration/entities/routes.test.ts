@@ -13,6 +13,7 @@ import { insightRoutes } from '../../../api/routes/insights.ts'
 import { auditLog, idempotencyStore, keyStore } from '../../../db/repositories/access.ts'
 import { createKeys } from '../../../shared/access/keys.ts'
 import type { ImportReport } from '../../../shared/entities/imports.ts'
+import { noTracer } from '../../../shared/platform/tracer.ts'
 import { createMetrics } from '../../../shared/platform/metrics.ts'
 import { silentLogger } from '../../../shared/platform/logger.ts'
 import type { Services } from '../../../shared/services.ts'
@@ -64,6 +65,7 @@ describe('routes of accounts and their data', () => {
       logger: silentLogger,
       bodyLimitBytes: 10 * MIB,
       version: 'test',
+      tracer: noTracer,
       isUnreachable: () => false,
     })
     server = createServer(app).listen(0, '127.0.0.1')
