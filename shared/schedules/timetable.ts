@@ -50,7 +50,7 @@ export const timetable = (settings: TimetableSettings): readonly TimetableEntry[
     ['pipeline.daily', pipelineDaily, always('0 2 * * *')],
     ['sync.hook', syncHook, always('30 2 * * *')],
     ['series.retention', seriesRetention, always('0 3 * * *')],
-    ['uploads.sweep', uploadsSweep, always('30 * * * *')],
+    ['uploads.sweep', uploadsSweep, always('0 * * * *')],
     ['train.classifiers', trainClassifiers, always('0 3 * * *')],
     ['train.all', trainAll, always('0 4 * * *')],
     ...rowsPerLevel('forecast', forecastAll, {

@@ -85,6 +85,7 @@ describe('the registry of jobs', () => {
       'recommend.all.campaign',
       'recommend.campaign',
       'retention.nightly',
+      'series.retention',
       'sync.hook',
       'sync.source',
       'train.all',
@@ -93,6 +94,8 @@ describe('the registry of jobs', () => {
       'train.classifiers',
       'train.config',
       'train.retrain',
+      'train.series',
+      'uploads.sweep',
     ])
     for (const job of allJobs) {
       expect(jobByName(job.name)).to.equal(job)

@@ -18,6 +18,7 @@ const DAILY: Readonly<Record<Preset, Readonly<Record<string, string>>>> = {
     'retention.nightly': '01:30',
     'pipeline.daily': '02:00',
     'sync.hook': '02:30',
+    'series.retention': '03:00',
     'train.classifiers': '03:00',
     'train.all': '04:00',
     'forecast.campaign': '04:00',
@@ -36,6 +37,7 @@ const DAILY: Readonly<Record<Preset, Readonly<Record<string, string>>>> = {
     'retention.nightly': '01:30',
     'pipeline.daily': '02:00',
     'sync.hook': '02:30',
+    'series.retention': '03:00',
     'train.classifiers': '03:00',
     'train.all': '04:00',
     'forecast.campaign': '04:00',
@@ -50,7 +52,7 @@ const DAILY: Readonly<Record<Preset, Readonly<Record<string, string>>>> = {
     'forecast.validate': '08:30',
   },
 }
-const HOURLY = ['detect.adset', 'detect.campaign']
+const HOURLY = ['detect.adset', 'detect.campaign', 'uploads.sweep']
 const EVERY_SECOND_HOUR = 'detect.ad'
 
 interface Week {
