@@ -25,8 +25,8 @@ import type { SeriesRow, ServedRow, StoredStats, VersionRow } from './series-row
 
 /** What every model of a series is registered as; its members have families of their own. */
 export const SERIES_FAMILY = 'anomaly_detector'
-/** SQL: the registry name of the model of a series. */
-export const modelOf = (id: string): string => `('anomaly_detector/series/' || ${id})`
+/** SQL: the registry name of the model of a series, in the collation of the names of all models and their indexes. */
+export const modelOf = (id: string): string => `('anomaly_detector/series/' || ${id} collate "default")`
 const LOCK_NOT_AVAILABLE = '55P03'
 /** A turn takes milliseconds; whoever waits longer than this waits for something that is stuck. */
 const LONGEST_TURN_MS = 10_000
