@@ -62,7 +62,7 @@ export const serveApi = async (parts: ServeParts): Promise<Listening> => {
     services,
     idempotency: parts.idempotency,
     authenticator,
-    rateLimit: config.RATE_LIMITS ? createRateLimit(parts.redis) : null,
+    rateLimit: config.RATE_LIMITS ? createRateLimit(parts.redis, (rule) => metrics.rateLimited(rule)) : null,
     board: (callerOf) => createBoard(queues.board, () => queues.check(), services.audit, callerOf),
     readiness,
     metrics,

@@ -38,8 +38,14 @@ const tell = (response: Response, limit: number, state: RateLimiterRes): void =>
   response.setHeader('RateLimit-Reset', Math.ceil(state.msBeforeNext / 1000))
 }
 
-/** @param redis counts across replicas; null counts in this process */
-export const createRateLimit = (redis: Redis | null): RateLimit => {
+/**
+ * @param redis counts across replicas; null counts in this process
+ * @param onRefused told which limit refused
+ */
+export const createRateLimit = (
+  redis: Redis | null,
+  onRefused: (rule: 'requests' | 'writes') => void,
+): RateLimit => {
   const requests = limiter(redis, 'requests', REQUESTS)
   const writes = limiter(redis, 'writes', WRITES)
   return async (request, response, principal) => {
@@ -57,6 +63,7 @@ export const createRateLimit = (redis: Redis | null): RateLimit => {
     } catch (error) {
       if (!(error instanceof RateLimiterRes)) throw error
       tell(response, limit, error)
+      onRefused(limit === REQUESTS ? 'requests' : 'writes')
       const retryAfterS = Math.max(1, Math.ceil(error.msBeforeNext / 1000))
       throw new AppError(
         'RATE_LIMITED',

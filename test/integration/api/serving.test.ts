@@ -141,6 +141,8 @@ describe('rate limits', () => {
         expectProblem(refused, 429, 'RATE_LIMITED')
         expect(Number(refused.headers['retry-after'])).to.be.within(1, 60)
         expect(refused.headers).to.include({ 'ratelimit-limit': '60', 'ratelimit-remaining': '0' })
+        const { text } = await api.ask('/metrics', { key: other })
+        expect(text).to.match(/vigia_rate_limited_total\{rule="writes",service="api"\} 1\n/)
         const read = await api.ask('/api/v1/configs', { key })
         expect(read.status).to.equal(200)
         expect(read.headers['ratelimit-limit']).to.equal('600')
