@@ -5,7 +5,7 @@
  */
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose'
 import type { JWTPayload, JWTVerifyGetKey } from 'jose'
-import type { Request } from 'express'
+import type { IncomingMessage } from 'node:http'
 import { z } from 'zod'
 import { isApiKey } from '../../shared/access/keys.ts'
 import type { Keys } from '../../shared/access/keys.ts'
@@ -102,7 +102,7 @@ const tokenVerifier = (settings: AccessSettings): VerifyToken | null => {
 const unauthorized = (message: string): AppError => new AppError('UNAUTHORIZED', message)
 
 /** The credential of a request, from X-API-Key, Authorization: Bearer, or Basic (any user, key as password). */
-const credentialOf = (request: Request): string | null => {
+const credentialOf = (request: IncomingMessage): string | null => {
   const header = request.headers['x-api-key']
   if (typeof header === 'string' && header !== '') return header
   const [scheme, value] = (request.headers.authorization ?? '').split(' ', 2)
@@ -120,7 +120,7 @@ export interface Authenticator {
    * @throws UNAUTHORIZED; FORBIDDEN for a loopback caller under a foreign name or behind a proxy;
    * STORAGE_UNAVAILABLE when the key set of tokens cannot be read
    */
-  authenticate(request: Request): Promise<Principal>
+  authenticate(request: IncomingMessage): Promise<Principal>
   /** Whether callers without credentials on this machine are let in. */
   isOpen(): Promise<boolean>
 }
@@ -129,7 +129,7 @@ export const createAuthenticator = (settings: AccessSettings, keys: Keys): Authe
   const verifyToken = tokenVerifier(settings)
   const isOpen = async (): Promise<boolean> => verifyToken === null && !(await keys.any())
 
-  const anonymous = async (request: Request): Promise<Principal> => {
+  const anonymous = async (request: IncomingMessage): Promise<Principal> => {
     if (!(await isOpen())) {
       throw unauthorized(
         'send an API key in the X-API-Key header (make one with "vigia keys create NAME --role viewer")',
@@ -193,7 +193,7 @@ export const createAuthenticator = (settings: AccessSettings, keys: Keys): Authe
  * use a reader's network position or remembered password.
  * @throws FORBIDDEN
  */
-export const assertSameOrigin = (request: Request): void => {
+export const assertSameOrigin = (request: IncomingMessage): void => {
   const { origin, host } = request.headers
   if (origin === undefined || origin === '') return
   if (!URL.canParse(origin) || new URL(origin).host !== host) {

@@ -1,5 +1,5 @@
 /** Errors on the wire: RFC 9457 problem+json, one form for all of them, never a stack trace. */
-import type { Response } from 'express'
+import type { ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { AppError, ERRORS } from '../../shared/core/errors.ts'
 import type { ErrorCode } from '../../shared/core/errors.ts'
@@ -79,16 +79,13 @@ export const asAppError = (
   return new AppError('INTERNAL', `something went wrong; the log has it under trace ${traceId}`)
 }
 
-export const sendProblem = (response: Response, error: unknown, context: ProblemContext): void => {
-  const known = asAppError(error, context)
-  if (response.headersSent) {
-    response.destroy()
-    return
-  }
+/** What an error says on the wire, headers included. */
+export const problemOf = (
+  known: AppError,
+  context: Pick<ProblemContext, 'instance' | 'traceId'>,
+): { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly text: string } => {
   const { status, title } = ERRORS[known.code]
   const { errors, details, retryAfterS, rateLimit } = known.extra
-  if (retryAfterS !== undefined) response.setHeader('Retry-After', retryAfterS)
-  for (const [name, value] of Object.entries(limitHeaders(rateLimit ?? null))) response.setHeader(name, value)
   const body: z.infer<typeof Problem> = {
     type: `urn:vigia:error:${known.code.toLowerCase()}`,
     title,
@@ -100,5 +97,26 @@ export const sendProblem = (response: Response, error: unknown, context: Problem
     ...(errors ? { errors: [...errors] } : {}),
     ...(details ? { details: { ...details } } : {}),
   }
-  response.status(status).type(PROBLEM_TYPE).send(JSON.stringify(body))
+  return {
+    status,
+    headers: {
+      'Content-Type': `${PROBLEM_TYPE}; charset=utf-8`,
+      ...(retryAfterS === undefined ? {} : { 'Retry-After': String(retryAfterS) }),
+      ...limitHeaders(rateLimit ?? null),
+    },
+    text: JSON.stringify(body),
+  }
+}
+
+export const sendProblem = (response: ServerResponse, error: unknown, context: ProblemContext): void => {
+  const known = asAppError(error, context)
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  const { status, headers, text } = problemOf(known, context)
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  response.statusCode = status
+  response.setHeader('Content-Length', Buffer.byteLength(text))
+  response.end(text)
 }

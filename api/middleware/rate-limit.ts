@@ -3,7 +3,7 @@
  * the PostgreSQL backend each process counts for itself, since a count in PostgreSQL would cost more than
  * most requests. A store that fails lets the memory of the process take over.
  */
-import type { Request, Response } from 'express'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Redis } from 'ioredis'
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import type { RateLimiterAbstract } from 'rate-limiter-flexible'
@@ -17,7 +17,11 @@ const WRITES = 60
 const READS = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** @param principal null: whoever it is has failed to prove it */
-export type RateLimit = (request: Request, response: Response, principal: Principal | null) => Promise<void>
+export type RateLimit = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  principal: Principal | null,
+) => Promise<void>
 
 const limiter = (redis: Redis | null, keyPrefix: string, points: number): RateLimiterAbstract => {
   const memory = new RateLimiterMemory({ keyPrefix, points, duration: WINDOW_S })
@@ -32,7 +36,7 @@ const limiter = (redis: Redis | null, keyPrefix: string, points: number): RateLi
 }
 
 /** What is left of the limit that binds: of writes for a write, else of requests. */
-const tell = (response: Response, limit: number, state: RateLimiterRes): void => {
+const tell = (response: ServerResponse, limit: number, state: RateLimiterRes): void => {
   response.setHeader('RateLimit-Limit', limit)
   response.setHeader('RateLimit-Remaining', Math.max(0, state.remainingPoints))
   response.setHeader('RateLimit-Reset', Math.ceil(state.msBeforeNext / 1000))
@@ -52,7 +56,7 @@ export const createRateLimit = (
     const address = request.socket.remoteAddress
     if (principal?.actor === 'local' && isLoopbackAddress(address)) return
     const caller = principal?.actor ?? `ip:${address}`
-    const isWrite = !READS.has(request.method)
+    const isWrite = !READS.has(request.method ?? 'GET')
     let limit = REQUESTS
     try {
       tell(response, limit, await requests.consume(caller))

@@ -35,7 +35,7 @@ export interface SeriesMetrics {
   breakerState(target: string, state: BreakerState): void
   /** @param seriesClass standard, short or waveform */
   trainingTook(seriesClass: string, seconds: number): void
-  trainingEnded(outcome: 'created' | 'known' | 'failed'): void
+  trainingEnded(outcome: 'created' | 'existed' | 'failed'): void
   validationRejected(code: ErrorCode): void
   rateLimited(rule: string): void
   /** Series at each level of drift, after a look at all of them. */
