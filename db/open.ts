@@ -199,14 +199,17 @@ export const openDatabase = async (options: DatabaseOptions): Promise<Database> 
 /** Whether rivals forced every try of a SERIALIZABLE transaction to start again. */
 export const lostEveryTry = (error: unknown): boolean => RETRIABLE.has(codeOf(error))
 
-/** Runs `work` in a SERIALIZABLE transaction, again (with jitter) when a rival forces it to. */
+/**
+ * Runs `work` in a SERIALIZABLE transaction, again (with jitter) when a rival forces it to.
+ * @param work is told which try it is, from 1
+ */
 export const serializable = async <T>(
   knex: Knex,
-  work: (trx: Knex.Transaction) => Promise<T>,
+  work: (trx: Knex.Transaction, attempt: number) => Promise<T>,
 ): Promise<T> => {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await knex.transaction(work, { isolationLevel: 'serializable' })
+      return await knex.transaction((trx) => work(trx, attempt), { isolationLevel: 'serializable' })
     } catch (error) {
       if (attempt >= TRANSACTION_TRIES || !RETRIABLE.has(codeOf(error))) throw error
       await delay(5 * 2 ** attempt * (0.5 + Math.random()))

@@ -46,7 +46,7 @@ export const up = async (knex: Knex): Promise<void> => {
       -- Trace id of the request that asked for it.
       add column correlation_id text,
       add column duration_ms int,
-      -- When somebody asked for an archived version to be kept again.
+      -- When somebody asked for it again: by restoring it, training it again or going back to it.
       add column restored_at timestamptz;
     create index model_versions_series on model_versions (series_id, version desc) where series_id is not null;
     create index model_versions_series_created on model_versions (created_at desc, id desc)

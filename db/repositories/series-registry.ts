@@ -260,6 +260,8 @@ const moveStable = async (
   if (found.state !== 'ready') return { kind: 'unusable', version, state: found.state }
   const from = aliases.get('stable') ?? null
   if (from === version) return { kind: 'moved', from, to: version }
+  // A clean-up under way that found it without an alias looks at the row again, and leaves it.
+  await trx('model_versions').where({ series_id: seriesId, version }).update({ restored_at: trx.fn.now() })
   await setAlias(trx, seriesId, 'stable', version)
   await audit(trx, by, 'series.rollback', `series/${seriesId}`, { stable: from }, { stable: version })
   return { kind: 'moved', from, to: version }

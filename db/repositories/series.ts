@@ -28,8 +28,10 @@ export const SERIES_FAMILY = 'anomaly_detector'
 /** SQL: the registry name of the model of a series, in the collation of the names of all models and their indexes. */
 export const modelOf = (id: string): string => `('anomaly_detector/series/' || ${id} collate "default")`
 const LOCK_NOT_AVAILABLE = '55P03'
+/** Any fixed number that nothing else in the database locks. */
+const APPEND_LOCK = 7_164_444_004
 /** A turn takes milliseconds; whoever waits longer than this waits for something that is stuck. */
-const LONGEST_TURN_MS = 10_000
+const LONGEST_TURN_MS = 5000
 const TURN_WAIT_MS = 10
 /** What somebody asked back stays at least so long. */
 const RESTORED_FOR = `interval '30 days'`
@@ -111,9 +113,25 @@ export const stableOf = async (trx: Knex.Transaction, seriesId: string): Promise
   return rows[0]?.version ?? null
 }
 
+/** Thrown to leave a transaction that would have had to wait. */
+class Taken extends Error {}
+
 /**
- * In SERIALIZABLE transactions a wait for a row ends in 40001 as soon as its holder has changed it, for every
- * waiter at once. So whoever finds the series taken leaves, comes back after a moment, and uses up no try.
+ * Appends share the registry until one of them has lost a race: PostgreSQL takes rows of different series on one
+ * page of an index, or in a small table, for a conflict. Its next try has the registry for itself.
+ */
+const takeRegistry = async (trx: Knex.Transaction, alone: boolean): Promise<void> => {
+  const lock = alone ? 'pg_try_advisory_xact_lock' : 'pg_try_advisory_xact_lock_shared'
+  const { rows } = (await trx.raw(`select ${lock}(?) as granted`, [APPEND_LOCK])) as {
+    rows: { granted: boolean }[]
+  }
+  if (!rows[0]?.granted) throw new Taken()
+}
+
+/**
+ * A SERIALIZABLE transaction sees what was there at its first statement, so a wait for a lock ends in 40001 as
+ * soon as its holder has changed something, for every waiter at once. Whoever finds the series or the registry
+ * taken therefore leaves, comes back after a moment, and uses up no try.
  */
 const inTurn = async <T>(
   db: Knex,
@@ -123,17 +141,22 @@ const inTurn = async <T>(
   const conflict = (cause: unknown): AppError =>
     new AppError(
       'VERSION_CONFLICT',
-      `others kept adding versions to series ${seriesId}; train it again`,
+      `others kept adding versions beside series ${seriesId}; train it again`,
       { retryAfterS: 1 },
       { cause },
     )
   const deadline = performance.now() + LONGEST_TURN_MS
+  let lost = false
   for (;;) {
     try {
-      return await serializable(db, work)
+      return await serializable(db, async (trx, attempt) => {
+        lost ||= attempt > 1
+        await takeRegistry(trx, lost)
+        return work(trx)
+      })
     } catch (error) {
       if (lostEveryTry(error)) throw conflict(error)
-      if (codeOf(error) !== LOCK_NOT_AVAILABLE) throw error
+      if (!(error instanceof Taken) && codeOf(error) !== LOCK_NOT_AVAILABLE) throw error
       if (performance.now() > deadline) throw conflict(error)
       await delay(TURN_WAIT_MS * (0.5 + Math.random()))
     }

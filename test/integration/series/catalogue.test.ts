@@ -15,6 +15,7 @@ import type { SeriesVersion } from '../../../shared/series/series.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
 import { rejectionOf } from '../../support/entities.ts'
+import { eventually } from '../../support/eventually.ts'
 import { openSeriesStore, SHORT } from '../../support/series.ts'
 import type { SeriesStore } from '../../support/series.ts'
 
@@ -268,6 +269,25 @@ describe('the catalogue of series', () => {
       expect(await isThere(archivedPathOf(archived.artifactUri))).to.equal(true)
       expect(await isThere(archivedPathOf(archived.tailUri ?? ''))).to.equal(true)
       expect((await catalogue.version(other, 1)).state).to.equal('ready')
+    })
+
+    it('leaves a version that is made stable while it looks', async () => {
+      for (const n of [1, 2, 3]) await system.train(id, { data: `${id} ${n}` })
+      // The clean-up has chosen v1 and waits for its row, which a rollback holds.
+      let cleaned: Promise<unknown> | undefined
+      await knex.transaction(async (trx) => {
+        await trx('model_versions').where({ series_id: id, version: 1 }).forUpdate().first('id')
+        cleaned = system.store.seriesRegistry.archiveOld(1)
+        await eventually('the clean-up waits', async () => {
+          const { rows } = (await knex.raw(
+            `select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%row_number()%'`,
+          )) as { rows: unknown[] }
+          return rows.length > 0
+        })
+        await trx('model_versions').where({ series_id: id, version: 1 }).update({ restored_at: trx.fn.now() })
+      })
+      await cleaned
+      expect(await stateOf(1)).to.equal('ready')
     })
 
     it('moves files that were left when their worker died', async () => {

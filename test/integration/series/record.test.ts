@@ -139,7 +139,7 @@ describe('the record of series', () => {
     })
 
     it('numbers many series at once, each from 1', async () => {
-      const ids = Array.from({ length: 12 }, (_, i) => `${id}_${i}`)
+      const ids = Array.from({ length: 24 }, (_, i) => `${id}_${i}`)
       await Promise.all(
         ids.map(async (one) => {
           for (const data of ['a', 'b', 'c']) await system.train(one, { data: `${one} ${data}` })
@@ -251,6 +251,17 @@ describe('the record of series', () => {
       expect(refused.message).to.contain('axial, radial')
       expect(await numbers()).to.deep.equal([1])
     })
+
+    it('gives up with VERSION_CONFLICT when the series stays taken, and using up no number', async () => {
+      await system.train(id, { data: `${id} 1` })
+      await knex.transaction(async (trx) => {
+        await trx('series').where({ id }).forUpdate().first('id')
+        const refused = await rejectionOf(system.train(id, { data: `${id} 2` }))
+        expect(refused).to.include({ code: 'VERSION_CONFLICT' })
+        expect(refused.extra.retryAfterS).to.equal(1)
+      })
+      expect(await system.train(id, { data: `${id} 2` })).to.include({ version: 2, created: true })
+    }).timeout(60_000)
 
     it('writes nothing for a run that lost its fence', async () => {
       const series = await system.store.series.ensure(id, SHORT)
