@@ -519,6 +519,12 @@ export const runs = (knex: Knex): RunsRepository => {
       return row ? toRun(row) : null
     },
 
+    byKey: async (job, key) => {
+      const where = `select ${RUN_COLUMNS} from runs where job = ? and key = ?`
+      const [row] = await rows<RunRow>(knex, where, [job, key])
+      return row ? toRun(row) : null
+    },
+
     list: async (filter, page) => {
       const all = filtered(knex, filter)
       const [{ total = 0 } = {}] = (await all.clone().count({ total: '*' })) as { total?: number }[]

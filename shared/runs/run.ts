@@ -183,6 +183,7 @@ export interface RunsRepository {
   awaitNeeds(fence: Fence, runIds: readonly string[]): Promise<'ready' | 'waiting' | 'lost'>
 
   get(runId: string): Promise<Run | null>
+  byKey(job: string, key: string): Promise<Run | null>
   list(filter: RunFilter, page: PageRequest): Promise<Page<Run>>
   /** Null when there is no such run. */
   cancel(runId: string): Promise<Cancelled | null>

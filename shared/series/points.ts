@@ -32,6 +32,8 @@ export interface TrainingRequest {
   readonly channels: readonly string[]
   readonly frame: SeriesFrame
   readonly members: readonly MemberSpec[]
+  /** The body's, which a series made by this training keeps. */
+  readonly timestampUnit: TimestampUnit
   readonly plan: SeriesPlan
   readonly tags: Readonly<Record<string, string>>
   /** SHA-256, hex (section 4). */
