@@ -27,9 +27,10 @@ import type { ModelRegistry } from './registry/model-registry.ts'
 import type { ReportService } from './report/daily-report.ts'
 import type { RunsService } from './runs/runs-service.ts'
 import type { SchedulesService } from './schedules/schedules-service.ts'
-import type { SeriesRetentionWork, SeriesTrainingWork } from './jobs/series.ts'
+import type {SeriesRetentionWork} from './jobs/series.ts'
 import type { SeriesCatalogue } from './series/catalogue.ts'
 import type { SeriesLimits } from './series/limits.ts'
+import type { SeriesTraining } from './series/training.ts'
 import type { SourceWork } from './sync/sources.ts'
 
 export interface Services {
@@ -63,6 +64,6 @@ export interface Services {
   readonly seriesLimits: SeriesLimits
   readonly series: SeriesCatalogue
   readonly seriesRetention: SeriesRetentionWork
-  readonly seriesTraining: SeriesTrainingWork
+  readonly seriesTraining: SeriesTraining
   readonly sources: SourceWork
 }
