@@ -404,7 +404,7 @@ export const seriesRegistryStore = (db: Knex): SeriesRegistryStore => ({
     const rows = (await db('runs')
       .where({ job: 'train.series' })
       .whereIn('status', ['queued', 'running'])
-      .select(db.raw(`payload->>'fingerprint' as fingerprint`))) as { fingerprint: string }[]
-    return new Set(rows.map(({ fingerprint }) => fingerprint))
+      .select(db.raw(`payload->>'upload' as upload`))) as { upload: string }[]
+    return new Set(rows.map(({ upload }) => upload))
   },
 })

@@ -13,6 +13,8 @@ export const TrainSeriesPayload = z.object({
   generation: z.int().min(1),
   fingerprint: Sha256,
   dataHash: Sha256,
+  /** Name of the upload. */
+  upload: Sha256,
   plan: z.enum(SERIES_PLANS),
   tags: z.record(z.string(), z.string()),
   /** Run that made a version whose file was lost since; null otherwise. Makes its repair a run of its own. */

@@ -9,6 +9,7 @@
  *
  * However often the same is asked for, at once or later, there is one version, one run and one token.
  */
+import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ComputePool } from '../compute.ts'
 import type { Clock } from '../core/clock.ts'
@@ -19,13 +20,13 @@ import { joinKey } from '../jobs/define-job.ts'
 import type { Enqueue, RunTicket } from '../jobs/enqueue.ts'
 import { trainSeries } from '../jobs/series.ts'
 import type { SeriesTrainingWork, TrainSeriesPayload } from '../jobs/series.ts'
-import type { Announcements } from '../registry/model-registry.ts'
 import type { Run, RunsRepository } from '../runs/run.ts'
+import type { SeriesCatalogue } from './catalogue.ts'
 import type { SeriesFiles } from './files.ts'
 import type { FitSeriesResult } from './fit-task.ts'
 import type { LimitCaller, LimitState, SeriesLimits } from './limits.ts'
 import type { PointsBody, SeriesContext, TrainingRequest } from './points.ts'
-import { CLASS_LIMITS, SERIES_CHANGED } from './series.ts'
+import { CLASS_LIMITS } from './series.ts'
 import type { Series, SeriesRecord, SeriesSettings, SeriesVersion } from './series.ts'
 import { decodeUpload, encodeUpload } from './upload.ts'
 
@@ -69,21 +70,27 @@ export interface SeriesTrainingSettings {
 export interface SeriesTrainingParts {
   readonly clock: Clock
   readonly record: Pick<SeriesRecord, 'byId' | 'ensure' | 'byFingerprint' | 'append'>
-  readonly files: Pick<SeriesFiles, 'save' | 'archive' | 'saveUpload' | 'readUpload' | 'removeUpload'>
+  readonly files: Pick<SeriesFiles, 'save' | 'saveUpload' | 'readUpload' | 'removeUpload'>
+  readonly catalogue: Pick<SeriesCatalogue, 'restore' | 'announce' | 'putAway'>
   readonly limits: Pick<SeriesLimits, 'spendTraining' | 'returnTraining'>
   readonly reader: {
     training(body: PointsBody, seriesId: string, context: SeriesContext): Promise<TrainingRequest>
   }
-  /** Makes an archived version ready again. */
-  readonly restore: (seriesId: string, version: number) => Promise<SeriesVersion>
   readonly runs: Pick<RunsRepository, 'byKey' | 'get'>
   readonly enqueue: Enqueue
   readonly compute: Pick<ComputePool, 'run'>
-  readonly announcements: Pick<Announcements, 'publish'>
   readonly settings: SeriesTrainingSettings
   /** For the metrics. */
-  readonly onTrained?: (outcome: 'created' | 'existed' | 'failed', seriesClass: string, seconds: number) => void
+  readonly onTrained?: (
+    outcome: 'created' | 'existed' | 'failed',
+    seriesClass: string,
+    seconds: number,
+  ) => void
 }
+
+/** Series may be trained on equal points: each has an upload of its own. */
+const uploadName = (seriesId: string, generation: number, fingerprint: string): string =>
+  createHash('sha256').update(`${seriesId}\n${generation}\n${fingerprint}`).digest('hex')
 
 const contextOf = (series: Series | null, settings: SeriesTrainingSettings): SeriesContext => {
   const seriesClass = series?.class ?? settings.class
@@ -109,7 +116,11 @@ const failureOf = (run: Run): AppError => {
   return new AppError(known, text, { details: { ...(details as object | undefined), run_id: run.id } })
 }
 
-const failed = (code: ErrorCode, message: string, details?: Readonly<Record<string, unknown>>): WorkOutcome => ({
+const failed = (
+  code: ErrorCode,
+  message: string,
+  details?: Readonly<Record<string, unknown>>,
+): WorkOutcome => ({
   status: 'failed',
   counts: { done: 0, skipped: 0, failed: 1 },
   reasons: { [code.toLowerCase()]: 1 },
@@ -129,7 +140,7 @@ const complaintsOf = ({ members }: FitSeriesResult): string =>
   members.map(({ name, error }) => `${name}: ${error ?? 'failed'}`).join('; ')
 
 export const createSeriesTraining = (parts: SeriesTrainingParts): SeriesTraining => {
-  const { record, files, limits, runs, settings, clock } = parts
+  const { record, files, catalogue, limits, runs, settings, clock } = parts
   /** Requests of this process that are starting a run, by the run's key. */
   const starting = new Map<string, Promise<{ ticket: RunTicket; limit: LimitState | null }>>()
 
@@ -146,7 +157,7 @@ export const createSeriesTraining = (parts: SeriesTrainingParts): SeriesTraining
   ): Promise<{ ticket: RunTicket; limit: LimitState | null }> => {
     const joined = await inFlight(key)
     if (joined) return { ticket: joined, limit: null }
-    const { seriesId, fingerprint } = payload
+    const { seriesId } = payload
     let limit: LimitState | null
     try {
       limit = await limits.spendTraining(seriesId, asked.caller)
@@ -160,7 +171,7 @@ export const createSeriesTraining = (parts: SeriesTrainingParts): SeriesTraining
       throw error
     }
     try {
-      await files.saveUpload(fingerprint, upload())
+      await files.saveUpload(payload.upload, upload())
       const ticket = await parts.enqueue(trainSeries, payload, {
         actor: asked.actor,
         ...(asked.traceId === null ? {} : { traceId: asked.traceId }),
@@ -193,7 +204,8 @@ export const createSeriesTraining = (parts: SeriesTrainingParts): SeriesTraining
 
     const known = series ? await record.byFingerprint(seriesId, fingerprint) : null
     if (known && known.state !== 'broken') {
-      const version = known.state === 'archived' ? await parts.restore(seriesId, known.version) : known
+      const version =
+        known.state === 'archived' ? await catalogue.restore(seriesId, known.version, asked) : known
       parts.onTrained?.('existed', context.class, 0)
       return { status: 'done', version, created: false, limit: null }
     }
@@ -212,6 +224,7 @@ export const createSeriesTraining = (parts: SeriesTrainingParts): SeriesTraining
       generation,
       fingerprint,
       dataHash: wanted.dataHash,
+      upload: uploadName(seriesId, generation, fingerprint),
       plan: wanted.plan,
       tags: { ...wanted.tags },
       repairs: known ? (known.runId ?? `v${known.version}`) : null,
@@ -241,9 +254,6 @@ export const createSeriesTraining = (parts: SeriesTrainingParts): SeriesTraining
     return { status: 'done', version, created: ended.result?.['created'] === true, limit }
   }
 
-  const announce = (seriesId: string): Promise<void> =>
-    parts.announcements.publish(SERIES_CHANGED, { series: [seriesId] })
-
   const train = async (payload: TrainSeriesPayload, context: WorkContext): Promise<WorkOutcome> => {
     const { seriesId, fingerprint } = payload
     const startMs = performance.now()
@@ -253,12 +263,11 @@ export const createSeriesTraining = (parts: SeriesTrainingParts): SeriesTraining
     // An execution before this one may have come to its end without being able to say so.
     const twin = await record.byFingerprint(seriesId, fingerprint)
     if (twin && twin.state !== 'broken') {
-      await announce(seriesId)
+      await catalogue.announce([seriesId])
       return succeeded(twin.version, twin.runId === context.fence.runId, twin.aliases.includes('stable'))
     }
-    const bytes = await files.readUpload(fingerprint)
-    if (!bytes)
-      return failed('TRAINING_FAILED', 'the points of this training are gone; send them again')
+    const bytes = await files.readUpload(payload.upload)
+    if (!bytes) return failed('TRAINING_FAILED', 'the points of this training are gone; send them again')
     const upload = decodeUpload(bytes)
     const fit = await parts.compute.run(
       'fitSeries',
@@ -311,13 +320,12 @@ export const createSeriesTraining = (parts: SeriesTrainingParts): SeriesTraining
       context.fence,
       settings.keepVersions,
     )
-    await announce(seriesId)
-    // Only the disk gains by these; the nightly clean-up does them too.
-    await Promise.all([
-      files.removeUpload(fingerprint),
-      ...appended.archived.map(({ uri }) => files.archive(uri)),
-    ]).catch((error: unknown) => {
-      context.logger.warn('files of a training remain until the next clean-up', { error: messageOf(error) })
+    await catalogue.announce([seriesId])
+    await catalogue.putAway(appended.archived)
+    await files.removeUpload(payload.upload).catch((error: unknown) => {
+      context.logger.warn('the points of a training remain until the next clean-up', {
+        error: messageOf(error),
+      })
     })
     parts.onTrained?.(appended.created ? 'created' : 'existed', upload.class, durationMs / 1000)
     return succeeded(appended.version, appended.created, appended.serving)

@@ -25,6 +25,7 @@ import type { Metrics } from '../../shared/platform/metrics.ts'
 import { migrateQueues } from '../../shared/queue/open-queues.ts'
 import type { Services } from '../../shared/services.ts'
 import type { Store } from '../../shared/store.ts'
+import { startWorkers } from '../../workers/start.ts'
 import { openTestDatabase } from './database.ts'
 import { temporaryFolder } from './folders.ts'
 
@@ -91,6 +92,8 @@ export interface TestApi {
   readonly knex: Knex
   readonly services: Services
   readonly store: Store
+  /** Root of the artifacts. */
+  readonly folder: string
   readonly metrics: Metrics
   ask(path: string, options?: Ask): Promise<Reply>
   /** Makes a key; answers it. */
@@ -103,6 +106,8 @@ export interface TestApi {
 export interface TestApiOptions {
   readonly environment?: Readonly<Record<string, string>>
   readonly clock?: Clock
+  /** Workers besides, in the same process. */
+  readonly workers?: true
   /** Where the API finds the database; default: the test database itself. */
   readonly through?: (databaseUrl: string) => Promise<string>
 }
@@ -160,11 +165,26 @@ export const openTestApi = async (options: TestApiOptions = {}): Promise<TestApi
       version: '0.0.0-test',
     })
     const { services } = open
+    if (options.workers) {
+      const workers = startWorkers({
+        queues: open.queues,
+        runs: store.runs,
+        carrier: open.carrier,
+        spawn: open.enqueuer.spawn,
+        services,
+        jobs: open.jobs,
+        logger,
+        metrics,
+        concurrency: 2,
+      })
+      lifecycle.onClose('workers', () => workers.close())
+    }
     return {
       url,
       knex: database.knex,
       services,
       store,
+      folder,
       metrics,
       ask: (path, asked) => ask(url, path, asked),
       key: async (name, role, configIds) =>
