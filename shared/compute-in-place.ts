@@ -16,6 +16,7 @@ const HANDLERS: Handlers = {
   fit: fitBatch,
   detect: detectBatch,
   fitClassifier: async (task) => (await import('./classification/fit-classifier.ts')).fitClassifier(task),
+  fitSeries: async (task) => (await import('./series/fit-series.ts')).fitSeries(task),
   // Its packages are heavy, and most processes never forecast.
   forecast: async (task) => (await import('./forecasting/forecast-batch.ts')).forecastBatch(task),
   forecastSeries: async (task) => (await import('./forecasting/series-batch.ts')).forecastSeriesBatch(task),

@@ -6,6 +6,7 @@ import type { DetectResult, DetectTask } from './detection/detect-batch.ts'
 import type { ForecastResult, ForecastTask } from './forecasting/forecast-batch.ts'
 import type { SeriesResult, SeriesTask } from './forecasting/series-batch.ts'
 import type { FitClassifierResult, FitClassifierTask } from './classification/fit-classifier.ts'
+import type { FitSeriesResult, FitSeriesTask } from './series/fit-task.ts'
 import type { FitTask, FitResult } from './training/fit-batch.ts'
 
 /** Every kind of task: what goes to the thread and what comes back. */
@@ -18,6 +19,8 @@ export interface ComputeTasks {
   readonly detect: { readonly input: DetectTask; readonly output: DetectResult }
   /** Forecasts a batch of entities; the first of a thread loads the forecasting packages. */
   readonly forecast: { readonly input: ForecastTask; readonly output: ForecastResult }
+  /** Fits the members of a series model. */
+  readonly fitSeries: { readonly input: FitSeriesTask; readonly output: FitSeriesResult }
   /** Forecasts series that belong to no entity. */
   readonly forecastSeries: { readonly input: SeriesTask; readonly output: SeriesResult }
 }

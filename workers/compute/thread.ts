@@ -31,6 +31,13 @@ export const forecast: Handler<'forecast'> = async (task) => {
   return handOver(result, forecastBuffers(result))
 }
 
+export const fitSeries: Handler<'fitSeries'> = async (task) => {
+  const { fitSeries: run } = await import('../../shared/series/fit-series.ts')
+  const result = await run(task)
+  const buffers = [result.artifact, result.tail].flatMap((bytes) => (bytes ? [bytes.buffer as ArrayBuffer] : []))
+  return handOver(result, buffers)
+}
+
 export const forecastSeries: Handler<'forecastSeries'> = async (task) => {
   const { forecastSeriesBatch, seriesBuffers } = await import('../../shared/forecasting/series-batch.ts')
   const result = await forecastSeriesBatch(task)

@@ -42,7 +42,7 @@ describe('the series service', function () {
   it('trains P with a z-score and answers with its version and hashes (example 1)', async () => {
     const reply = await train('example_1', { ...P, ...Z })
     expect(reply.status, reply.text).to.equal(201)
-    expect(reply.headers.location).to.equal('/api/v1/series/example_1/versions/v1')
+    expect(reply.headers['location']).to.equal('/api/v1/series/example_1/versions/v1')
     expect(reply.body).to.deep.include({
       series_id: 'example_1',
       version: 'v1',

@@ -1,0 +1,38 @@
+/** The last points a version was trained on, kept for plots and comparisons. */
+import { decodeSafetensors, encodeSafetensors } from '../../ml/artifact/safetensors.ts'
+import type { Tensor } from '../../ml/artifact/safetensors.ts'
+import { sliceSeries } from '../../ml/series/frame.ts'
+import type { SeriesFrame } from '../../ml/series/frame.ts'
+
+const TIMES = 't'
+/** Apart from `t`, whatever a column is called. */
+const COLUMN = 'column/'
+
+/** @param points how many to keep; 0: null */
+export const encodeTail = (frame: SeriesFrame, points: number): Uint8Array | null => {
+  const n = frame.timesMs.length
+  if (points === 0 || n === 0) return null
+  const tail = sliceSeries(frame, Math.max(0, n - points), n)
+  const tensors = new Map<string, Tensor>([[TIMES, BigInt64Array.from(tail.timesMs, BigInt)]])
+  tail.names.forEach((name, i) => tensors.set(COLUMN + name, tail.columns[i] as Float64Array))
+  return encodeSafetensors(tensors, new Map())
+}
+
+/** @throws ArtifactFormatError when the file was cut */
+export const readTail = (bytes: Uint8Array): SeriesFrame => {
+  // Views need the file at a multiple of 8; what was read may lie anywhere.
+  const { tensors } = decodeSafetensors(bytes.byteOffset % 8 === 0 ? bytes : bytes.slice())
+  const names = [...tensors.keys()]
+    .filter((name) => name.startsWith(COLUMN))
+    .map((name) => name.slice(COLUMN.length))
+    .sort()
+  const times = tensors.get(TIMES)
+  return {
+    names,
+    timesMs: Float64Array.from(times instanceof BigInt64Array ? times : [], Number),
+    columns: names.map((name) => {
+      const column = tensors.get(COLUMN + name)
+      return column instanceof Float64Array ? column : new Float64Array(0)
+    }),
+  }
+}
