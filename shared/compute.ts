@@ -6,6 +6,7 @@ import type { DetectResult, DetectTask } from './detection/detect-batch.ts'
 import type { ForecastResult, ForecastTask } from './forecasting/forecast-batch.ts'
 import type { SeriesResult, SeriesTask } from './forecasting/series-batch.ts'
 import type { FitClassifierResult, FitClassifierTask } from './classification/fit-classifier.ts'
+import type { ReadResult, ReadTask } from './series/point-reader.ts'
 import type { FitSeriesResult, FitSeriesTask } from './series/fit-task.ts'
 import type { FitTask, FitResult } from './training/fit-batch.ts'
 
@@ -21,6 +22,8 @@ export interface ComputeTasks {
   readonly forecast: { readonly input: ForecastTask; readonly output: ForecastResult }
   /** Fits the members of a series model. */
   readonly fitSeries: { readonly input: FitSeriesTask; readonly output: FitSeriesResult }
+  /** Reads a large body with points. */
+  readonly readPoints: { readonly input: ReadTask; readonly output: ReadResult }
   /** Forecasts series that belong to no entity. */
   readonly forecastSeries: { readonly input: SeriesTask; readonly output: SeriesResult }
 }

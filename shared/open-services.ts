@@ -44,6 +44,8 @@ import { createRunsService } from './runs/runs-service.ts'
 import { createSchedulesService } from './schedules/schedules-service.ts'
 import { noLimits } from './series/limits.ts'
 import type { LimitCounters } from './series/limit-counter.ts'
+import { createPointReader } from './series/point-reader.ts'
+import { createSeriesTraining } from './series/training.ts'
 import { createSeriesLimits } from './series/series-limits.ts'
 import { createSeriesCatalogue } from './series/catalogue.ts'
 import { createSeriesRetention } from './series/series-retention.ts'
@@ -148,6 +150,14 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     logger,
     defaultClass: config.SERIES_CLASS,
   })
+  const seriesLimits = options.limitCounters
+    ? createSeriesLimits({ ...options.limitCounters, onRefused: (rule) => metrics.rateLimited(rule) })
+    : noLimits
+  const pointReader = createPointReader({
+    compute,
+    offloadBytes: config.PARSE_OFFLOAD_MB * MEBIBYTE,
+    onRefused: (code) => metrics.validationRejected(code),
+  })
   const services: Services = {
     clock,
     tracer: options.tracer ?? noTracer,
@@ -234,11 +244,28 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       catalogue: series,
       keepVersions: config.SERIES_KEEP_VERSIONS,
     }),
-    // Until training is here, nobody can ask for it either.
-    seriesTraining: { train: () => Promise.reject(new Error('no training of series yet')) },
-    seriesLimits: options.limitCounters
-      ? createSeriesLimits({ ...options.limitCounters, onRefused: (rule) => metrics.rateLimited(rule) })
-      : noLimits,
+    seriesTraining: createSeriesTraining({
+      clock,
+      record: store.series,
+      files: store.seriesFiles,
+      catalogue: series,
+      limits: seriesLimits,
+      reader: pointReader,
+      runs: store.runs,
+      enqueue: enqueuer.enqueue,
+      compute,
+      settings: {
+        class: config.SERIES_CLASS,
+        models: config.SERIES_MODELS,
+        keepPoints: config.SERIES_KEEP_POINTS,
+        keepVersions: config.SERIES_KEEP_VERSIONS,
+      },
+      onTrained: (outcome, seriesClass, seconds) => {
+        metrics.trainingEnded(outcome)
+        if (outcome !== 'existed') metrics.trainingTook(seriesClass, seconds)
+      },
+    }),
+    seriesLimits,
     sources: createSources({ configs }),
     forecasting: createForecasting({
       store: store.forecasts,

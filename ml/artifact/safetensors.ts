@@ -58,6 +58,8 @@ export class ArtifactFormatError extends Error {
 
 export interface Container {
   readonly tensors: ReadonlyMap<string, Tensor>
+  /** Lengths of the dimensions, one or two; a tensor itself is flat, row after row. */
+  readonly shapes: ReadonlyMap<string, readonly number[]>
   readonly metadata: ReadonlyMap<string, string>
   /** The tensor bytes, which a checksum in the metadata can cover. */
   readonly data: Uint8Array
@@ -150,6 +152,7 @@ const readMetadata = (value: unknown): Map<string, string> => {
 interface Entry {
   readonly name: string
   readonly type: TensorType
+  readonly shape: readonly number[]
   readonly length: number
   readonly begin: number
   readonly end: number
@@ -165,9 +168,11 @@ const readEntry = (name: string, value: unknown, dataLength: number): Entry => {
   const type = typeof dtype === 'string' ? TYPES.get(dtype) : undefined
   if (!type)
     throw new ArtifactFormatError(`tensor ${name} has the unknown type ${String(dtype).slice(0, 20)}`)
-  if (!Array.isArray(shape) || shape.length !== 1 || !isCount(shape[0])) {
-    throw new ArtifactFormatError(`tensor ${name} is not one-dimensional`)
+  if (!Array.isArray(shape) || shape.length < 1 || shape.length > 2 || !shape.every(isCount)) {
+    throw new ArtifactFormatError(`tensor ${name} has neither one dimension nor two`)
   }
+  const length = (shape as number[]).reduce((product, size) => product * size, 1)
+  if (!isCount(length)) throw new ArtifactFormatError(`tensor ${name} has no usable shape`)
   if (!Array.isArray(offsets) || offsets.length !== 2 || !isCount(offsets[0]) || !isCount(offsets[1])) {
     throw new ArtifactFormatError(`tensor ${name} has no usable data_offsets`)
   }
@@ -175,13 +180,13 @@ const readEntry = (name: string, value: unknown, dataLength: number): Entry => {
   if (end > dataLength || begin > end) {
     throw new ArtifactFormatError(`tensor ${name} spans bytes ${begin} to ${end} of ${dataLength}`)
   }
-  if (end - begin !== shape[0] * type.bytes) {
+  if (end - begin !== length * type.bytes) {
     throw new ArtifactFormatError(
-      `tensor ${name} has ${end - begin} bytes for ${shape[0]} values of ${type.bytes}`,
+      `tensor ${name} has ${end - begin} bytes for ${length} values of ${type.bytes}`,
     )
   }
   if (begin % type.bytes !== 0) throw new ArtifactFormatError(`tensor ${name} is not aligned`)
-  return { name, type, length: shape[0], begin, end }
+  return { name, type, shape: shape as number[], length, begin, end }
 }
 
 /**
@@ -213,6 +218,7 @@ export const decodeSafetensors = (file: Uint8Array): Container => {
         entry.type.view(file.buffer, file.byteOffset + dataStart + entry.begin, entry.length),
       ]),
     ),
+    shapes: new Map(entries.map(({ name, shape }) => [name, shape])),
     metadata: readMetadata(metadata),
     data: file.subarray(dataStart),
   }

@@ -19,7 +19,9 @@ const medianOf = (column: Float64Array, from: number, to: number, scratch: Float
     scratch[at] = value
   }
   const half = n >> 1
-  return n % 2 === 1 ? (scratch[half] as number) : ((scratch[half - 1] as number) + (scratch[half] as number)) / 2
+  return n % 2 === 1
+    ? (scratch[half] as number)
+    : ((scratch[half - 1] as number) + (scratch[half] as number)) / 2
 }
 
 const stdOf = (column: Float64Array, from: number, to: number): number => {

@@ -81,14 +81,19 @@ export const encodeBundle = (members: readonly FittedMember[], identity: BundleI
     tensors,
     new Map([
       ['format', BUNDLE_FORMAT],
-      ['algorithm_version', [...new Set(members.map(({ spec }) => ALGORITHMS[spec.family]))].sort().join(',')],
+      [
+        'algorithm_version',
+        [...new Set(members.map(({ spec }) => ALGORITHMS[spec.family]))].sort().join(','),
+      ],
       ['fingerprint', identity.fingerprint],
       ['series_id', identity.seriesId],
       ['class', identity.class],
       ['columns', JSON.stringify(identity.names)],
       [
         'members',
-        JSON.stringify(members.map(({ spec: { name, family, channels, params } }) => ({ name, family, channels, params }))),
+        JSON.stringify(
+          members.map(({ spec: { name, family, channels, params } }) => ({ name, family, channels, params })),
+        ),
       ],
     ]),
   )
@@ -138,9 +143,11 @@ const scorerOf = (head: MemberHead, names: readonly string[], take: Take): Membe
   }
   if (head.family === 'isolation_forest') {
     const [columns = 0, maxSamples = 0, offset = Number.NaN, window = -1] = take('shape', [Float64Array], 4)
-    if (!Number.isInteger(window) || window < 0 || window > 100_000) throw wrong(`member ${head.name}: its window`)
+    if (!Number.isInteger(window) || window < 0 || window > 100_000)
+      throw wrong(`member ${head.name}: its window`)
     const per = window === 0 ? 1 : SLIDING_COUNT
-    if (columns !== places.length * per) throw wrong(`member ${head.name} has other columns than its channels`)
+    if (columns !== places.length * per)
+      throw wrong(`member ${head.name} has other columns than its channels`)
     if (!Number.isInteger(maxSamples) || maxSamples < 1 || maxSamples > 1e7 || !(offset <= 0))
       throw wrong(`member ${head.name}: its forest`)
     const small = [Uint8Array, Uint16Array, Uint32Array]
@@ -170,7 +177,8 @@ const scorerOf = (head: MemberHead, names: readonly string[], take: Take): Membe
 export const openBundle = (file: Uint8Array): Bundle => {
   const { tensors, metadata } = decodeSafetensors(file)
   const format = metadata.get('format')
-  if (format !== BUNDLE_FORMAT) throw wrong(`the format ${String(format).slice(0, 40)} is not ${BUNDLE_FORMAT}`)
+  if (format !== BUNDLE_FORMAT)
+    throw wrong(`the format ${String(format).slice(0, 40)} is not ${BUNDLE_FORMAT}`)
   const algorithms: readonly string[] = Object.values(ALGORITHMS)
   for (const algorithm of (metadata.get('algorithm_version') ?? '').split(','))
     if (!algorithms.includes(algorithm)) throw wrong(`the algorithm ${algorithm.slice(0, 40)} is not known`)

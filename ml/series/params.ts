@@ -39,16 +39,25 @@ export const resolveParams = (
   const known = FAMILY_PARAMS[family]
   for (const [name, value] of Object.entries(given)) {
     const param = Object.hasOwn(known, name) ? known[name] : undefined
-    if (!param) return { problem: `${family} has no parameter ${JSON.stringify(name.slice(0, 40))}; it takes ${Object.keys(known).join(', ')}` }
+    if (!param)
+      return {
+        problem: `${family} has no parameter ${JSON.stringify(name.slice(0, 40))}; it takes ${Object.keys(known).join(', ')}`,
+      }
     const fits =
-      typeof value === 'number' && value >= param.min && value <= param.max && (!param.whole || Number.isInteger(value))
+      typeof value === 'number' &&
+      value >= param.min &&
+      value <= param.max &&
+      (!param.whole || Number.isInteger(value))
     if (!fits) {
       const kind = param.whole ? 'a whole number' : 'a number'
       return { problem: `${family}.${name} is ${kind} from ${param.min} to ${param.max}` }
     }
   }
   const params = Object.fromEntries(
-    Object.entries(known).map(([name, { fallback }]) => [name, (given[name] as number | undefined) ?? fallback]),
+    Object.entries(known).map(([name, { fallback }]) => [
+      name,
+      (given[name] as number | undefined) ?? fallback,
+    ]),
   )
   return { params }
 }

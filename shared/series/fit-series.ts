@@ -66,7 +66,13 @@ export const fitSeries = async (task: FitSeriesTask): Promise<FitSeriesResult> =
     try {
       const fit = fitMember(task, spec)
       fitted.push({ spec, fitted: fit.fitted })
-      members.push({ ...spec, status: 'ready', threshold: fit.threshold, flagRate: fit.flagRate, error: null })
+      members.push({
+        ...spec,
+        status: 'ready',
+        threshold: fit.threshold,
+        flagRate: fit.flagRate,
+        error: null,
+      })
     } catch (error) {
       members.push({ ...spec, status: 'failed', threshold: null, flagRate: null, error: messageOf(error) })
     }

@@ -25,7 +25,8 @@ import type { SeriesCatalogue } from './catalogue.ts'
 import type { SeriesFiles } from './files.ts'
 import type { FitSeriesResult } from './fit-task.ts'
 import type { LimitCaller, LimitState, SeriesLimits } from './limits.ts'
-import type { PointsBody, SeriesContext, TrainingRequest } from './points.ts'
+import type { PointReader } from './point-reader.ts'
+import type { PointsBody, SeriesContext } from './points.ts'
 import { CLASS_LIMITS } from './series.ts'
 import type { Series, SeriesRecord, SeriesSettings, SeriesVersion } from './series.ts'
 import { decodeUpload, encodeUpload } from './upload.ts'
@@ -73,9 +74,7 @@ export interface SeriesTrainingParts {
   readonly files: Pick<SeriesFiles, 'save' | 'saveUpload' | 'readUpload' | 'removeUpload'>
   readonly catalogue: Pick<SeriesCatalogue, 'restore' | 'announce' | 'putAway'>
   readonly limits: Pick<SeriesLimits, 'spendTraining' | 'returnTraining'>
-  readonly reader: {
-    training(body: PointsBody, seriesId: string, context: SeriesContext): Promise<TrainingRequest>
-  }
+  readonly reader: Pick<PointReader, 'training'>
   readonly runs: Pick<RunsRepository, 'byKey' | 'get'>
   readonly enqueue: Enqueue
   readonly compute: Pick<ComputePool, 'run'>
@@ -199,7 +198,7 @@ export const createSeriesTraining = (parts: SeriesTrainingParts): SeriesTraining
     const deadlineMs = performance.now() + asked.waitMs
     const series = await record.byId(seriesId)
     const context = contextOf(series, settings)
-    const wanted = await parts.reader.training(body, seriesId, context)
+    const wanted = await parts.reader.training(body, context)
     const { fingerprint } = wanted
 
     const known = series ? await record.byFingerprint(seriesId, fingerprint) : null

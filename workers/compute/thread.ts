@@ -38,6 +38,14 @@ export const fitSeries: Handler<'fitSeries'> = async (task) => {
   return handOver(result, buffers)
 }
 
+export const readPoints: Handler<'readPoints'> = async (task) => {
+  const { readPoints: read } = await import('../../shared/series/point-reader.ts')
+  const result = read(task)
+  const frame = 'ok' in result ? result.ok.frame : null
+  const buffers = frame ? [frame.timesMs, ...frame.columns].map(({ buffer }) => buffer as ArrayBuffer) : []
+  return handOver(result, [...new Set(buffers)])
+}
+
 export const forecastSeries: Handler<'forecastSeries'> = async (task) => {
   const { forecastSeriesBatch, seriesBuffers } = await import('../../shared/forecasting/series-batch.ts')
   const result = await forecastSeriesBatch(task)

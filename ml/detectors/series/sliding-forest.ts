@@ -98,7 +98,8 @@ export const slidingForestScorer = (
   const plain = new Float32Array(columns)
   const scratch = new Float64Array(window)
   const samples = state.forest.maxSamples
-  const normal = samples <= 1 ? 1 : 2 * (Math.log(samples - 1) + 0.5772156649015329) - (2 * (samples - 1)) / samples
+  const normal =
+    samples <= 1 ? 1 : 2 * (Math.log(samples - 1) + 0.5772156649015329) - (2 * (samples - 1)) / samples
 
   /** The column whose features, put at their medians, calm the row most. */
   const leadOf = (score: number): number => {
@@ -142,13 +143,11 @@ export const slidingForestScorer = (
       anomalous[r] = strange > threshold ? 1 : 0
       leading[r] = anomalous[r] === 1 ? leadOf(strange) : (places[0] as number)
     }
-    const expected = names.map(
-      (column, c): ExpectedBand => ({
-        column,
-        low: new Float64Array(n).fill(low[c] as number),
-        high: new Float64Array(n).fill(high[c] as number),
-      }),
-    )
+    const expected = names.map((column, c): ExpectedBand => ({
+      column,
+      low: new Float64Array(n).fill(low[c] as number),
+      high: new Float64Array(n).fill(high[c] as number),
+    }))
     return { score: scores, raw, anomalous, leading, short, expected }
   }
   return { ...member, family: 'isolation_forest', threshold, neededHistory: 0, score }

@@ -41,7 +41,9 @@ export const zscoreScorer = (
         const spread = std[c] as number
         if (spread < LEAST_STD) continue
         const place = places[c] as number
-        const gap = Math.abs(((frame.columns[place] as Float64Array)[from + r] as number) - (mean[c] as number))
+        const gap = Math.abs(
+          ((frame.columns[place] as Float64Array)[from + r] as number) - (mean[c] as number),
+        )
         const z = gap / spread
         if (z > worst) {
           worst = z
