@@ -44,6 +44,8 @@ export interface Route {
   readonly role: Role
   /** What it shows or changes is of all configs: closed to a principal that may see some only. */
   readonly allConfigs?: true
+  /** Changes nothing although it is no GET: no audit, no Idempotency-Key. */
+  readonly readOnly?: true
   /** Counts by the rules of `seriesLimits` itself: the general limit of requests and writes leaves it alone. */
   readonly ownLimits?: true
   /** Writes its row of the audit log in the transaction of what it changes, or changes nothing. */

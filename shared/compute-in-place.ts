@@ -18,6 +18,7 @@ const HANDLERS: Handlers = {
   fitClassifier: async (task) => (await import('./classification/fit-classifier.ts')).fitClassifier(task),
   fitSeries: async (task) => (await import('./series/fit-series.ts')).fitSeries(task),
   readPoints: async (task) => (await import('./series/point-reader.ts')).readPoints(task),
+  scoreSeries: async (task) => (await import('./series/score-task.ts')).scoreSeries(task),
   // Its packages are heavy, and most processes never forecast.
   forecast: async (task) => (await import('./forecasting/forecast-batch.ts')).forecastBatch(task),
   forecastSeries: async (task) => (await import('./forecasting/series-batch.ts')).forecastSeriesBatch(task),

@@ -7,6 +7,7 @@ import type { ForecastResult, ForecastTask } from './forecasting/forecast-batch.
 import type { SeriesResult, SeriesTask } from './forecasting/series-batch.ts'
 import type { FitClassifierResult, FitClassifierTask } from './classification/fit-classifier.ts'
 import type { ReadResult, ReadTask } from './series/point-reader.ts'
+import type { ScoreResult, ScoreTask } from './series/score-task.ts'
 import type { FitSeriesResult, FitSeriesTask } from './series/fit-task.ts'
 import type { FitTask, FitResult } from './training/fit-batch.ts'
 
@@ -22,6 +23,8 @@ export interface ComputeTasks {
   readonly forecast: { readonly input: ForecastTask; readonly output: ForecastResult }
   /** Fits the members of a series model. */
   readonly fitSeries: { readonly input: FitSeriesTask; readonly output: FitSeriesResult }
+  /** Judges many rows by the members of a series model. */
+  readonly scoreSeries: { readonly input: ScoreTask; readonly output: ScoreResult }
   /** Reads a large body with points. */
   readonly readPoints: { readonly input: ReadTask; readonly output: ReadResult }
   /** Forecasts series that belong to no entity. */

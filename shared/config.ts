@@ -110,6 +110,9 @@ export const ConfigSchema = z.object({
     .describe('Families a training makes when it names none, the primary first'),
   SERIES_KEEP_POINTS: whole(5000, 0, 100_000).describe('Last points kept with a version, for its plot'),
   SERIES_KEEP_VERSIONS: whole(10, 1, 1000).describe('Newest versions of a series that are not archived'),
+  MODEL_CACHE_TTL_S: whole(0, 0, 86_400).describe(
+    'Seconds a series model is kept in memory. 0: until there is no room',
+  ),
   ALIAS_REFRESH_S: whole(60, 1, 300).describe(
     'Seconds after which the version that serves is looked up again',
   ),

@@ -44,6 +44,10 @@ import { createRunsService } from './runs/runs-service.ts'
 import { createSchedulesService } from './schedules/schedules-service.ts'
 import { noLimits } from './series/limits.ts'
 import type { LimitCounters } from './series/limit-counter.ts'
+import { createActivityCounter } from './series/activity-counter.ts'
+import { createModelCache } from './series/model-cache.ts'
+import { createPredictions } from './series/predictions.ts'
+import { createServedVersions } from './series/served-versions.ts'
 import { createPointReader } from './series/point-reader.ts'
 import { createSeriesTraining } from './series/training.ts'
 import { createSeriesLimits } from './series/series-limits.ts'
@@ -55,6 +59,7 @@ import { createSources } from './sync/sources.ts'
 import { createTraining } from './training/training.ts'
 
 const MEBIBYTE = 1024 * 1024
+const SECOND_MS = 1000
 
 /** Training whose outcomes are counted by entity. */
 const counted = (training: TrainingWork, metrics: Metrics): TrainingWork => {
@@ -158,9 +163,42 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     offloadBytes: config.PARSE_OFFLOAD_MB * MEBIBYTE,
     onRefused: (code) => metrics.validationRejected(code),
   })
+  const tracer = options.tracer ?? noTracer
+  const seriesModels = createModelCache({
+    files: store.seriesFiles,
+    markBroken: (version, reason) => series.markBroken(version, reason),
+    logger,
+    maxBytes: config.MODEL_CACHE_MB * MEBIBYTE,
+    maxEntries: config.MODEL_CACHE_ENTRIES,
+    ttlMs: config.MODEL_CACHE_TTL_S * SECOND_MS,
+    timeoutMs: config.LOAD_TIMEOUT_MS,
+    onRequest: (result) => metrics.seriesCacheRequest(result),
+    onLoaded: (seconds, entries) => {
+      metrics.modelLoaded('store', seconds)
+      metrics.modelCacheEntries(entries)
+    },
+    onBreaker: (state) => metrics.breakerState('artifacts', state),
+    span: ({ seriesId, version }, work) => tracer.span('model.load', { series_id: seriesId, version }, work),
+  })
+  lifecycle.onClose('series models in memory', () => seriesModels.close())
+  const served = createServedVersions({
+    record: store.series,
+    announcements,
+    clock,
+    refreshMs: config.ALIAS_REFRESH_S * SECOND_MS,
+    onBreaker: (state) => metrics.breakerState('registry', state),
+  })
+  lifecycle.onClose('versions in memory', () => served.close())
+  const activity = createActivityCounter({
+    activity: store.seriesActivity,
+    clock,
+    logger,
+    onZscores: (counts, sum) => metrics.zscoresCounted(counts, sum),
+  })
+  lifecycle.onClose('counts of predictions', () => activity.close())
   const services: Services = {
     clock,
-    tracer: options.tracer ?? noTracer,
+    tracer,
     keys: createKeys(store.keys, clock),
     audit: store.audit,
     configs,
@@ -266,6 +304,21 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       },
     }),
     seriesLimits,
+    predictions: createPredictions({
+      clock,
+      served,
+      mostPredicted: (since, limit) => store.series.mostPredicted(since, limit),
+      models: seriesModels,
+      reader: pointReader,
+      limits: seriesLimits,
+      activity,
+      compute,
+      metrics,
+      warnPastDays: config.WARN_PAST_DAYS,
+      warnFutureHours: config.WARN_FUTURE_HOURS,
+      warmupModels: config.WARMUP_MODELS,
+      span: ({ seriesId, version }, work) => tracer.span('inference', { series_id: seriesId, version }, work),
+    }),
     sources: createSources({ configs }),
     forecasting: createForecasting({
       store: store.forecasts,

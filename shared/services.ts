@@ -30,6 +30,7 @@ import type { SchedulesService } from './schedules/schedules-service.ts'
 import type { SeriesRetentionWork } from './jobs/series.ts'
 import type { SeriesCatalogue } from './series/catalogue.ts'
 import type { SeriesLimits } from './series/limits.ts'
+import type { Predictions } from './series/predictions.ts'
 import type { SeriesTraining } from './series/training.ts'
 import type { SourceWork } from './sync/sources.ts'
 
@@ -65,5 +66,6 @@ export interface Services {
   readonly series: SeriesCatalogue
   readonly seriesRetention: SeriesRetentionWork
   readonly seriesTraining: SeriesTraining
+  readonly predictions: Predictions
   readonly sources: SourceWork
 }

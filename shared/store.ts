@@ -23,6 +23,7 @@ import type { HousekeepingStore } from './retention/retention.ts'
 import type { ReportStore } from './report/daily-report.ts'
 import type { RunsRepository } from './runs/run.ts'
 import type { SchedulesRepository } from './schedules/schedule.ts'
+import type { SeriesActivity } from './series/activity.ts'
 import type { SeriesFiles } from './series/files.ts'
 import type { SeriesRegistryStore } from './series/registry-store.ts'
 import type { SeriesRecord } from './series/series.ts'
@@ -54,6 +55,7 @@ export interface Store {
   readonly runs: RunsRepository
   readonly schedules: SchedulesRepository
   readonly series: SeriesRecord
+  readonly seriesActivity: SeriesActivity
   readonly seriesFiles: SeriesFiles
   readonly seriesRegistry: SeriesRegistryStore
   readonly trainable: TrainableEntities

@@ -155,7 +155,7 @@ export const serveRoute = (route: Route, options: ServeOptions): RequestHandler 
       },
       services,
     )
-    if (route.method !== 'get' && !route.ownAudit) {
+    if (route.method !== 'get' && !route.ownAudit && !route.readOnly) {
       const entry: AuditEntry = {
         actor: principal.actor,
         action: `${route.method.toUpperCase()} ${route.path}`,
@@ -222,7 +222,7 @@ export const serveRoute = (route: Route, options: ServeOptions): RequestHandler 
 
   const keyOf = (request: Request): string | null => {
     const key = request.headers['idempotency-key']
-    if (route.method !== 'post' || typeof key !== 'string') return null
+    if (route.method !== 'post' || route.readOnly || typeof key !== 'string') return null
     if (!IDEMPOTENCY_KEY.test(key)) {
       throw new AppError('INVALID_REQUEST', 'Idempotency-Key: must be 1 to 200 visible ASCII characters')
     }

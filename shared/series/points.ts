@@ -47,6 +47,8 @@ export interface PredictionRequest {
   readonly frame: SeriesFrame
   /** First row to judge. */
   readonly from: number
+  /** Of the times in the body, and so of those in the reply. */
+  readonly timestampUnit: TimestampUnit
   /** Member names; null: the primary; 'all'. */
   readonly models: readonly string[] | 'all' | null
   /** Rows with a value outside its plausible range, ascending; they are judged and warned of. */

@@ -215,7 +215,8 @@ export const toPrediction = (
   const timesMs = checkTimes(columns.times, unit)
   const values = checkValues(columns, rules)
   const frame = frameOf(timesMs, values)
-  if (!raw.context || raw.context.n === 0) return { frame, from: 0, models, outOfRange: values.outOfRange }
+  if (!raw.context || raw.context.n === 0)
+    return { frame, from: 0, timestampUnit: unit, models, outOfRange: values.outOfRange }
   const before = raw.context
   if (before.n > MOST_CONTEXT) throw invalid(`context has at most ${MOST_CONTEXT} rows, got ${before.n}`)
   requireSame(before, context)
@@ -229,6 +230,7 @@ export const toPrediction = (
   return {
     frame: join(frameOf(beforeMs, checkValues(before, rules)), frame),
     from: before.n,
+    timestampUnit: unit,
     models,
     outOfRange: values.outOfRange.map((row) => row + before.n),
   }

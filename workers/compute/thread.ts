@@ -46,6 +46,9 @@ export const readPoints: Handler<'readPoints'> = async (task) => {
   return handOver(result, [...new Set(buffers)])
 }
 
+export const scoreSeries: Handler<'scoreSeries'> = async (task) =>
+  (await import('../../shared/series/score-task.ts')).scoreSeries(task)
+
 export const forecastSeries: Handler<'forecastSeries'> = async (task) => {
   const { forecastSeriesBatch, seriesBuffers } = await import('../../shared/forecasting/series-batch.ts')
   const result = await forecastSeriesBatch(task)

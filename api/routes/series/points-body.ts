@@ -27,6 +27,19 @@ const Model = z.union([
   }),
 ])
 
+const Context = z
+  .union([Rows, Points])
+  .describe('Rows before the points: judged by, not judged; at most 4,096')
+
+export const PredictionBody = Points.extend({
+  timestamp: z.int().optional().describe('A single point: its time, and a value per channel beside it'),
+  models: z
+    .union([z.literal('all'), z.array(z.string())])
+    .optional()
+    .describe('Default: the primary'),
+  context: Context.optional(),
+}).meta({ id: 'SeriesPredictionBody' })
+
 export const TrainingBody = Points.extend({
   models: z.array(Model).max(64).optional().describe('The first is primary; default SERIES_MODELS'),
   history_days: z.number().optional().describe('Keep the last so many days only'),

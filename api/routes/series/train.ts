@@ -78,6 +78,7 @@ const train = route({
   raw: true,
   forms: ['application/x-ndjson', 'application/octet-stream'],
   ownLimits: true,
+  allConfigs: true,
   reply: { 202: Queued, 201: Trained, 200: Trained },
   codes: [
     'INVALID_SERIES_ID',
@@ -123,6 +124,7 @@ const fit = route({
   raw: true,
   forms: ['application/x-ndjson', 'application/octet-stream'],
   ownLimits: true,
+  allConfigs: true,
   reply: {
     202: Queued,
     201: z.object({ series_id: z.string(), version: z.string(), points_used: z.int() }),

@@ -1,0 +1,393 @@
+/**
+ * Predictions: which version answers, what the body says, what it costs, and the verdicts of the members asked for.
+ * What is wrong on our side (a file that is missing, late or damaged) is answered by the baseline of the version,
+ * and says so.
+ */
+import { baselineScorer } from '../../ml/series/bundle.ts'
+import { channelOf } from '../../ml/series/frame.ts'
+import type { SeriesFrame } from '../../ml/series/frame.ts'
+import type { MemberRecord, MemberScores, SeriesFamily } from '../../ml/series/member.ts'
+import type { ComputePool } from '../compute.ts'
+import type { Clock } from '../core/clock.ts'
+import { AppError } from '../core/errors.ts'
+import type { Outcome } from '../platform/series-metrics.ts'
+import type { Served } from '../platform/served-series.ts'
+import type { ActivityCounter } from './activity-counter.ts'
+import { archivedVersion, unknownSeries, unknownVersion } from './catalogue.ts'
+import type { LimitCaller, LimitState, SeriesLimits } from './limits.ts'
+import type { FallbackReason, Loaded, ModelCache } from './model-cache.ts'
+import type { PointReader } from './point-reader.ts'
+import type { PointsBody, PredictionRequest, SeriesContext } from './points.ts'
+import { readItems } from './read-body.ts'
+import type { RawItem } from './read-body.ts'
+import { toPrediction } from './read-points.ts'
+import { Refused } from './refusal.ts'
+import { SERIES_ID, VersionName } from './series.ts'
+import type { ServedLookup, ServedVersion, TimestampUnit } from './series.ts'
+import type { ServedVersions, Wanted } from './served-versions.ts'
+
+/** More rows x members are judged on a thread. */
+const MOST_HERE = 50_000
+/** Requests for a thread that may wait. */
+const LONGEST_QUEUE = 1024
+const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+
+export const WARNINGS = [
+  'TIMESTAMP_FAR_PAST',
+  'TIMESTAMP_FAR_FUTURE',
+  'SHORT_CONTEXT',
+  'OUT_OF_RANGE',
+] as const
+export type Warning = (typeof WARNINGS)[number]
+
+export interface JudgedMember {
+  readonly name: string
+  readonly family: SeriesFamily
+  /** Of what answered. */
+  readonly threshold: number
+  readonly scores: MemberScores
+  /** Why the baseline answered; null: the member did. */
+  readonly fallback: FallbackReason | null
+}
+
+export interface Prediction {
+  readonly version: ServedVersion
+  readonly frame: SeriesFrame
+  /** First row that was judged. */
+  readonly from: number
+  readonly timestampUnit: TimestampUnit
+  /** The first is primary among those asked for. */
+  readonly members: readonly JudgedMember[]
+  /** Rows of the frame outside their plausible range. */
+  readonly outOfRange: ReadonlySet<number>
+  /** Times before and after these are warned of. */
+  readonly pastMs: number
+  readonly futureMs: number
+}
+
+export interface PredictionAsked {
+  readonly caller: LimitCaller
+}
+
+export interface Predictions {
+  /**
+   * @param version null: the one `stable` names
+   * @throws MODEL_NOT_FOUND, INVALID_VERSION, VERSION_ARCHIVED, UNKNOWN_MODEL, WINDOW_TOO_SHORT, OVERLOADED,
+   * STORAGE_UNAVAILABLE, RATE_LIMITED, and what reading points refuses
+   */
+  predict(
+    seriesId: string,
+    version: number | null,
+    body: PointsBody,
+    asked: PredictionAsked,
+  ): Promise<{ readonly prediction: Prediction; readonly limit: LimitState | null }>
+  /** One result or error per item, in their order. @throws INVALID_REQUEST for a body that holds no items */
+  predictAcross(body: PointsBody, asked: PredictionAsked): Promise<readonly (Prediction | AppError)[]>
+  /** Loads what was predicted on most, so that the first requests find it. */
+  warmUp(): Promise<void>
+  /** The version and its opened members, as plots and comparisons need them. */
+  open(
+    seriesId: string,
+    version: number | null,
+  ): Promise<{ readonly version: ServedVersion; readonly loaded: Loaded }>
+}
+
+export interface PredictionMetrics {
+  predictionsCounted(family: string, outcome: Outcome, count: number): void
+  predictionServed(served: Served): void
+  inferenceTook(family: string, seconds: number): void
+  warmedUp(seconds: number): void
+}
+
+export interface PredictionsParts {
+  readonly clock: Clock
+  readonly served: ServedVersions
+  readonly mostPredicted: (since: Date, limit: number) => Promise<readonly ServedVersion[]>
+  readonly models: ModelCache
+  readonly reader: Pick<PointReader, 'prediction'>
+  readonly limits: Pick<SeriesLimits, 'spendPrediction'>
+  readonly activity: ActivityCounter
+  readonly compute: Pick<ComputePool, 'run'>
+  readonly metrics: PredictionMetrics
+  readonly warnPastDays: number
+  readonly warnFutureHours: number
+  readonly warmupModels: number
+  readonly span: <T>(version: ServedVersion, work: () => Promise<T>) => Promise<T>
+}
+
+const WARM_AT_ONCE = 8
+const WARM_HOURS = 24
+
+const contextOf = (version: ServedVersion): SeriesContext => ({
+  class: version.class,
+  channels: version.channels,
+  minPoints: 1,
+  maxPoints: Infinity,
+  ranges: version.ranges,
+  timestampUnit: version.timestampUnit,
+  defaultModels: [],
+})
+
+const requireFound = (wanted: Wanted, lookup: ServedLookup): ServedVersion => {
+  if ('found' in lookup) {
+    if (lookup.found.state === 'archived') throw archivedVersion(wanted.seriesId, lookup.found.version)
+    return lookup.found
+  }
+  if (lookup.missing === 'version' && wanted.version !== null)
+    throw unknownVersion(wanted.seriesId, wanted.version)
+  throw unknownSeries(wanted.seriesId)
+}
+
+/** The members asked for; the first of the version where none is named. */
+const membersOf = (version: ServedVersion, models: PredictionRequest['models']): readonly MemberRecord[] => {
+  const ready = version.members.filter(({ status }) => status === 'ready')
+  if (models === 'all') return ready
+  if (models === null) return ready.slice(0, 1)
+  return models.map((name) => {
+    const member = ready.find((one) => one.name === name)
+    if (member) return member
+    const known = ready.map((one) => one.name)
+    throw new AppError(
+      'UNKNOWN_MODEL',
+      `version v${version.version} of series ${version.seriesId} has no model ${JSON.stringify(name.slice(0, 40))}; it has ${known.join(', ')}`,
+      { details: { known } },
+    )
+  })
+}
+
+const countOf = (flags: Uint8Array): number => {
+  let sum = 0
+  for (const flag of flags) sum += flag
+  return sum
+}
+
+export const createPredictions = (parts: PredictionsParts): Predictions => {
+  const { clock, served, models, limits, activity, metrics } = parts
+  let queued = 0
+
+  const away = async (
+    loaded: Loaded,
+    request: PredictionRequest,
+    wanted: readonly MemberRecord[],
+  ): Promise<readonly (MemberScores | null)[] | null> => {
+    const rows = request.frame.timesMs.length - request.from
+    if (!('model' in loaded) || rows * wanted.length <= MOST_HERE) return null
+    if (queued >= LONGEST_QUEUE)
+      throw new AppError('OVERLOADED', 'too many large predictions wait; try again shortly', {
+        retryAfterS: 2,
+      })
+    queued++
+    try {
+      const { frame, from } = request
+      const names = wanted.map(({ name }) => name)
+      return await parts.compute.run('scoreSeries', {
+        bytes: loaded.model.bytes,
+        frame,
+        from,
+        members: names,
+      })
+    } finally {
+      queued--
+    }
+  }
+
+  const judge = async (version: ServedVersion, request: PredictionRequest): Promise<Prediction> => {
+    const wanted = membersOf(version, request.models)
+    const loaded: Loaded = version.state === 'broken' ? { failed: 'corrupt' } : await models.load(version)
+    const { frame, from } = request
+    const rows = frame.timesMs.length - from
+    const elsewhere = await away(loaded, request, wanted)
+    const start = performance.now()
+    let failed = 0
+    const members = wanted.map((member, i): JudgedMember => {
+      const began = performance.now()
+      const scorer = 'model' in loaded ? loaded.model.bundle.scorers.get(member.name) : undefined
+      if (scorer && from < scorer.neededHistory) {
+        throw new AppError(
+          'WINDOW_TOO_SHORT',
+          `${member.name} judges by windows of ${scorer.neededHistory + 1} rows; send ${scorer.neededHistory} rows of context before the first point`,
+          { details: { needed: scorer.neededHistory, got: from } },
+        )
+      }
+      let scores: MemberScores | null = null
+      let fallback: FallbackReason | null = 'failed' in loaded ? loaded.failed : null
+      try {
+        scores = elsewhere ? (elsewhere[i] ?? null) : (scorer?.score(frame, from) ?? null)
+        if (!scores && fallback === null) fallback = 'error'
+      } catch {
+        fallback = 'error'
+      }
+      const answer = scores ?? baselineScorer(version.baseline, frame.names).score(frame, from)
+      const odd = countOf(answer.anomalous)
+      if (fallback !== null) {
+        failed += rows
+        metrics.predictionsCounted(member.family, 'fallback', rows)
+      } else {
+        if (odd > 0) metrics.predictionsCounted(member.family, 'anomaly', odd)
+        if (rows > odd) metrics.predictionsCounted(member.family, 'normal', rows - odd)
+      }
+      metrics.inferenceTook(member.family, (performance.now() - began) / 1000)
+      return {
+        name: member.name,
+        family: member.family,
+        threshold: fallback === null ? (member.threshold ?? 0) : 0.5,
+        scores: answer,
+        fallback,
+      }
+    })
+    const [primary] = members
+    const anomalies = primary ? countOf(primary.scores.anomalous) : 0
+    activity.add({ version, frame, from, anomalies, fallback: primary?.fallback !== null })
+    metrics.predictionServed({
+      seriesId: version.seriesId,
+      version: version.version,
+      points: rows,
+      anomalies,
+      failed: failed > 0,
+      seconds: (performance.now() - start) / 1000,
+    })
+    const nowMs = clock.now().getTime()
+    return {
+      version,
+      frame,
+      from,
+      timestampUnit: request.timestampUnit,
+      members,
+      outOfRange: new Set(request.outOfRange),
+      pastMs: nowMs - parts.warnPastDays * DAY_MS,
+      futureMs: nowMs + parts.warnFutureHours * HOUR_MS,
+    }
+  }
+
+  const resolve = async (wanted: Wanted): Promise<ServedVersion> => {
+    const known = served.known(wanted)
+    if (known) return requireFound(wanted, known)
+    const [lookup] = await served.find([wanted])
+    return requireFound(wanted, lookup as ServedLookup)
+  }
+
+  const counted = async (
+    seriesId: string,
+    version: ServedVersion,
+    work: () => Promise<Prediction>,
+  ): Promise<Prediction> => {
+    try {
+      return await parts.span(version, work)
+    } catch (error) {
+      if (!(error instanceof AppError) || error.status >= 500) activity.failed(seriesId)
+      throw error
+    }
+  }
+
+  const predict: Predictions['predict'] = async (seriesId, number, body, { caller }) => {
+    const version = await resolve({ seriesId, version: number })
+    const request = await parts.reader.prediction(body, contextOf(version))
+    const limit = await limits.spendPrediction(seriesId, caller, request.frame.timesMs.length - request.from)
+    return { prediction: await counted(seriesId, version, () => judge(version, request)), limit }
+  }
+
+  const wantedOf = (item: RawItem): Wanted => {
+    const { seriesId, version } = item
+    if (typeof seriesId !== 'string' || !SERIES_ID.test(seriesId)) {
+      const shown = JSON.stringify(seriesId ?? null).slice(0, 140)
+      throw new AppError(
+        'INVALID_SERIES_ID',
+        `${shown} cannot be the id of a series; use 1 to 128 letters, digits or _`,
+      )
+    }
+    if (version === undefined || version === null) return { seriesId, version: null }
+    const parsed = VersionName.safeParse(version)
+    if (!parsed.success)
+      throw new AppError(
+        'INVALID_VERSION',
+        `${JSON.stringify(version).slice(0, 40)} is not the name of a version; they are like v3`,
+      )
+    return { seriesId, version: parsed.data }
+  }
+
+  const asAppError = (error: unknown): AppError => {
+    if (error instanceof AppError) return error
+    if (!(error instanceof Refused)) throw error
+    const { code, message, details } = error.refusal
+    return new AppError(code, message, details ? { details } : {})
+  }
+
+  const predictAcross: Predictions['predictAcross'] = async (body, { caller }) => {
+    let items: (RawItem | Refused)[]
+    try {
+      items = readItems(body)
+    } catch (error) {
+      throw asAppError(error)
+    }
+    const wanted = items.map((item): Wanted | AppError => {
+      try {
+        return item instanceof Refused ? asAppError(item) : wantedOf(item)
+      } catch (error) {
+        return asAppError(error)
+      }
+    })
+    const asked = wanted.flatMap((one) => (one instanceof AppError ? [] : [one]))
+    const lookups = asked.length > 0 ? await served.find(asked) : []
+    const results: (Prediction | AppError)[] = []
+    let next = 0
+    for (const [i, one] of wanted.entries()) {
+      if (one instanceof AppError) {
+        results.push(one)
+        continue
+      }
+      const lookup = lookups[next++] as ServedLookup
+      try {
+        const version = requireFound(one, lookup)
+        const request = toPrediction(items[i] as RawItem, {}, contextOf(version))
+        await limits.spendPrediction(one.seriesId, caller, request.frame.timesMs.length - request.from)
+        results.push(await counted(one.seriesId, version, () => judge(version, request)))
+      } catch (error) {
+        results.push(asAppError(error))
+      }
+    }
+    return results
+  }
+
+  return {
+    predict,
+    predictAcross,
+    warmUp: async () => {
+      if (parts.warmupModels === 0) return
+      const start = performance.now()
+      const since = new Date(clock.now().getTime() - WARM_HOURS * HOUR_MS)
+      const versions = await parts.mostPredicted(since, parts.warmupModels)
+      const left = [...versions]
+      const loadNext = async (): Promise<void> => {
+        for (let version = left.shift(); version; version = left.shift()) {
+          served.remember({ seriesId: version.seriesId, version: null }, { found: version })
+          await models.load(version)
+        }
+      }
+      await Promise.all(Array.from({ length: WARM_AT_ONCE }, loadNext))
+      metrics.warmedUp((performance.now() - start) / 1000)
+    },
+    open: async (seriesId, number) => {
+      const version = await resolve({ seriesId, version: number })
+      return {
+        version,
+        loaded: version.state === 'broken' ? { failed: 'corrupt' } : await models.load(version),
+      }
+    },
+  }
+}
+
+/** The channel whose column leads, of row `row` of what a member judged. */
+export const leadingChannel = (prediction: Prediction, member: JudgedMember, row: number): string =>
+  channelOf(prediction.frame.names[member.scores.leading[row] as number] ?? '')
+
+export const warningsOf = (prediction: Prediction, member: JudgedMember, row: number): readonly Warning[] => {
+  const at = prediction.from + row
+  const timeMs = prediction.frame.timesMs[at] as number
+  const warnings: Warning[] = []
+  if (timeMs < prediction.pastMs) warnings.push('TIMESTAMP_FAR_PAST')
+  if (timeMs > prediction.futureMs) warnings.push('TIMESTAMP_FAR_FUTURE')
+  if (member.scores.short[row] === 1) warnings.push('SHORT_CONTEXT')
+  if (prediction.outOfRange.has(at)) warnings.push('OUT_OF_RANGE')
+  return warnings
+}

@@ -1,0 +1,26 @@
+/** Judging many rows at once: what goes to a thread, and what comes back. */
+import { openBundle } from '../../ml/series/bundle.ts'
+import type { SeriesFrame } from '../../ml/series/frame.ts'
+import type { MemberScores } from '../../ml/series/member.ts'
+
+export interface ScoreTask {
+  /** The artifact. */
+  readonly bytes: SharedArrayBuffer
+  readonly frame: SeriesFrame
+  readonly from: number
+  readonly members: readonly string[]
+}
+
+/** Null where a member could not judge. */
+export type ScoreResult = readonly (MemberScores | null)[]
+
+export const scoreSeries = ({ bytes, frame, from, members }: ScoreTask): ScoreResult => {
+  const { scorers } = openBundle(new Uint8Array(bytes))
+  return members.map((name) => {
+    try {
+      return scorers.get(name)?.score(frame, from) ?? null
+    } catch {
+      return null
+    }
+  })
+}

@@ -1,0 +1,120 @@
+/** Predictions on the wire: JSON, a line per prediction, or tensors (series-service sections 2 and 5). */
+import { encodeSafetensors } from '../../ml/artifact/safetensors.ts'
+import type { Tensor } from '../../ml/artifact/safetensors.ts'
+import { leadingChannel, warningsOf } from './predictions.ts'
+import type { JudgedMember, Prediction } from './predictions.ts'
+
+const finite = (value: number): number | null => (Number.isFinite(value) ? value : null)
+
+export interface PredictionRow {
+  readonly model: string
+  readonly version: string
+  readonly timestamp: number
+  readonly score: number
+  readonly threshold: number
+  readonly is_anomaly: boolean
+  readonly channel: string
+  readonly raw: number | null
+  readonly expected: Readonly<Record<string, { readonly low: number | null; readonly high: number | null }>>
+  readonly fallback: boolean
+  readonly fallback_reason?: string
+  readonly warnings: readonly string[]
+}
+
+const rowOf = (prediction: Prediction, member: JudgedMember, row: number): PredictionRow => {
+  const { scores } = member
+  const timeMs = prediction.frame.timesMs[prediction.from + row] as number
+  const expected: Record<string, { low: number | null; high: number | null }> = {}
+  for (const { column, low, high } of scores.expected)
+    expected[column] = { low: finite(low[row] as number), high: finite(high[row] as number) }
+  return {
+    model: member.name,
+    version: `v${prediction.version.version}`,
+    timestamp: prediction.timestampUnit === 's' ? timeMs / 1000 : timeMs,
+    score: scores.score[row] as number,
+    threshold: member.threshold,
+    is_anomaly: scores.anomalous[row] === 1,
+    channel: leadingChannel(prediction, member, row),
+    raw: finite(scores.raw[row] as number),
+    expected,
+    fallback: member.fallback !== null,
+    ...(member.fallback === null ? {} : { fallback_reason: member.fallback }),
+    warnings: warningsOf(prediction, member, row),
+  }
+}
+
+/** Rows in the order of the points, the members of each in the order asked for. */
+export const predictionRows = (prediction: Prediction): PredictionRow[] => {
+  const rows: PredictionRow[] = []
+  const n = prediction.frame.timesMs.length - prediction.from
+  for (let row = 0; row < n; row++)
+    for (const member of prediction.members) rows.push(rowOf(prediction, member, row))
+  return rows
+}
+
+/** Whether the primary member found anything. */
+export const isAnomalous = ({ members }: Prediction): boolean =>
+  members[0]?.scores.anomalous.includes(1) ?? false
+
+export interface PredictionBody {
+  readonly series_id: string
+  readonly version: string
+  readonly is_anomaly: boolean
+  readonly predictions: readonly PredictionRow[]
+  readonly trace_id: string
+}
+
+export const toPredictionBody = (prediction: Prediction, traceId: string): PredictionBody => ({
+  series_id: prediction.version.seriesId,
+  version: `v${prediction.version.version}`,
+  is_anomaly: isAnomalous(prediction),
+  predictions: predictionRows(prediction),
+  trace_id: traceId,
+})
+
+export const toLines = (prediction: Prediction): string =>
+  predictionRows(prediction)
+    .map((row) => `${JSON.stringify(row)}\n`)
+    .join('')
+
+/** `{member}/score` F32, `/is_anomaly` U8, `/fallback` U8. */
+export const toTensors = (prediction: Prediction, traceId: string): Uint8Array => {
+  const tensors = new Map<string, Tensor>()
+  for (const { name, scores, fallback } of prediction.members) {
+    tensors.set(`${name}/score`, Float32Array.from(scores.score))
+    tensors.set(`${name}/is_anomaly`, scores.anomalous)
+    tensors.set(`${name}/fallback`, new Uint8Array(scores.anomalous.length).fill(fallback === null ? 0 : 1))
+  }
+  const metadata = new Map([
+    ['series_id', prediction.version.seriesId],
+    ['version', `v${prediction.version.version}`],
+    ['trace_id', traceId],
+  ])
+  return encodeSafetensors(tensors, metadata)
+}
+
+export const FORMS = ['application/json', 'application/x-ndjson', 'application/octet-stream'] as const
+export type Form = (typeof FORMS)[number]
+
+const quality = (params: readonly string[]): number => {
+  const q = params
+    .map((param) => /^\s*q\s*=\s*([\d.]+)\s*$/i.exec(param)?.[1])
+    .find((text) => text !== undefined)
+  return q === undefined ? 1 : Number(q)
+}
+
+/** The form a caller likes best (RFC 9110 section 12.5.1); JSON when it takes anything, or nothing of ours. */
+export const formOf = (accept: string | undefined): Form => {
+  if (accept === undefined || accept === '*/*' || accept === 'application/json') return 'application/json'
+  let best: Form = 'application/json'
+  let most = 0
+  for (const part of accept.split(',')) {
+    const [type = '', ...params] = part.split(';')
+    const form = FORMS.find((one) => one === type.trim().toLowerCase())
+    const q = quality(params)
+    if (!form || q <= most) continue
+    best = form
+    most = q
+  }
+  return best
+}
