@@ -5,7 +5,8 @@ import { isUnreachable } from '../db/open.ts'
 import { assertMigrated, openRecord, recordChecks } from '../db/record.ts'
 import { openRedis } from '../db/redis/open.ts'
 import { sharedSlots } from '../db/redis/shared-slots.ts'
-import { computeInPlace } from '../shared/compute-in-place.ts'
+import { createComputePool } from '../shared/compute/pool.ts'
+import { someInPlace } from '../shared/compute/some-in-place.ts'
 import { systemClock } from '../shared/core/clock.ts'
 import { openServices } from '../shared/open-services.ts'
 import type { ProcessParts } from '../shared/platform/run-process.ts'
@@ -23,12 +24,16 @@ export const composeApi = async (parts: ProcessParts): Promise<void> => {
   const redis =
     config.REDIS_URL === undefined ? null : await openRedis({ redisUrl: config.REDIS_URL, logger })
   if (redis) lifecycle.onClose('redis', () => redis.close())
+  // Its threads start with the first large body, and end a minute after the last.
+  const threads = createComputePool({ threads: config.COMPUTE_THREADS })
+  lifecycle.onClose('threads', () => threads.close())
+  const compute = someInPlace(threads, new Set(['readPoints', 'scoreSeries']))
   const open = await openServices({
     config,
     store: record.store,
     databaseUrl: record.url,
     announcements: channel,
-    compute: computeInPlace,
+    compute,
     clock: systemClock,
     logger,
     lifecycle,

@@ -7,7 +7,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openEmbeddedPostgres } from '../db/embedded/server.ts'
 import { silentLogger } from '../shared/platform/logger.ts'
-import { threadsFor } from '../workers/compute/pool.ts'
+import { threadsFor } from '../shared/compute/pool.ts'
 import { ACCOUNT_SHAPES } from './accounts.ts'
 import { MeasuredSystem } from './system.ts'
 

@@ -8,7 +8,7 @@ import { serveMetrics } from '../shared/platform/serve-metrics.ts'
 import { startTracing } from '../shared/platform/tracing.ts'
 import { loadTelemetry } from '../shared/queue/telemetry.ts'
 import { watchDepths } from '../shared/queue/watch-depths.ts'
-import { createComputePool } from './compute/pool.ts'
+import { createComputePool } from '../shared/compute/pool.ts'
 import { startWorkers } from './start.ts'
 
 export const composeWorkers = async (parts: ProcessParts): Promise<void> => {

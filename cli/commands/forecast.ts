@@ -8,7 +8,7 @@ import { HORIZON_MAX, HORIZON_MIN, forecastFile } from '../../shared/forecasting
 import type { FileForecast, FileForecasts } from '../../shared/forecasting/forecast-file.ts'
 import { readSeries } from '../../shared/forecasting/file/read-series.ts'
 import type { ColumnWish, SeriesFile } from '../../shared/forecasting/file/read-series.ts'
-import { createComputePool } from '../../workers/compute/pool.ts'
+import { createComputePool } from '../../shared/compute/pool.ts'
 import { printLine, remark, startProgress } from '../output.ts'
 import { renderFileForecasts } from '../forecasts/file-table.ts'
 

@@ -19,7 +19,7 @@ describe('TensorFlow.js', () => {
     'api/compose.js',
     'scheduler/compose.js',
     'workers/compose.js',
-    'workers/compute/thread.js',
+    'shared/compute/thread.js',
     'cli/program.js',
   ]) {
     it(`is not loaded with ${entry}`, async () => {

@@ -5,7 +5,7 @@ import { decodeNetwork } from '../../../../ml/classify/network.ts'
 import { Mt19937 } from '../../../../ml/rng/mt19937.ts'
 import { fitClassifier } from '../../../../shared/classification/fit-classifier.ts'
 import type { FitClassifierTask } from '../../../../shared/classification/fit-classifier.ts'
-import { createComputePool } from '../../../../workers/compute/pool.ts'
+import { createComputePool } from '../../../../shared/compute/pool.ts'
 
 const INPUTS = CLASSIFIER_INPUTS.length
 const TRAINING = 150

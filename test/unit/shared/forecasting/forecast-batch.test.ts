@@ -4,7 +4,7 @@ import type { DailyFrame, EntityHead, FrameBatch } from '../../../../ml/frame.ts
 import { forecastBatch, forecastEntities } from '../../../../shared/forecasting/forecast-batch.ts'
 import type { ForecastTask } from '../../../../shared/forecasting/forecast-batch.ts'
 import { readWasm } from '../../../../shared/forecasting/wasm.ts'
-import { createComputePool } from '../../../../workers/compute/pool.ts'
+import { createComputePool } from '../../../../shared/compute/pool.ts'
 import { buildFrame, repeat } from '../../ml/build-frame.ts'
 
 const D = 20_000

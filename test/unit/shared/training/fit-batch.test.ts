@@ -5,7 +5,7 @@ import { decodeSafetensors } from '../../../../ml/artifact/safetensors.ts'
 import type { DailyFrame } from '../../../../ml/frame.ts'
 import { buffersOf, fitBatch } from '../../../../shared/training/fit-batch.ts'
 import type { FitOutcome, FitTask, TrainedForest } from '../../../../shared/training/fit-batch.ts'
-import { warmUpFit } from '../../../../workers/compute/warm-up.ts'
+import { warmUpFit } from '../../../../shared/compute/warm-up.ts'
 
 const task = (more: Partial<FitTask> = {}): FitTask => ({
   ...warmUpFit(),

@@ -4,8 +4,8 @@
  */
 import { defaultDetectionParams } from '../../ml/detectors/params.ts'
 import type { FrameBatch } from '../../ml/frame.ts'
-import type { BatchModel, DetectTask } from '../../shared/detection/detect-batch.ts'
-import type { FitResult, FitTask } from '../../shared/training/fit-batch.ts'
+import type { BatchModel, DetectTask } from '../detection/detect-batch.ts'
+import type { FitResult, FitTask } from '../training/fit-batch.ts'
 
 const ENTITIES = 24
 const DAYS = 90

@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import { frameBuffers } from '../../../../shared/entities/frames.ts'
 import { fitBatch } from '../../../../shared/training/fit-batch.ts'
-import { createComputePool, threadsFor } from '../../../../workers/compute/pool.ts'
-import type { ThreadPool } from '../../../../workers/compute/pool.ts'
-import { warmUpFit } from '../../../../workers/compute/warm-up.ts'
+import { createComputePool, threadsFor } from '../../../../shared/compute/pool.ts'
+import type { ThreadPool } from '../../../../shared/compute/pool.ts'
+import { warmUpFit } from '../../../../shared/compute/warm-up.ts'
 import { rejectionOf } from '../../../support/entities.ts'
 import { eventually } from '../../../support/eventually.ts'
 

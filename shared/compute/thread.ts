@@ -3,9 +3,9 @@
  * so that a thread starts fast and stays small; what only forecasts need is loaded by the first of them.
  */
 import { move, transferableSymbol, valueSymbol } from 'piscina'
-import type { ComputeTasks } from '../../shared/compute.ts'
-import { detectBatch } from '../../shared/detection/detect-batch.ts'
-import { buffersOf, fitBatch } from '../../shared/training/fit-batch.ts'
+import type { ComputeTasks } from '../compute.ts'
+import { detectBatch } from '../detection/detect-batch.ts'
+import { buffersOf, fitBatch } from '../training/fit-batch.ts'
 
 type Handler<K extends keyof ComputeTasks> = (
   input: ComputeTasks[K]['input'],
@@ -21,25 +21,27 @@ export const fit: Handler<'fit'> = (task) => {
 }
 
 export const fitClassifier: Handler<'fitClassifier'> = async (task) =>
-  (await import('../../shared/classification/fit-classifier.ts')).fitClassifier(task)
+  (await import('../classification/fit-classifier.ts')).fitClassifier(task)
 
 export const detect: Handler<'detect'> = detectBatch
 
 export const forecast: Handler<'forecast'> = async (task) => {
-  const { forecastBatch, forecastBuffers } = await import('../../shared/forecasting/forecast-batch.ts')
+  const { forecastBatch, forecastBuffers } = await import('../forecasting/forecast-batch.ts')
   const result = await forecastBatch(task)
   return handOver(result, forecastBuffers(result))
 }
 
 export const fitSeries: Handler<'fitSeries'> = async (task) => {
-  const { fitSeries: run } = await import('../../shared/series/fit-series.ts')
+  const { fitSeries: run } = await import('../series/fit-series.ts')
   const result = await run(task)
-  const buffers = [result.artifact, result.tail].flatMap((bytes) => (bytes ? [bytes.buffer as ArrayBuffer] : []))
+  const buffers = [result.artifact, result.tail].flatMap((bytes) =>
+    bytes ? [bytes.buffer as ArrayBuffer] : [],
+  )
   return handOver(result, buffers)
 }
 
 export const readPoints: Handler<'readPoints'> = async (task) => {
-  const { readPoints: read } = await import('../../shared/series/point-reader.ts')
+  const { readPoints: read } = await import('../series/point-reader.ts')
   const result = read(task)
   const frame = 'ok' in result ? result.ok.frame : null
   const buffers = frame ? [frame.timesMs, ...frame.columns].map(({ buffer }) => buffer as ArrayBuffer) : []
@@ -47,10 +49,10 @@ export const readPoints: Handler<'readPoints'> = async (task) => {
 }
 
 export const scoreSeries: Handler<'scoreSeries'> = async (task) =>
-  (await import('../../shared/series/score-task.ts')).scoreSeries(task)
+  (await import('../series/score-task.ts')).scoreSeries(task)
 
 export const forecastSeries: Handler<'forecastSeries'> = async (task) => {
-  const { forecastSeriesBatch, seriesBuffers } = await import('../../shared/forecasting/series-batch.ts')
+  const { forecastSeriesBatch, seriesBuffers } = await import('../forecasting/series-batch.ts')
   const result = await forecastSeriesBatch(task)
   return handOver([...result], seriesBuffers(result))
 }

@@ -7,7 +7,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
-import type { ComputePool } from '../../shared/compute.ts'
+import type { ComputePool } from '../compute.ts'
 import { warmUpDetect, warmUpFit } from './warm-up.ts'
 
 const IDLE_MS = 60_000
