@@ -7,22 +7,58 @@ import type { Baseline, ColumnStats, DriftBins } from './member.ts'
 /** Twentieths: the quantiles 0, 5, .. 100 %. */
 const DRIFT_STEPS = 20
 
-/** Mean and population standard deviation, in two passes. */
-export const momentsOf = (values: Float64Array): { readonly mean: number; readonly std: number } => {
-  let sum = 0
-  for (const value of values) sum += value
-  const mean = sum / values.length
-  let squares = 0
-  for (const value of values) squares += (value - mean) ** 2
-  return { mean, std: Math.sqrt(squares / values.length) }
+/** A column with a smaller standard deviation barely moves: there is nothing to learn from it. */
+export const LEAST_STD = 1e-6
+
+export interface Moments {
+  readonly mean: number
+  /** Population. */
+  readonly std: number
+  readonly min: number
+  readonly max: number
 }
 
-/** Bin of a value: the number of edges at or below it, so that a bin holds its lower edge. The last edge is in. */
+/**
+ * Corrected two-pass moments (Chan, Golub & LeVeque 1983): what rounding left in the mean of the first pass is
+ * taken out by the second. A column of one value has std 0, whatever its size. NaN when it is empty.
+ */
+export const momentsOf = (column: Float64Array): Moments => {
+  const n = column.length
+  if (n === 0) return { mean: Number.NaN, std: Number.NaN, min: Number.NaN, max: Number.NaN }
+  let sum = 0
+  let min = column[0] as number
+  let max = min
+  for (let i = 0; i < n; i++) {
+    const value = column[i] as number
+    sum += value
+    if (value < min) min = value
+    else if (value > max) max = value
+  }
+  if (min === max) return { mean: min, std: 0, min, max }
+  const centre = sum / n
+  let rest = 0
+  let squares = 0
+  for (let i = 0; i < n; i++) {
+    const distance = (column[i] as number) - centre
+    rest += distance
+    squares += distance * distance
+  }
+  const correction = rest / n
+  const variance = squares / n - correction * correction
+  return { mean: centre + correction, std: Math.sqrt(Math.max(0, variance)), min, max }
+}
+
+/**
+ * The bin of a value among `edges`, which are ascending and distinct: 0 is below the first, `edges.length` above
+ * the last. A bin is closed below and open above, [edge, next edge), except the last inner one, which holds both
+ * its edges, so that no training value lies in an outer bin. A single edge belongs to the bin below it.
+ */
 export const driftBinOf = (edges: ArrayLike<number>, value: number): number => {
   const last = edges.length - 1
   if (last >= 0 && value === edges[last]) return last
   let low = 0
   let high = edges.length
+  // The number of edges at or below it.
   while (low < high) {
     const middle = (low + high) >>> 1
     if ((edges[middle] as number) <= value) low = middle + 1
@@ -31,10 +67,12 @@ export const driftBinOf = (edges: ArrayLike<number>, value: number): number => {
   return low
 }
 
+/** @param sorted ascending, not empty */
 const binsOf = (sorted: Float64Array): DriftBins => {
   const edges: number[] = []
   for (let step = 0; step <= DRIFT_STEPS; step++) {
     const edge = quantileSorted(sorted, step / DRIFT_STEPS)
+    // Interpolating between equal values can fall an ulp short: only what ascends is an edge of its own.
     if (edges.length === 0 || edge > (edges.at(-1) as number)) edges.push(edge)
   }
   const counts = Array.from({ length: edges.length + 1 }, () => 0)
@@ -51,22 +89,17 @@ export interface FrameStats {
   readonly driftBins: Readonly<Record<string, DriftBins>>
 }
 
+/** By column of `frame`, which has at least one row. */
 export const statsOf = (frame: SeriesFrame): FrameStats => {
   const stats: Record<string, ColumnStats> = {}
   const baseline: Record<string, { mean: number; std: number }> = {}
   const driftBins: Record<string, DriftBins> = {}
   frame.names.forEach((name, i) => {
     const values = frame.columns[i] as Float64Array
-    const { mean, std } = momentsOf(values)
-    const sorted = values.slice().sort()
-    stats[name] = {
-      mean,
-      std,
-      min: sorted[0] as number,
-      max: sorted.at(-1) as number,
-      quantiles: QUANTILES.map((q) => quantileSorted(sorted, q)),
-    }
-    baseline[name] = { mean, std }
+    const moments = momentsOf(values)
+    const sorted = values.toSorted()
+    stats[name] = { ...moments, quantiles: QUANTILES.map((q) => quantileSorted(sorted, q)) }
+    baseline[name] = { mean: moments.mean, std: moments.std }
     driftBins[name] = binsOf(sorted)
   })
   return { stats, baseline, driftBins }

@@ -147,7 +147,7 @@ export const readTraining = (body: PointsBody, context: SeriesContext): Read<Tra
     const columns =
       days === null ? raw.columns : cut(raw.columns, firstWithin(raw.columns.times, days, timestampUnit))
     requireCount(columns.n, context)
-    const members = resolveMembers(options['models'], columns.channels, context.defaultModels)
+    const members = resolveMembers(options['models'], columns.channels, context.defaultModels, context.class)
     const timesMs = checkTimes(columns.times, timestampUnit)
     const values = checkValues(columns, { class: context.class, ranges: context.ranges, refuseOutside: true })
     const frame = frameOf(timesMs, values)

@@ -1,6 +1,6 @@
 /** The members a training asks for, with every default filled in. */
 import { ALGORITHMS, SERIES_FAMILIES } from '../../ml/series/member.ts'
-import type { MemberSpec, SeriesFamily } from '../../ml/series/member.ts'
+import type { MemberSpec, SeriesClass, SeriesFamily } from '../../ml/series/member.ts'
 import { resolveParams } from '../../ml/series/params.ts'
 import { invalid, Refused } from './refusal.ts'
 
@@ -43,7 +43,12 @@ const channelsOf = (given: unknown, known: readonly string[], at: string): reado
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-const specOf = (given: unknown, known: readonly string[], at: string): MemberSpec => {
+const specOf = (
+  given: unknown,
+  known: readonly string[],
+  seriesClass: SeriesClass,
+  at: string,
+): MemberSpec => {
   const wanted = typeof given === 'string' ? { family: given } : given
   if (!isRecord(wanted))
     throw invalid(`${at} is the name of a family, or {name?, family, channels?, params?}`)
@@ -54,7 +59,7 @@ const specOf = (given: unknown, known: readonly string[], at: string): MemberSpe
   const channels = wanted['channels'] === undefined ? known : channelsOf(wanted['channels'], known, at)
   const given_ = wanted['params'] ?? {}
   if (!isRecord(given_)) throw invalid(`${at}.params is an object`)
-  const resolved = resolveParams(family, given_)
+  const resolved = resolveParams(family, given_, seriesClass)
   if ('problem' in resolved) throw invalid(`${at}.params: ${resolved.problem}`)
   const name =
     wanted['name'] ?? (wanted['channels'] === undefined ? family : `${family}.${channels.join('_')}`)
@@ -73,12 +78,13 @@ export const resolveMembers = (
   given: unknown,
   channels: readonly string[],
   fallback: readonly string[],
+  seriesClass: SeriesClass,
 ): readonly MemberSpec[] => {
   const wanted = typeof given === 'string' ? given.split(',').map((name) => name.trim()) : (given ?? fallback)
   if (!Array.isArray(wanted) || wanted.length === 0) throw invalid('models is a list of families or members')
   if (wanted.length > MOST_MEMBERS)
     throw invalid(`there can be ${MOST_MEMBERS} models, these are ${wanted.length}`)
-  const members = wanted.map((one: unknown, i) => specOf(one, channels, `models[${i}]`))
+  const members = wanted.map((one: unknown, i) => specOf(one, channels, seriesClass, `models[${i}]`))
   const names = new Set<string>()
   for (const { name } of members) {
     if (names.has(name)) throw invalid(`two models are called ${name}; give each a name of its own`)
