@@ -2,6 +2,7 @@
  * The Express app: trace id, probes, who asks, how often, then the route table, the board and the docs, and
  * one place for errors. Only this file and the middleware know Express.
  */
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import express from 'express'
 import type { Express, NextFunction, Request, Response } from 'express'
 import helmet from 'helmet'
@@ -66,6 +67,36 @@ const callerOf = (response: Response): Caller => ({
   traceId: localsOf(response).traceId,
 })
 
+/** The headers every reply has. */
+const secureHeaders = (): ReturnType<typeof helmet> =>
+  helmet({
+    contentSecurityPolicy: {
+      directives: {
+        defaultSrc: ["'self'"],
+        scriptSrc: ["'self'"],
+        // Bull Board and Swagger UI set styles on elements.
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        fontSrc: ["'self'", 'data:'],
+        imgSrc: ["'self'", 'data:'],
+        connectSrc: ["'self'"],
+        upgradeInsecureRequests: null,
+      },
+    },
+    // Plain HTTP behind a proxy or on a laptop must not be remembered as HTTPS.
+    strictTransportSecurity: false,
+  })
+
+/** The same as plain names and values, for what is served ahead of the app. */
+export const securityHeaders = (): Readonly<Record<string, string>> => {
+  const headers: Record<string, string> = {}
+  const recorder = {
+    setHeader: (name: string, value: string) => void (headers[name] = value),
+    removeHeader: () => {},
+  }
+  secureHeaders()({} as IncomingMessage, recorder as unknown as ServerResponse, () => {})
+  return headers
+}
+
 export const createApp = (parts: AppParts): Express => {
   const { authenticator, logger, metrics } = parts
   const app = express()
@@ -97,25 +128,8 @@ export const createApp = (parts: AppParts): Express => {
       next()
     }),
   )
-  app.use(
-    helmet({
-      contentSecurityPolicy: {
-        directives: {
-          defaultSrc: ["'self'"],
-          scriptSrc: ["'self'"],
-          // Bull Board and Swagger UI set styles on elements.
-          styleSrc: ["'self'", "'unsafe-inline'"],
-          fontSrc: ["'self'", 'data:'],
-          imgSrc: ["'self'", 'data:'],
-          connectSrc: ["'self'"],
-          upgradeInsecureRequests: null,
-        },
-      },
-      // Plain HTTP behind a proxy or on a laptop must not be remembered as HTTPS.
-      strictTransportSecurity: false,
-    }),
-  )
-
+  const secure = secureHeaders()
+  app.use(secure)
   const named =
     (route: string): express.RequestHandler =>
     (_request, response, next) => {

@@ -48,6 +48,8 @@ export interface Route {
   readonly readOnly?: true
   /** Counts by the rules of `seriesLimits` itself: the general limit of requests and writes leaves it alone. */
   readonly ownLimits?: true
+  /** Served ahead of Express; has one parameter, `:id`, and reads its body from `raw`. */
+  readonly hot?: true
   /** Writes its row of the audit log in the transaction of what it changes, or changes nothing. */
   readonly ownAudit?: true
   readonly summary: string

@@ -1,8 +1,7 @@
 /** Puts the app behind a port, and takes it away again without cutting anybody off. */
 import { createServer } from 'node:http'
-import type { Server } from 'node:http'
+import type { RequestListener, Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import type { Express } from 'express'
 import { AppError, messageOf } from '../shared/core/errors.ts'
 import type { Logger } from '../shared/platform/logger.ts'
 import type { Authenticator } from './middleware/authenticate.ts'
@@ -18,7 +17,7 @@ const LOOK_MS = 2000
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost'])
 
 export interface ListenOptions {
-  readonly app: Express
+  readonly listener: RequestListener
   readonly host: string
   /** 0: any free one. */
   readonly port: number
@@ -60,7 +59,7 @@ export const listen = async (options: ListenOptions): Promise<Listening> => {
   }
   const server = createServer(
     { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, connectionsCheckingInterval: LOOK_MS },
-    options.app,
+    options.listener,
   )
   // Node counts connections that have not asked anything yet as busy; browsers open such ahead of need.
   const silent = new Set<Socket>()

@@ -100,6 +100,19 @@ const parseJson = (request: Request, raw: Buffer): unknown => {
 const hasNul = (values: Readonly<Record<string, unknown>>): boolean =>
   Object.values(values).some((value) => typeof value === 'string' && value.includes('\0'))
 
+/** @throws FORBIDDEN */
+export const assertMay = (route: Pick<Route, 'role' | 'allConfigs'>, principal: Principal): void => {
+  if (!mayAct(principal, route.role)) {
+    throw new AppError(
+      'FORBIDDEN',
+      `this needs the role ${route.role}; ${principal.actor} has ${principal.role}`,
+    )
+  }
+  if (route.allConfigs && principal.configIds) {
+    throw new AppError('FORBIDDEN', `this concerns all configs; ${principal.actor} may see some only`)
+  }
+}
+
 export const serveRoute = (route: Route, options: ServeOptions): RequestHandler => {
   const { services, idempotency, audit, logger } = options
   const readBody = createBodyReader(options.bodyLimitBytes)
@@ -232,15 +245,7 @@ export const serveRoute = (route: Route, options: ServeOptions): RequestHandler 
   return async (request, response) => {
     const caller = options.callerOf(response)
     const { principal } = caller
-    if (!mayAct(principal, route.role)) {
-      throw new AppError(
-        'FORBIDDEN',
-        `this needs the role ${route.role}; ${principal.actor} has ${principal.role}`,
-      )
-    }
-    if (route.allConfigs && principal.configIds) {
-      throw new AppError('FORBIDDEN', `this concerns all configs; ${principal.actor} may see some only`)
-    }
+    assertMay(route, principal)
     const key = keyOf(request)
     const raw = route.stream || route.method === 'get' ? Buffer.alloc(0) : await readBody(request, response)
     const body = route.stream || route.raw ? undefined : parseJson(request, raw)

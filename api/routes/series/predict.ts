@@ -115,6 +115,7 @@ const FORMS = ['application/x-ndjson', 'application/octet-stream']
 const one = route({
   ...common,
   path: '/api/v1/series/:id/predict',
+  hot: true,
   summary: 'Whether points of a series are odd; version: ?version=v3, models: ?models=all',
   params: SeriesPath,
   body: PredictionBody,
