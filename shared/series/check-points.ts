@@ -13,8 +13,11 @@ const LAST_SECOND = 253_402_300_799
 const MOST_SAMPLES = 65_536
 const SHOWN = 60
 
-const shown = (value: unknown): string => {
-  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value))
+/** Lists and objects are named, not shown: they may be as deep as a body is long. */
+export const shown = (value: unknown): string => {
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object' && value !== null) return 'an object'
+  const text = typeof value === 'string' ? JSON.stringify(value.slice(0, SHOWN)) : String(value)
   return text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text
 }
 

@@ -12,6 +12,7 @@ import type { Clock } from '../core/clock.ts'
 import { AppError } from '../core/errors.ts'
 import type { Outcome } from '../platform/series-metrics.ts'
 import type { Served } from '../platform/served-series.ts'
+import { shown } from './check-points.ts'
 import type { ActivityCounter } from './activity-counter.ts'
 import { archivedVersion, unknownSeries, unknownVersion } from './catalogue.ts'
 import type { LimitCaller, LimitState, SeriesLimits } from './limits.ts'
@@ -290,10 +291,10 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
   const wantedOf = (item: RawItem): Wanted => {
     const { seriesId, version } = item
     if (typeof seriesId !== 'string' || !SERIES_ID.test(seriesId)) {
-      const shown = JSON.stringify(seriesId ?? null).slice(0, 140)
+      const given = shown(seriesId)
       throw new AppError(
         'INVALID_SERIES_ID',
-        `${shown} cannot be the id of a series; use 1 to 128 letters, digits or _`,
+        `${given} cannot be the id of a series; use 1 to 128 letters, digits or _`,
       )
     }
     if (version === undefined || version === null) return { seriesId, version: null }
@@ -301,7 +302,7 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
     if (!parsed.success)
       throw new AppError(
         'INVALID_VERSION',
-        `${JSON.stringify(version).slice(0, 40)} is not the name of a version; they are like v3`,
+        `${shown(version)} is not the name of a version; they are like v3`,
       )
     return { seriesId, version: parsed.data }
   }

@@ -1,4 +1,5 @@
 /** Predictions on the wire: JSON, a line per prediction, or tensors (series-service sections 2 and 5). */
+import { setImmediate } from 'node:timers/promises'
 import { encodeSafetensors } from '../../ml/artifact/safetensors.ts'
 import type { Tensor } from '../../ml/artifact/safetensors.ts'
 import { leadingChannel, warningsOf } from './predictions.ts'
@@ -43,11 +44,12 @@ const rowOf = (prediction: Prediction, member: JudgedMember, row: number): Predi
   }
 }
 
-/** Rows in the order of the points, the members of each in the order asked for. */
-export const predictionRows = (prediction: Prediction): PredictionRow[] => {
+const countOf = ({ frame, from }: Prediction): number => frame.timesMs.length - from
+
+/** Rows [from, to) in the order of the points, the members of each in the order asked for. */
+const rowsOf = (prediction: Prediction, from: number, to: number): PredictionRow[] => {
   const rows: PredictionRow[] = []
-  const n = prediction.frame.timesMs.length - prediction.from
-  for (let row = 0; row < n; row++)
+  for (let row = from; row < to; row++)
     for (const member of prediction.members) rows.push(rowOf(prediction, member, row))
   return rows
 }
@@ -68,14 +70,51 @@ export const toPredictionBody = (prediction: Prediction, traceId: string): Predi
   series_id: prediction.version.seriesId,
   version: `v${prediction.version.version}`,
   is_anomaly: isAnomalous(prediction),
-  predictions: predictionRows(prediction),
+  predictions: rowsOf(prediction, 0, countOf(prediction)),
   trace_id: traceId,
 })
 
-export const toLines = (prediction: Prediction): string =>
-  predictionRows(prediction)
-    .map((row) => `${JSON.stringify(row)}\n`)
-    .join('')
+/** Rows written at a time: a reply of many must not hold up who comes next. */
+const SLICE_ROWS = 2000
+
+export const isLong = (prediction: Prediction): boolean => countOf(prediction) > SLICE_ROWS
+
+/** The text of each slice, with a breath between two. */
+const slices = async function* (
+  prediction: Prediction,
+  write: (rows: readonly PredictionRow[]) => string,
+): AsyncGenerator<string> {
+  const n = countOf(prediction)
+  for (let from = 0; from < n; from += SLICE_ROWS) {
+    if (from > 0) await setImmediate()
+    yield write(rowsOf(prediction, from, Math.min(n, from + SLICE_ROWS)))
+  }
+}
+
+const joined = async (parts: AsyncIterable<string>, between: string): Promise<string> => {
+  const texts: string[] = []
+  for await (const part of parts) texts.push(part)
+  return texts.join(between)
+}
+
+/** The text of `toPredictionBody`. */
+export const toPredictionText = async (prediction: Prediction, traceId: string): Promise<string> => {
+  const body = toPredictionBody({ ...prediction, from: prediction.frame.timesMs.length }, traceId)
+  const [head = '', tail = ''] = JSON.stringify({ ...body, is_anomaly: isAnomalous(prediction) }).split(
+    '"predictions":[]',
+  )
+  const rows = await joined(
+    slices(prediction, (slice) => slice.map((row) => JSON.stringify(row)).join(',')),
+    ',',
+  )
+  return `${head}"predictions":[${rows}]${tail}`
+}
+
+export const toLines = (prediction: Prediction): Promise<string> =>
+  joined(
+    slices(prediction, (slice) => slice.map((row) => `${JSON.stringify(row)}\n`).join('')),
+    '',
+  )
 
 /** `{member}/score` F32, `/is_anomaly` U8, `/fallback` U8. */
 export const toTensors = (prediction: Prediction, traceId: string): Uint8Array => {

@@ -6,8 +6,10 @@ import { limitCallerOf, limitHeaders } from '../../../shared/series/limits.ts'
 import {
   formOf,
   isAnomalous,
+  isLong,
   toLines,
   toPredictionBody,
+  toPredictionText,
   toTensors,
 } from '../../../shared/series/write-predictions.ts'
 import type { PointsBody } from '../../../shared/series/points.ts'
@@ -69,12 +71,18 @@ const predict = async (input: Input, { predictions }: Pick<Services, 'prediction
   const headers = limitHeaders(limit)
   switch (formOf(input.headers.accept)) {
     case 'application/json':
-      return { status: 200, headers, body: toPredictionBody(prediction, input.traceId) }
+      if (!isLong(prediction))
+        return { status: 200, headers, body: toPredictionBody(prediction, input.traceId) }
+      return {
+        status: 200,
+        headers: { ...headers, 'content-type': 'application/json; charset=utf-8' },
+        body: await toPredictionText(prediction, input.traceId),
+      }
     case 'application/x-ndjson':
       return {
         status: 200,
         headers: { ...headers, 'content-type': 'application/x-ndjson' },
-        body: toLines(prediction),
+        body: await toLines(prediction),
       }
     case 'application/octet-stream':
       return {
