@@ -28,7 +28,7 @@ import type { Route } from './route.ts'
 
 const READS = new Set(['GET', 'HEAD', 'OPTIONS'])
 /** Pages a browser opens: it is asked for a key by its own dialogue. */
-const PAGES = [BOARD_PATH, '/docs', '/openapi.json', '/api/v1/reports/daily']
+const PAGES = [BOARD_PATH, '/plot', '/docs', '/openapi.json', '/api/v1/reports/daily']
 
 export interface AppParts {
   readonly routes: readonly Route[]

@@ -46,6 +46,7 @@ import { noLimits } from './series/limits.ts'
 import type { LimitCounters } from './series/limit-counter.ts'
 import { createActivityCounter } from './series/activity-counter.ts'
 import { createModelCache } from './series/model-cache.ts'
+import { createPlots } from './series/plot.ts'
 import { createPredictions } from './series/predictions.ts'
 import { createServedVersions } from './series/served-versions.ts'
 import { createPointReader } from './series/point-reader.ts'
@@ -196,6 +197,21 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     onZscores: (counts, sum) => metrics.zscoresCounted(counts, sum),
   })
   lifecycle.onClose('counts of predictions', () => activity.close())
+  const predictions = createPredictions({
+    clock,
+    served,
+    mostPredicted: (since, limit) => store.series.mostPredicted(since, limit),
+    models: seriesModels,
+    reader: pointReader,
+    limits: seriesLimits,
+    activity,
+    compute,
+    metrics,
+    warnPastDays: config.WARN_PAST_DAYS,
+    warnFutureHours: config.WARN_FUTURE_HOURS,
+    warmupModels: config.WARMUP_MODELS,
+    span: ({ seriesId, version }, work) => tracer.span('inference', { series_id: seriesId, version }, work),
+  })
   const services: Services = {
     clock,
     tracer,
@@ -304,21 +320,8 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       },
     }),
     seriesLimits,
-    predictions: createPredictions({
-      clock,
-      served,
-      mostPredicted: (since, limit) => store.series.mostPredicted(since, limit),
-      models: seriesModels,
-      reader: pointReader,
-      limits: seriesLimits,
-      activity,
-      compute,
-      metrics,
-      warnPastDays: config.WARN_PAST_DAYS,
-      warnFutureHours: config.WARN_FUTURE_HOURS,
-      warmupModels: config.WARMUP_MODELS,
-      span: ({ seriesId, version }, work) => tracer.span('inference', { series_id: seriesId, version }, work),
-    }),
+    predictions,
+    plots: createPlots({ catalogue: series, files: store.seriesFiles, predictions }),
     sources: createSources({ configs }),
     forecasting: createForecasting({
       store: store.forecasts,

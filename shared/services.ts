@@ -30,6 +30,7 @@ import type { SchedulesService } from './schedules/schedules-service.ts'
 import type { SeriesRetentionWork } from './jobs/series.ts'
 import type { SeriesCatalogue } from './series/catalogue.ts'
 import type { SeriesLimits } from './series/limits.ts'
+import type { Plots } from './series/plot.ts'
 import type { Predictions } from './series/predictions.ts'
 import type { SeriesTraining } from './series/training.ts'
 import type { SourceWork } from './sync/sources.ts'
@@ -67,5 +68,6 @@ export interface Services {
   readonly seriesRetention: SeriesRetentionWork
   readonly seriesTraining: SeriesTraining
   readonly predictions: Predictions
+  readonly plots: Plots
   readonly sources: SourceWork
 }
