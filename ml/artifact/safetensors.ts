@@ -171,7 +171,7 @@ const readEntry = (name: string, value: unknown, dataLength: number): Entry => {
   if (!Array.isArray(shape) || shape.length < 1 || shape.length > 2 || !shape.every(isCount)) {
     throw new ArtifactFormatError(`tensor ${name} has neither one dimension nor two`)
   }
-  const length = (shape as number[]).reduce((product, size) => product * size, 1)
+  const length = shape.reduce((product: number, size: number) => product * size, 1)
   if (!isCount(length)) throw new ArtifactFormatError(`tensor ${name} has no usable shape`)
   if (!Array.isArray(offsets) || offsets.length !== 2 || !isCount(offsets[0]) || !isCount(offsets[1])) {
     throw new ArtifactFormatError(`tensor ${name} has no usable data_offsets`)
@@ -186,7 +186,7 @@ const readEntry = (name: string, value: unknown, dataLength: number): Entry => {
     )
   }
   if (begin % type.bytes !== 0) throw new ArtifactFormatError(`tensor ${name} is not aligned`)
-  return { name, type, shape: shape as number[], length, begin, end }
+  return { name, type, shape, length, begin, end }
 }
 
 /**

@@ -600,6 +600,13 @@ const learnOffset = (scores: Float64Array, contamination: 'auto' | number): numb
   return g < 0.5 ? a + (b - a) * g : b - (b - a) * (1 - g)
 }
 
+export interface FittedForest {
+  readonly state: ForestState
+  readonly scorer: ForestScorer
+  /** score_samples of the training rows; null when the offset is not learnt from them. */
+  readonly scores: Float64Array | null
+}
+
 /**
  * Fits a forest and learns its offset.
  * @param rows row-major, n x columns, n >= 1
@@ -612,13 +619,14 @@ export const fitForest = (
   columns: number,
   params: ForestParams,
   seeds?: ForestSeeds,
-): { readonly state: ForestState; readonly scorer: ForestScorer } => {
+): FittedForest => {
   const packed = packForest(growForest(rows, n, columns, params, seeds))
   if (params.contamination === 'auto') {
     const state = { ...packed, offset: -0.5 }
-    return { state, scorer: createScorer(state) }
+    return { state, scorer: createScorer(state), scores: null }
   }
   const scorer = createScorer({ ...packed, offset: 0 })
-  const offset = learnOffset(scoreForest(scorer, rows, n), params.contamination)
-  return { state: { ...packed, offset }, scorer: { ...scorer, offset } }
+  const scores = scoreForest(scorer, rows, n)
+  const offset = learnOffset(scores, params.contamination)
+  return { state: { ...packed, offset }, scorer: { ...scorer, offset }, scores }
 }

@@ -1,54 +1,70 @@
 /**
- * What a forest sees of a series (series-service section 3): per channel the value, its difference to the row
- * before, its distance from the median of the `window` rows before, and the population standard deviation of the
- * last `window` rows. Windows count rows, not time.
+ * What a forest sees of a channel besides its value: the difference to the row before, the distance from the
+ * median of the `window` rows before, and the population standard deviation of the last `window` rows. Windows
+ * count rows, not time, and a figure depends on the rows of its window alone, wherever a request begins.
  */
 export const SLIDING_FEATURES = ['value', 'diff', 'dev', 'local_std'] as const
 export const SLIDING_COUNT = SLIDING_FEATURES.length
 
-/** Median of column[from, to), sorted in `scratch`. */
-const medianOf = (column: Float64Array, from: number, to: number, scratch: Float64Array): number => {
-  const n = to - from
-  for (let i = 0; i < n; i++) {
-    const value = column[from + i] as number
-    let at = i
-    while (at > 0 && (scratch[at - 1] as number) > value) {
-      scratch[at] = scratch[at - 1] as number
-      at--
-    }
-    scratch[at] = value
-  }
-  const half = n >> 1
-  return n % 2 === 1
-    ? (scratch[half] as number)
-    : ((scratch[half - 1] as number) + (scratch[half] as number)) / 2
-}
-
+/** Two passes over column[from, to); infinite where squares leave float64, never NaN. */
 const stdOf = (column: Float64Array, from: number, to: number): number => {
   const n = to - from
   let sum = 0
   for (let i = from; i < to; i++) sum += column[i] as number
   const mean = sum / n
   let squares = 0
-  for (let i = from; i < to; i++) squares += ((column[i] as number) - mean) ** 2
-  return Math.sqrt(squares / n)
+  for (let i = from; i < to; i++) {
+    const gap = (column[i] as number) - mean
+    squares += gap * gap
+  }
+  return Number.isNaN(squares) ? Infinity : Math.sqrt(squares / n)
+}
+
+/** In a sorted window `gone`, which is one of its values, makes way for `come`. */
+const replaceSorted = (sorted: Float64Array, gone: number, come: number): void => {
+  let low = 0
+  let high = sorted.length - 1
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((sorted[middle] as number) < gone) low = middle + 1
+    else high = middle
+  }
+  let at = low
+  for (; at + 1 < sorted.length && (sorted[at + 1] as number) < come; at++)
+    sorted[at] = sorted[at + 1] as number
+  for (; at > 0 && (sorted[at - 1] as number) > come; at--) sorted[at] = sorted[at - 1] as number
+  sorted[at] = come
 }
 
 /**
- * Writes the four features of row `row` to `out` from `at` on; NaN where rows of history are missing.
- * @param scratch at least `window` long
+ * Writes the four features of the rows [from, to) of `column`; NaN where rows of history are missing, which is
+ * never so from row `window` on.
+ * @param window at least 1
+ * @param out takes the features of row `from` from `at` on, those of the next row `stride` further
  */
-export const slidingFeatures = (
+export const writeSliding = (
   column: Float64Array,
-  row: number,
+  from: number,
+  to: number,
   window: number,
-  out: Float32Array | Float64Array,
+  out: Float32Array,
   at: number,
-  scratch: Float64Array,
+  stride: number,
 ): void => {
-  const value = column[row] as number
-  out[at] = value
-  out[at + 1] = row >= 1 ? value - (column[row - 1] as number) : Number.NaN
-  out[at + 2] = row >= window ? value - medianOf(column, row - window, row, scratch) : Number.NaN
-  out[at + 3] = row + 1 >= window ? stdOf(column, row + 1 - window, row + 1) : Number.NaN
+  const half = window >>> 1
+  const isOdd = window % 2 === 1
+  const first = Math.max(from, window)
+  // The rows before the one looked at, in order of their values.
+  const sorted = first < to ? column.slice(first - window, first).sort() : null
+  for (let row = from, place = at; row < to; row++, place += stride) {
+    const value = column[row] as number
+    out[place] = value
+    out[place + 1] = row >= 1 ? value - (column[row - 1] as number) : Number.NaN
+    if (sorted && row >= window) {
+      const upper = sorted[half] as number
+      out[place + 2] = value - (isOdd ? upper : ((sorted[half - 1] as number) + upper) / 2)
+      replaceSorted(sorted, column[row - window] as number, value)
+    } else out[place + 2] = Number.NaN
+    out[place + 3] = row + 1 >= window ? stdOf(column, row + 1 - window, row + 1) : Number.NaN
+  }
 }

@@ -1,96 +1,54 @@
-/** Fits the members of a series model, one after the other; what fails fails alone. */
+/** Fits the members of a series model, one after the other; what fails fails alone. Runs on a thread. */
 import { createHash } from 'node:crypto'
 import { fitSlidingForest } from '../../ml/detectors/series/sliding-forest.ts'
-import { zscoreScorer, ZSCORE_THRESHOLD } from '../../ml/detectors/series/zscore.ts'
-import { encodeBundle, placesOf } from '../../ml/series/bundle.ts'
-import type { FittedMember, MemberState } from '../../ml/series/bundle.ts'
-import type { MemberRecord, MemberSpec } from '../../ml/series/member.ts'
-import { momentsOf, statsOf } from '../../ml/series/stats.ts'
+import { fitZscore } from '../../ml/detectors/series/zscore.ts'
+import { encodeBundle } from '../../ml/series/bundle.ts'
+import type { BundleMember } from '../../ml/series/bundle.ts'
+import { FitError, planMember } from '../../ml/series/family.ts'
+import type { FittedMember, MemberPlan } from '../../ml/series/family.ts'
+import type { SeriesFrame } from '../../ml/series/frame.ts'
+import type { MemberRecord, MemberSpec, SeriesFamily } from '../../ml/series/member.ts'
+import { statsOf } from '../../ml/series/stats.ts'
 import { messageOf } from '../core/errors.ts'
 import type { FitSeriesResult, FitSeriesTask } from './fit-task.ts'
 import { encodeTail } from './tail.ts'
 
-interface Fit {
-  readonly fitted: MemberState
-  readonly threshold: number
-  readonly flagRate: number
+type Fit = (frame: SeriesFrame, plan: MemberPlan) => FittedMember | Promise<FittedMember>
+
+const FIT: Partial<Readonly<Record<SeriesFamily, Fit>>> = {
+  zscore: fitZscore,
+  isolation_forest: fitSlidingForest,
 }
 
-const fitZscore = ({ frame }: FitSeriesTask, spec: MemberSpec, places: readonly number[]): Fit => {
-  const moments = places.map((place) => momentsOf(frame.columns[place] as Float64Array))
-  const state = {
-    k: spec.params['k'] as number,
-    mean: Float64Array.from(moments, ({ mean }) => mean),
-    std: Float64Array.from(moments, ({ std }) => std),
-  }
-  const names = places.map((place) => frame.names[place] as string)
-  const { anomalous } = zscoreScorer(state, spec, names, places).score(frame, 0)
-  const flagged = anomalous.reduce((sum, one) => sum + one, 0)
-  return {
-    fitted: { family: 'zscore', state },
-    threshold: ZSCORE_THRESHOLD,
-    flagRate: flagged / anomalous.length,
-  }
-}
-
-const fitForestMember = (task: FitSeriesTask, spec: MemberSpec, places: readonly number[]): Fit => {
-  const { state, flagged, judged } = fitSlidingForest(
-    task.frame,
-    places,
-    spec.params,
-    task.class === 'waveform',
-  )
-  return {
-    fitted: { family: 'isolation_forest', state },
-    threshold: -state.forest.offset,
-    flagRate: flagged / judged,
-  }
-}
-
-const fitMember = (task: FitSeriesTask, spec: MemberSpec): Fit => {
-  const places = placesOf(task.frame.names, spec.channels)
-  switch (spec.family) {
-    case 'zscore':
-      return fitZscore(task, spec, places)
-    case 'isolation_forest':
-      return fitForestMember(task, spec, places)
-    case 'autoencoder':
-      throw new Error('autoencoders cannot be trained here')
-  }
+const fitMember = ({ class: seriesClass, frame }: FitSeriesTask, spec: MemberSpec): ReturnType<Fit> => {
+  const plan = planMember(spec, seriesClass === 'waveform', frame.names)
+  if (!plan) throw new FitError(`one of the channels ${spec.channels.join(', ')} is not among the points`)
+  const fit = FIT[spec.family]
+  if (!fit) throw new FitError(`members of the family ${spec.family} cannot be trained`)
+  return fit(frame, plan)
 }
 
 export const fitSeries = async (task: FitSeriesTask): Promise<FitSeriesResult> => {
-  const fitted: FittedMember[] = []
+  const fitted: BundleMember[] = []
   const members: MemberRecord[] = []
   for (const spec of task.members) {
     try {
-      const fit = fitMember(task, spec)
-      fitted.push({ spec, fitted: fit.fitted })
-      members.push({
-        ...spec,
-        status: 'ready',
-        threshold: fit.threshold,
-        flagRate: fit.flagRate,
-        error: null,
-      })
+      const member = await fitMember(task, spec)
+      fitted.push({ spec, fitted: member })
+      const { threshold, flagRate } = member
+      members.push({ ...spec, status: 'ready', threshold, flagRate, error: null })
     } catch (error) {
       members.push({ ...spec, status: 'failed', threshold: null, flagRate: null, error: messageOf(error) })
     }
   }
-  const artifact =
-    fitted.length === 0
-      ? null
-      : encodeBundle(fitted, {
-          seriesId: task.seriesId,
-          class: task.class,
-          fingerprint: task.fingerprint,
-          names: task.frame.names,
-        })
+  const { seriesId, class: seriesClass, fingerprint, frame, tailPoints } = task
+  const identity = { seriesId, class: seriesClass, fingerprint, names: frame.names }
+  const artifact = fitted.length === 0 ? null : encodeBundle(fitted, identity)
   return {
     members,
     artifact,
     artifactSha256: artifact ? createHash('sha256').update(artifact).digest('hex') : '',
-    tail: encodeTail(task.frame, task.tailPoints),
-    ...statsOf(task.frame),
+    tail: encodeTail(frame, tailPoints),
+    ...statsOf(frame),
   }
 }

@@ -1,5 +1,5 @@
 /** The last points a version was trained on, kept for plots and comparisons. */
-import { decodeSafetensors, encodeSafetensors } from '../../ml/artifact/safetensors.ts'
+import { ArtifactFormatError, decodeSafetensors, encodeSafetensors } from '../../ml/artifact/safetensors.ts'
 import type { Tensor } from '../../ml/artifact/safetensors.ts'
 import { sliceSeries } from '../../ml/series/frame.ts'
 import type { SeriesFrame } from '../../ml/series/frame.ts'
@@ -18,21 +18,23 @@ export const encodeTail = (frame: SeriesFrame, points: number): Uint8Array | nul
   return encodeSafetensors(tensors, new Map())
 }
 
-/** @throws ArtifactFormatError when the file was cut */
+/** @throws ArtifactFormatError when the file is not what `encodeTail` writes */
 export const readTail = (bytes: Uint8Array): SeriesFrame => {
   // Views need the file at a multiple of 8; what was read may lie anywhere.
   const { tensors } = decodeSafetensors(bytes.byteOffset % 8 === 0 ? bytes : bytes.slice())
-  const names = [...tensors.keys()]
-    .filter((name) => name.startsWith(COLUMN))
-    .map((name) => name.slice(COLUMN.length))
-    .sort()
   const times = tensors.get(TIMES)
+  if (!(times instanceof BigInt64Array)) throw new ArtifactFormatError('the tail has no times')
+  const names: string[] = []
+  for (const [name, tensor] of tensors) {
+    if (name === TIMES) continue
+    if (!name.startsWith(COLUMN) || !(tensor instanceof Float64Array) || tensor.length !== times.length)
+      throw new ArtifactFormatError(`tensor ${name} is no column of the tail`)
+    names.push(name.slice(COLUMN.length))
+  }
+  names.sort()
   return {
     names,
-    timesMs: Float64Array.from(times instanceof BigInt64Array ? times : [], Number),
-    columns: names.map((name) => {
-      const column = tensors.get(COLUMN + name)
-      return column instanceof Float64Array ? column : new Float64Array(0)
-    }),
+    timesMs: Float64Array.from(times, Number),
+    columns: names.map((name) => tensors.get(COLUMN + name) as Float64Array),
   }
 }

@@ -101,10 +101,20 @@ describe('ml/artifact/safetensors', () => {
     ['a tensor that is no object', fileOf({ x: 1 }), /not an object/],
     ['an unknown type', fileOf({ x: entry('F16', 4, 0, 8) }), /unknown type F16/],
     ['a type named like a method', fileOf({ x: entry('constructor', 1, 0, 8) }), /unknown type/],
-    ['two dimensions', fileOf({ x: { ...entry('F64', 1, 0, 8), shape: [1, 1] } }), /one-dimensional/],
-    ['a negative length', fileOf({ x: entry('F64', -1, 0, 8) }), /one-dimensional/],
-    ['half a value', fileOf({ x: entry('F64', 0.5, 0, 4) }), /one-dimensional/],
-    ['a length beyond 2^53', fileOf({ x: entry('F64', 2 ** 60, 0, 8) }), /one-dimensional/],
+    [
+      'three dimensions',
+      fileOf({ x: { ...entry('F64', 1, 0, 8), shape: [1, 1, 1] } }),
+      /one dimension nor two/,
+    ],
+    ['no dimension', fileOf({ x: { ...entry('F64', 1, 0, 8), shape: [] } }), /one dimension nor two/],
+    [
+      'two dimensions whose product is beyond 2^53',
+      fileOf({ x: { ...entry('F64', 1, 0, 8), shape: [2 ** 30, 2 ** 30] } }),
+      /no usable shape/,
+    ],
+    ['a negative length', fileOf({ x: entry('F64', -1, 0, 8) }), /one dimension nor two/],
+    ['half a value', fileOf({ x: entry('F64', 0.5, 0, 4) }), /one dimension nor two/],
+    ['a length beyond 2^53', fileOf({ x: entry('F64', 2 ** 60, 0, 8) }), /one dimension nor two/],
     [
       'offsets that are texts',
       fileOf({ x: { ...entry('F64', 1, 0, 8), data_offsets: ['0', '8'] } }),
@@ -135,6 +145,15 @@ describe('ml/artifact/safetensors', () => {
     ],
     ['bytes that are not aligned in memory', new Uint8Array(33).subarray(1), /aligned in memory/],
   ]
+  it('reads two dimensions as one row after the other', () => {
+    const data = new Uint8Array(Float64Array.of(1, 2, 3, 4, 5, 6).buffer)
+    const { tensors, shapes } = decodeSafetensors(
+      fileOf({ x: { ...entry('F64', 6, 0, 48), shape: [3, 2] } }, data),
+    )
+    expect(tensors.get('x')).to.deep.equal(Float64Array.of(1, 2, 3, 4, 5, 6))
+    expect(shapes.get('x')).to.deep.equal([3, 2])
+  })
+
   for (const [what, file, why] of refused) {
     it(`refuses ${what}`, () => {
       expect(() => decodeSafetensors(file)).to.throw(ArtifactFormatError, why)
