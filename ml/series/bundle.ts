@@ -154,7 +154,7 @@ export const openBundle = (file: Uint8Array): Bundle => {
 export const baselineScorer = (
   baseline: Baseline,
   names: readonly string[],
-  channels: readonly string[] = [...new Set(names.map(channelOf))],
+  channels: readonly string[],
 ): MemberScorer => {
   const known = names.flatMap((column, place) => {
     const moments = Object.hasOwn(baseline, column) ? baseline[column] : undefined

@@ -67,7 +67,7 @@ export const createPlots = ({ catalogue, files, predictions }: PlotsParts): Plot
     const bytes = version.tailUri === null ? null : await files.readWhole(version.tailUri)
     const frame = bytes ? readTail(bytes) : EMPTY
     const scorer = 'model' in loaded ? loaded.model.bundle.scorers.get(member) : undefined
-    const judge = scorer ?? baselineScorer(version.baseline, frame.names)
+    const judge = scorer ?? baselineScorer(version.baseline, frame.names, version.channels)
     const from = Math.min(judge.neededHistory, frame.timesMs.length)
     const scores = judge.score(frame, from)
     const bandOf = (name: string, side: 'low' | 'high'): Float64Array | null => {

@@ -219,7 +219,8 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
       } catch {
         fallback = 'error'
       }
-      const answer = scores ?? baselineScorer(version.baseline, frame.names).score(frame, from)
+      const answer =
+        scores ?? baselineScorer(version.baseline, frame.names, member.channels).score(frame, from)
       const odd = countOf(answer.anomalous)
       if (fallback !== null) {
         failed += rows

@@ -2,7 +2,7 @@
  * Bodies with points, read, checked and hashed (series-service sections 2 and 4). The order of the checks is that of
  * the table there: the first that fails answers.
  */
-import { momentsOf } from '../../ml/series/stats.ts'
+import { LEAST_STD, momentsOf } from '../../ml/series/stats.ts'
 import type { SeriesFrame } from '../../ml/series/frame.ts'
 import { checkChannels, checkTimes, checkValues, frameOf } from './check-points.ts'
 import { dataHashOf, fingerprintOf, paramsHashOf } from './fingerprint.ts'
@@ -15,8 +15,6 @@ import { CLASS_LIMITS, SERIES_PLANS } from './series.ts'
 import type { SeriesPlan, TimestampUnit } from './series.ts'
 import { Tags } from './tags.ts'
 
-/** A channel that moves less cannot be learnt from. */
-const LEAST_STD = 1e-6
 const DAY_S = 86_400
 const MOST_CONTEXT = 4096
 export const MOST_PREDICTED = 100_000

@@ -254,7 +254,7 @@ describe('the baseline of a version', () => {
   const names = ['axial', 'radial']
 
   it('judges by three deviations', () => {
-    const { score, anomalous, leading } = baselineScorer(baseline, names).score(
+    const { score, anomalous, leading } = baselineScorer(baseline, names, names).score(
       frameOf({ axial: [3, -5, 0], radial: [0.5, 0.5, 4] }),
       0,
     )
@@ -272,7 +272,10 @@ describe('the baseline of a version', () => {
   })
 
   it('has nothing against columns it does not know', () => {
-    const { score, anomalous } = baselineScorer({}, ['toString']).score(frameOf({ toString: [1e9] }), 0)
+    const { score, anomalous } = baselineScorer({}, ['toString'], ['toString']).score(
+      frameOf({ toString: [1e9] }),
+      0,
+    )
     expect([...score]).to.deep.equal([0])
     expect([...anomalous]).to.deep.equal([0])
   })
