@@ -10,6 +10,9 @@ const DRIFT_STEPS = 20
 /** A column with a smaller standard deviation barely moves: there is nothing to learn from it. */
 export const LEAST_STD = 1e-6
 
+/** Sums of squares of what lies beyond leave float64. */
+const LARGE = 2 ** 480
+
 export interface Moments {
   readonly mean: number
   /** Population. */
@@ -35,6 +38,10 @@ export const momentsOf = (column: Float64Array): Moments => {
     else if (value > max) max = value
   }
   if (min === max) return { mean: min, std: 0, min, max }
+  if (Math.max(-min, max) > LARGE) {
+    const small = momentsOf(column.map((value) => value / LARGE / LARGE))
+    return { mean: small.mean * LARGE * LARGE, std: small.std * LARGE * LARGE, min, max }
+  }
   const centre = sum / n
   let rest = 0
   let squares = 0

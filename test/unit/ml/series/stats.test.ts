@@ -46,6 +46,14 @@ describe('ml/series/stats', () => {
     expect(std).to.be.closeTo(2.872_281_323_269_014_3, 1e-9)
   })
 
+  it('has moments of the largest numbers there are', () => {
+    for (const size of [2 ** 479, 2 ** 481, 2 ** 1023]) {
+      const { mean, std } = momentsOf(column(10_000, (i) => (i % 2 === 0 ? -size : size)))
+      expect(mean / size).to.be.closeTo(0, 1e-12)
+      expect(std / size).to.be.closeTo(1, 1e-12)
+    }
+  })
+
   it('is NaN of nothing', () => {
     expect(momentsOf(new Float64Array(0)).mean).to.be.NaN
   })
