@@ -19,6 +19,7 @@ import { registerReport } from './commands/report.ts'
 import { registerRuns } from './commands/runs.ts'
 import { registerSchedules } from './commands/schedules.ts'
 import { registerScore } from './commands/score.ts'
+import { registerSeries } from './commands/series.ts'
 import { registerTrain } from './commands/train.ts'
 import { registerUp } from './commands/up.ts'
 import { printJson } from './output.ts'
@@ -53,6 +54,7 @@ export const buildProgram = (environment: Environment, opener: Opener): Command 
   registerForecasts(program, opener)
   registerScore(program)
   registerForecast(program)
+  registerSeries(program, opener)
   registerModels(program, opener)
   registerRuns(program, opener)
   registerSchedules(program, opener)

@@ -5,7 +5,7 @@ import { headingOf } from './plot.ts'
 import type { PlotData } from './plot.ts'
 import { inWords, renderSvg } from './plot-svg.ts'
 
-const MOST_LISTED = 200
+const MOST_LISTED = 20
 const PAGE_STYLE = `
 form{display:flex;flex-wrap:wrap;gap:10px 16px;align-items:end}
 label{display:grid;font-size:.875rem;color:var(--soft)}

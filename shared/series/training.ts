@@ -59,6 +59,11 @@ export interface SeriesTraining extends SeriesTrainingWork {
    * @throws AppError of the checks of section 4; RATE_LIMITED; and, when it waits, what the run failed with
    */
   request(seriesId: string, body: PointsBody, asked: TrainingAsked): Promise<TrainingReply>
+  /** What a run that has ended made. @throws AppError with what it failed of */
+  ended(
+    seriesId: string,
+    runId: string,
+  ): Promise<{ readonly version: SeriesVersion; readonly created: boolean }>
 }
 
 export interface SeriesTrainingSettings {
@@ -194,6 +199,16 @@ export const createSeriesTraining = (parts: SeriesTrainingParts): SeriesTraining
     }
   }
 
+  const outcomeOf = async (
+    seriesId: string,
+    run: Run,
+  ): Promise<{ readonly version: SeriesVersion; readonly created: boolean }> => {
+    const { fingerprint } = run.payload as TrainSeriesPayload
+    const version = run.status === 'succeeded' ? await record.byFingerprint(seriesId, fingerprint) : null
+    if (!version) throw failureOf(run)
+    return { version, created: run.result?.['created'] === true }
+  }
+
   const request: SeriesTraining['request'] = async (seriesId, body, asked) => {
     const deadlineMs = performance.now() + asked.waitMs
     const series = await record.byId(seriesId)
@@ -248,9 +263,7 @@ export const createSeriesTraining = (parts: SeriesTrainingParts): SeriesTraining
     if (asked.waitMs <= 0) return { status, runId: ticket.id, limit }
     const ended = await endOf(ticket.id, deadlineMs)
     if (!ended) return { status, runId: ticket.id, limit }
-    const version = ended.status === 'succeeded' ? await record.byFingerprint(seriesId, fingerprint) : null
-    if (!version) throw failureOf(ended)
-    return { status: 'done', version, created: ended.result?.['created'] === true, limit }
+    return { status: 'done', ...(await outcomeOf(seriesId, ended)), limit }
   }
 
   const train = async (payload: TrainSeriesPayload, context: WorkContext): Promise<WorkOutcome> => {
@@ -332,6 +345,11 @@ export const createSeriesTraining = (parts: SeriesTrainingParts): SeriesTraining
 
   return {
     request,
+    ended: async (seriesId, runId) => {
+      const run = await runs.get(runId)
+      if (!run) throw new AppError('NOT_FOUND', `there is no run ${runId}`)
+      return outcomeOf(seriesId, run)
+    },
     train: async (payload, context) => {
       try {
         return await train(payload, context)
