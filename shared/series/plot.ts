@@ -1,4 +1,5 @@
 /** What a plot of a version shows: the last points it was trained on, where they were expected, and what is odd. */
+import { ArtifactFormatError } from '../../ml/artifact/safetensors.ts'
 import { channelOf } from '../../ml/series/frame.ts'
 import type { SeriesFrame } from '../../ml/series/frame.ts'
 import { baselineScorer } from '../../ml/series/bundle.ts'
@@ -45,6 +46,17 @@ export interface PlotsParts {
 const MOST_VERSIONS = 100
 const EMPTY: SeriesFrame = { names: [], timesMs: new Float64Array(0), columns: [] }
 
+/** A damaged file is as good as none: what it held can be trained again. */
+const pointsOf = (bytes: Uint8Array | null): SeriesFrame => {
+  if (!bytes) return EMPTY
+  try {
+    return readTail(bytes)
+  } catch (error) {
+    if (error instanceof ArtifactFormatError) return EMPTY
+    throw error
+  }
+}
+
 export const createPlots = ({ catalogue, files, predictions }: PlotsParts): Plots => ({
   of: async (seriesId, number, wanted) => {
     const { version: served, loaded } = await predictions.open(seriesId, number)
@@ -65,7 +77,7 @@ export const createPlots = ({ catalogue, files, predictions }: PlotsParts): Plot
       )
     }
     const bytes = version.tailUri === null ? null : await files.readWhole(version.tailUri)
-    const frame = bytes ? readTail(bytes) : EMPTY
+    const frame = pointsOf(bytes)
     const scorer = 'model' in loaded ? loaded.model.bundle.scorers.get(member) : undefined
     const judge = scorer ?? baselineScorer(version.baseline, frame.names, version.channels)
     const from = Math.min(judge.neededHistory, frame.timesMs.length)
@@ -102,9 +114,11 @@ export const createPlots = ({ catalogue, files, predictions }: PlotsParts): Plot
       ),
       notice: !bytes
         ? 'No points are kept with this version (SERIES_KEEP_POINTS), so there is nothing to draw.'
-        : scorer
-          ? null
-          : 'The model file cannot be read; the band is that of the baseline.',
+        : frame === EMPTY
+          ? 'The points kept with this version cannot be read, so there is nothing to draw.'
+          : scorer
+            ? null
+            : 'The model file cannot be read; the band is that of the baseline.',
     }
   },
 })
