@@ -149,7 +149,10 @@ export const createHotPath = (parts: HotPathParts): RequestListener => {
 
   return (request, response) => {
     const hit = find(request)
-    if (!hit) return void parts.next(request, response)
+    if (!hit) {
+      parts.next(request, response)
+      return
+    }
     const { found, match } = hit
     const traceId = traceIdOf(request.headers)
     const start = performance.now()

@@ -89,21 +89,18 @@ const plot = route({
         { details: { known } },
       )
     }
-    switch (query.format) {
-      case 'json':
-        return { status: 200, body: toPlotWire(data) }
-      case 'svg':
-        return {
-          status: 200,
-          headers: { 'content-type': 'image/svg+xml; charset=utf-8' },
-          body: renderSvg(data, column === null ? null : [column]),
-        }
-      case 'html':
-        return {
-          status: 200,
-          headers: { 'content-type': 'text/html; charset=utf-8' },
-          body: renderPlotPage(data, column, true),
-        }
+    if (query.format === 'json') return { status: 200, body: toPlotWire(data) }
+    if (query.format === 'svg') {
+      return {
+        status: 200,
+        headers: { 'content-type': 'image/svg+xml; charset=utf-8' },
+        body: renderSvg(data, column === null ? null : [column]),
+      }
+    }
+    return {
+      status: 200,
+      headers: { 'content-type': 'text/html; charset=utf-8' },
+      body: renderPlotPage(data, column, true),
     }
   },
 })

@@ -69,27 +69,21 @@ const predict = async (input: Input, { predictions }: Pick<Services, 'prediction
     caller: limitCallerOf(input.principal, input.address),
   })
   const headers = limitHeaders(limit)
-  switch (formOf(input.headers.accept)) {
-    case 'application/json':
-      if (!isLong(prediction))
-        return { status: 200, headers, body: toPredictionBody(prediction, input.traceId) }
-      return {
-        status: 200,
-        headers: { ...headers, 'content-type': 'application/json; charset=utf-8' },
-        body: await toPredictionText(prediction, input.traceId),
-      }
-    case 'application/x-ndjson':
-      return {
-        status: 200,
-        headers: { ...headers, 'content-type': 'application/x-ndjson' },
-        body: await toLines(prediction),
-      }
-    case 'application/octet-stream':
-      return {
-        status: 200,
-        headers: { ...headers, 'content-type': 'application/octet-stream' },
-        body: toTensors(prediction, input.traceId),
-      }
+  const form = formOf(input.headers.accept)
+  if (form === 'application/octet-stream') {
+    return {
+      status: 200,
+      headers: { ...headers, 'content-type': form },
+      body: toTensors(prediction, input.traceId),
+    }
+  }
+  if (form === 'application/x-ndjson')
+    return { status: 200, headers: { ...headers, 'content-type': form }, body: await toLines(prediction) }
+  if (!isLong(prediction)) return { status: 200, headers, body: toPredictionBody(prediction, input.traceId) }
+  return {
+    status: 200,
+    headers: { ...headers, 'content-type': 'application/json; charset=utf-8' },
+    body: await toPredictionText(prediction, input.traceId),
   }
 }
 
