@@ -46,6 +46,7 @@ import { noLimits } from './series/limits.ts'
 import type { LimitCounters } from './series/limit-counter.ts'
 import { createActivityCounter } from './series/activity-counter.ts'
 import { createModelCache } from './series/model-cache.ts'
+import { createSeriesStatistics } from './series/statistics.ts'
 import { createPlots } from './series/plot.ts'
 import { createPredictions } from './series/predictions.ts'
 import { createServedVersions } from './series/served-versions.ts'
@@ -321,6 +322,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     }),
     seriesLimits,
     predictions,
+    seriesStatistics: createSeriesStatistics({ record: store.series, activity: store.seriesActivity }),
     plots: createPlots({ catalogue: series, files: store.seriesFiles, predictions }),
     sources: createSources({ configs }),
     forecasting: createForecasting({

@@ -31,6 +31,7 @@ import type { SeriesRetentionWork } from './jobs/series.ts'
 import type { SeriesCatalogue } from './series/catalogue.ts'
 import type { SeriesLimits } from './series/limits.ts'
 import type { Plots } from './series/plot.ts'
+import type { SeriesStatistics } from './series/statistics.ts'
 import type { Predictions } from './series/predictions.ts'
 import type { SeriesTraining } from './series/training.ts'
 import type { SourceWork } from './sync/sources.ts'
@@ -69,5 +70,6 @@ export interface Services {
   readonly seriesTraining: SeriesTraining
   readonly predictions: Predictions
   readonly plots: Plots
+  readonly seriesStatistics: SeriesStatistics
   readonly sources: SourceWork
 }

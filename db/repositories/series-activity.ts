@@ -102,11 +102,4 @@ export const seriesActivity = (db: Knex): SeriesActivity => ({
       counts: row.counts.map(Number),
     }))
   },
-
-  forget: async (before) => {
-    const gone = await Promise.all(
-      ['series_stats', 'drift_sketches'].map((table) => db(table).where('hour', '<', before).delete()),
-    )
-    return gone.reduce((sum, count) => sum + count, 0)
-  },
 })

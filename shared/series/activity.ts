@@ -32,6 +32,4 @@ export interface SeriesActivity {
   hours(seriesId: string, from: Date, to: Date): Promise<readonly HourOfSeries[]>
   /** Per series, stable version and column the counts since `since`, summed; series without any are absent. */
   columnsSince(since: Date, seriesId: string | null): Promise<readonly Omit<HourOfColumn, 'hour'>[]>
-  /** Rows of hours before `before` go. @returns how many */
-  forget(before: Date): Promise<number>
 }
