@@ -6,6 +6,7 @@
  */
 import { ArtifactFormatError, decodeSafetensors, encodeSafetensors } from '../artifact/safetensors.ts'
 import type { Tensor } from '../artifact/safetensors.ts'
+import { openAutoencoder } from '../detectors/series/autoencoder.ts'
 import { openSlidingForest } from '../detectors/series/sliding-forest.ts'
 import { openZscore, zscoreScorer } from '../detectors/series/zscore.ts'
 import { memberTensors, planMember } from './family.ts'
@@ -23,9 +24,10 @@ const BASELINE_K = 3
 
 type OpenMember = (tensors: MemberTensors, plan: MemberPlan) => MemberScorer
 
-const OPEN: Partial<Readonly<Record<SeriesFamily, OpenMember>>> = {
+const OPEN: Readonly<Record<SeriesFamily, OpenMember>> = {
   zscore: openZscore,
   isolation_forest: openSlidingForest,
+  autoencoder: openAutoencoder,
 }
 
 export interface BundleMember {
@@ -139,9 +141,7 @@ export const openBundle = (file: Uint8Array): Bundle => {
     if (scorers.has(spec.name)) throw wrong(`two members are called ${shown(spec.name)}`)
     const plan = planMember(spec, seriesClass === 'waveform', names)
     if (!plan) throw wrong(`a channel of member ${shown(spec.name)} has no column`)
-    const open = OPEN[spec.family]
-    if (!open) throw wrong(`members of the family ${spec.family} cannot be read`)
-    scorers.set(spec.name, open(memberTensors(tensors, spec.name, taken), plan))
+    scorers.set(spec.name, OPEN[spec.family](memberTensors(tensors, spec.name, taken), plan))
   }
   if (taken.size !== tensors.size) throw wrong(`${tensors.size - taken.size} tensors belong to no member`)
   return { class: seriesClass, names, scorers }

@@ -4,6 +4,7 @@ import { HIDDEN_UNITS } from '../classify/network.ts'
 import type { Network } from '../classify/network.ts'
 import { TIERS } from '../classify/tier.ts'
 import { Mt19937 } from '../rng/mt19937.ts'
+import { shuffle } from '../rng/shuffle.ts'
 import type { Tensorflow } from './load.ts'
 
 const INPUTS = CLASSIFIER_INPUTS.length
@@ -98,14 +99,6 @@ export const trainNetwork = async (tensorflow: Tensorflow, data: LabelledRows): 
 
   const order = Int32Array.from({ length: fitted }, (_, i) => i)
   const random = new Mt19937(SEED)
-  const shuffle = (): void => {
-    for (let i = fitted - 1; i > 0; i--) {
-      const j = random.below(i + 1)
-      const kept = order[i] as number
-      order[i] = order[j] as number
-      order[j] = kept
-    }
-  }
   const gather = (from: number, to: number): [xs: Float32Array, ys: Float32Array] => {
     const x = new Float32Array((to - from) * INPUTS)
     const y = new Float32Array((to - from) * CLASSES)
@@ -132,7 +125,7 @@ export const trainNetwork = async (tensorflow: Tensorflow, data: LabelledRows): 
   let bestWeights = weightsNow()
   try {
     for (let epoch = 0, since = 0; epoch < EPOCHS && since < PATIENCE; epoch++) {
-      shuffle()
+      shuffle(order, random)
       for (let from = 0; from < fitted; from += BATCH) {
         const to = Math.min(fitted, from + BATCH)
         const [x, y] = gather(from, to)

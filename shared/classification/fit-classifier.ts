@@ -6,13 +6,11 @@ import { createHash } from 'node:crypto'
 import { CLASSIFIER_INPUTS } from '../../ml/classify/inputs.ts'
 import { encodeNetwork, judge, probabilitiesOf } from '../../ml/classify/network.ts'
 import { TIERS } from '../../ml/classify/tier.ts'
-import { loadTensorflow } from '../../ml/tensor/load.ts'
 import { trainNetwork } from '../../ml/tensor/train-network.ts'
+import { openTensorflow } from '../compute/open-tensorflow.ts'
 
 const INPUTS = CLASSIFIER_INPUTS.length
 const CLASSES = TIERS.length
-/** The native build does not load on newer ones. */
-const NATIVE_UP_TO_NODE = 22
 
 export interface FitClassifierTask {
   readonly configId: number
@@ -59,10 +57,9 @@ const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 
 export const fitClassifier = async (task: FitClassifierTask): Promise<FitClassifierResult> => {
   const { inputs, labels, rules, training } = task
-  const nodeMajor = Number(process.versions.node.split('.')[0])
   let tensorflow
   try {
-    tensorflow = await loadTensorflow(nodeMajor <= NATIVE_UP_TO_NODE)
+    tensorflow = await openTensorflow()
   } catch (error) {
     return { status: 'no_tensorflow', error: error instanceof Error ? error.message : String(error) }
   }

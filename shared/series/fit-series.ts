@@ -1,4 +1,4 @@
-/** Fits the members of a series model, one after the other; what fails fails alone. Runs on a thread. */
+/** Fits the members of a series model, one after the other; what fails fails alone. Runs on a thread or in a process of its own. */
 import { createHash } from 'node:crypto'
 import { fitSlidingForest } from '../../ml/detectors/series/sliding-forest.ts'
 import { fitZscore } from '../../ml/detectors/series/zscore.ts'
@@ -15,17 +15,25 @@ import { encodeTail } from './tail.ts'
 
 type Fit = (frame: SeriesFrame, plan: MemberPlan) => FittedMember | Promise<FittedMember>
 
-const FIT: Partial<Readonly<Record<SeriesFamily, Fit>>> = {
+/** TensorFlow is heavy, and most trainings have no autoencoder. */
+const fitAutoencoder: Fit = async (frame, plan) => {
+  const [{ openTensorflow }, { trainAutoencoder }] = await Promise.all([
+    import('../compute/open-tensorflow.ts'),
+    import('../../ml/tensor/train-autoencoder.ts'),
+  ])
+  return trainAutoencoder(await openTensorflow(), frame, plan)
+}
+
+const FIT: Readonly<Record<SeriesFamily, Fit>> = {
   zscore: fitZscore,
   isolation_forest: fitSlidingForest,
+  autoencoder: fitAutoencoder,
 }
 
 const fitMember = ({ class: seriesClass, frame }: FitSeriesTask, spec: MemberSpec): ReturnType<Fit> => {
   const plan = planMember(spec, seriesClass === 'waveform', frame.names)
   if (!plan) throw new FitError(`one of the channels ${spec.channels.join(', ')} is not among the points`)
-  const fit = FIT[spec.family]
-  if (!fit) throw new FitError(`members of the family ${spec.family} cannot be trained`)
-  return fit(frame, plan)
+  return FIT[spec.family](frame, plan)
 }
 
 export const fitSeries = async (task: FitSeriesTask): Promise<FitSeriesResult> => {
