@@ -22,7 +22,7 @@ import { quantileSorted } from '../stats/quantile.ts'
 import type { Tensorflow } from './load.ts'
 
 /** Numbers fed to the network over all epochs; so many take about a minute where nothing is native. */
-const MOST_NUMBERS = 200_000_000
+const MOST_NUMBERS = 120_000_000
 
 interface Adam {
   readonly epochs: number
@@ -145,7 +145,11 @@ export const trainAutoencoder = (
 
   const random = new Mt19937(paramOf(spec, 'seed'))
   const fresh = freshLayers(sizes, random)
-  const adam = { epochs, batchSize: paramOf(spec, 'batch_size'), learningRate: paramOf(spec, 'learning_rate') }
+  const adam = {
+    epochs,
+    batchSize: paramOf(spec, 'batch_size'),
+    learningRate: paramOf(spec, 'learning_rate'),
+  }
   const layers = train(tensorflow, windows, width, fresh, adam, random)
   if (!layers.every(({ kernel, bias }) => kernel.every(Number.isFinite) && bias.every(Number.isFinite)))
     throw new FitError('the training diverged; take a smaller learning_rate')
