@@ -24,7 +24,7 @@ import type { Metrics } from '../shared/platform/metrics.ts'
 import { startTracing } from '../shared/platform/tracing.ts'
 import { migrateQueues } from '../shared/queue/open-queues.ts'
 import { loadTelemetry } from '../shared/queue/telemetry.ts'
-import { createComputePool } from '../shared/compute/pool.ts'
+import { createMixedPool } from '../shared/compute/mixed.ts'
 import type { ThreadPool } from '../shared/compute/pool.ts'
 import { startWorkers } from '../workers/start.ts'
 import { remark } from './output.ts'
@@ -106,8 +106,8 @@ export const openSystem = async (options: SystemOptions): Promise<System> => {
     else await assertMigrated(record)
     const channel = await openChannel({ databaseUrl: record.url, redisUrl: config.REDIS_URL, logger })
     lifecycle.onClose('channel', () => channel.close())
-    const compute = createComputePool({ threads: config.COMPUTE_THREADS })
-    lifecycle.onClose('threads', () => compute.close())
+    const compute = createMixedPool(config.COMPUTE_THREADS)
+    lifecycle.onClose('threads and forks', () => compute.close())
     const open = await openServices({
       config,
       store: record.store,

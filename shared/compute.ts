@@ -1,6 +1,6 @@
 /**
- * CPU work that must not run on the event loop. Services hand it to a pool of threads by name and do not
- * know how threads are started; `workers/compute` implements it, tests may run tasks in place.
+ * CPU work that must not run on the event loop. Services hand it to a pool of threads or processes by name and do not
+ * know how those are started; `shared/compute` implements it, tests may run tasks in place.
  */
 import type { DetectResult, DetectTask } from './detection/detect-batch.ts'
 import type { ForecastResult, ForecastTask } from './forecasting/forecast-batch.ts'
@@ -33,9 +33,9 @@ export interface ComputeTasks {
 export type ComputeTask = keyof ComputeTasks
 
 export interface ComputeOptions {
-  /** Buffers moved instead of copied; the caller may not touch them afterwards. */
+  /** Buffers that may be moved instead of copied; the caller may not touch them afterwards. */
   readonly transfer?: readonly ArrayBuffer[]
-  /** Takes the task from the queue, or ends its thread, when it aborts. The promise rejects. */
+  /** Takes the task from the queue, or ends its thread or process, when it aborts. The promise rejects. */
   readonly signal?: AbortSignal
 }
 

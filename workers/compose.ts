@@ -8,7 +8,7 @@ import { serveMetrics } from '../shared/platform/serve-metrics.ts'
 import { startTracing } from '../shared/platform/tracing.ts'
 import { loadTelemetry } from '../shared/queue/telemetry.ts'
 import { watchDepths } from '../shared/queue/watch-depths.ts'
-import { createComputePool } from '../shared/compute/pool.ts'
+import { createMixedPool } from '../shared/compute/mixed.ts'
 import { startWorkers } from './start.ts'
 
 export const composeWorkers = async (parts: ProcessParts): Promise<void> => {
@@ -19,8 +19,8 @@ export const composeWorkers = async (parts: ProcessParts): Promise<void> => {
   await assertMigrated(record)
   const channel = await openChannel({ databaseUrl: record.url, redisUrl: config.REDIS_URL, logger })
   lifecycle.onClose('channel', () => channel.close())
-  const compute = createComputePool({ threads: config.COMPUTE_THREADS })
-  lifecycle.onClose('threads', () => compute.close())
+  const compute = createMixedPool(config.COMPUTE_THREADS)
+  lifecycle.onClose('threads and forks', () => compute.close())
   const open = await openServices({
     config,
     store: record.store,

@@ -55,14 +55,14 @@ interface LayerVariables {
 }
 
 /** Adam on the mean squared error, every window once per epoch; leaves no tensor behind. */
-const train = (
+const train = async (
   { core }: Tensorflow,
   windows: Float32Array,
   width: number,
   fresh: readonly DenseLayer[],
   { epochs, batchSize, learningRate }: Adam,
   random: Mt19937,
-): DenseLayer[] => {
+): Promise<DenseLayer[]> => {
   const count = windows.length / width
   const layers = fresh.map(({ kernel, bias }): LayerVariables => ({
     kernel: core.tidy(() => core.variable(core.tensor2d(kernel, [kernel.length / bias.length, bias.length]))),
@@ -79,6 +79,8 @@ const train = (
   try {
     for (let epoch = 0; epoch < epochs; epoch++) {
       shuffle(order, random)
+      // Room for others: a signal, the end of whoever asked.
+      await core.nextFrame()
       for (let from = 0; from < count; from += batchSize) {
         const to = Math.min(count, from + batchSize)
         const batch = new Float32Array((to - from) * width)
@@ -103,11 +105,11 @@ const train = (
 }
 
 /** @throws FitError saying what to change, when these points cannot be learnt, or not in time */
-export const trainAutoencoder = (
+export const trainAutoencoder = async (
   tensorflow: Tensorflow,
   frame: SeriesFrame,
   plan: MemberPlan,
-): FittedMember => {
+): Promise<FittedMember> => {
   const { spec, places } = plan
   const window = paramOf(spec, 'window')
   const epochs = paramOf(spec, 'epochs')
@@ -150,7 +152,7 @@ export const trainAutoencoder = (
     batchSize: paramOf(spec, 'batch_size'),
     learningRate: paramOf(spec, 'learning_rate'),
   }
-  const layers = train(tensorflow, windows, width, fresh, adam, random)
+  const layers = await train(tensorflow, windows, width, fresh, adam, random)
   if (!layers.every(({ kernel, bias }) => kernel.every(Number.isFinite) && bias.every(Number.isFinite)))
     throw new FitError('the training diverged; take a smaller learning_rate')
 

@@ -75,7 +75,7 @@ describe('ml/detectors/series/autoencoder', () => {
     // Standardised -1, 1 and the next number above 1, always repeated as 0.
     const next = 12 + 2 ** -49
     const { score, raw, anomalous } = judge(opened(stubborn(1, 1), 1), [[8, 12, next, 10, 14]])
-    expect([...raw.slice(0, 2)]).to.deep.equal([1, 1])
+    expect([raw[0], raw[1]]).to.deep.equal([1, 1])
     expect(raw[2]).to.be.above(1)
     expect([...anomalous]).to.deep.equal([0, 0, 1, 0, 1])
     expect(score[0]).to.equal(0.5)
