@@ -37,6 +37,8 @@ export const buildProgram = (environment: Environment, opener: Opener): Command 
   const program = new Command('vigia')
     .description('Watches advertising accounts and says what is odd, how bad it is, and since when.')
     .version(packageVersion())
+    // What stands behind a command is the command's: `series show ID --version v3`.
+    .enablePositionalOptions()
     .showHelpAfterError('(run with --help to see how)')
     .exitOverride()
   registerUp(program, opener)

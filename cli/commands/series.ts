@@ -95,16 +95,16 @@ const describe = async (
   seriesId: string,
   points: number,
   wished: SeriesClass | undefined,
-): Promise<string | null> => {
+): Promise<{ readonly told: string | null; readonly made: boolean }> => {
   const { series } = system.services
   const known = await series.get(seriesId).catch((error: unknown) => {
     if (error instanceof AppError && error.code === 'MODEL_NOT_FOUND') return null
     throw error
   })
   if (known) {
-    if (wished === undefined || wished === known.series.class) return null
+    if (wished === undefined || wished === known.series.class) return { told: null, made: false }
     await series.patch(seriesId, { class: wished }, AUTHOR)
-    return `class ${wished}`
+    return { told: `class ${wished}`, made: false }
   }
   const fits: SeriesClass = points >= CLASS_LIMITS.standard.min ? 'standard' : 'short'
   const chosen = wished ?? fits
@@ -113,9 +113,11 @@ const describe = async (
   const minPoints =
     wished === undefined && points < min && points >= FEWEST_POINTS ? FEWEST_POINTS : undefined
   await series.put(seriesId, { class: chosen, ...(minPoints === undefined ? {} : { minPoints }) }, AUTHOR)
-  return wished === undefined
-    ? `class ${chosen}${minPoints === undefined ? '' : `, at least ${minPoints} points`}`
-    : null
+  const told =
+    wished === undefined
+      ? `class ${chosen}${minPoints === undefined ? '' : `, at least ${minPoints} points`}`
+      : null
+  return { told, made: true }
 }
 
 const trainFile = async (
@@ -125,14 +127,14 @@ const trainFile = async (
 ): Promise<{ version: SeriesVersion; created: boolean; remarks: string[] }> => {
   const seriesId = idOf(options.series)
   const points = await readCsv(path, { time: options.time, channels: listOf(options.channels) })
-  const decided = await describe(system, seriesId, points.timestamps.length, options.class)
+  const { told, made } = await describe(system, seriesId, points.timestamps.length, options.class)
   const body = bodyOf(points, {
     ...(options.models === undefined ? {} : { models: listOf(options.models) }),
     ...(options.historyDays === undefined ? {} : { history_days: Number(options.historyDays) }),
     ...(options.hold ? { rollout: 'hold' } : {}),
     ...(options.tag ? { tags: options.tag } : {}),
   })
-  const remarks = [...points.remarks, ...(decided === null ? [] : [decided])]
+  const remarks = [...points.remarks, ...(told === null ? [] : [told])]
   try {
     const asked = { caller: EXEMPT_CALLER, ...AUTHOR, waitMs: 0 }
     const reply = await system.services.seriesTraining.request(seriesId, body, asked)
@@ -143,6 +145,8 @@ const trainFile = async (
     const again = await system.services.seriesTraining.ended(seriesId, reply.runId)
     return { ...again, remarks }
   } catch (error) {
+    // A file that is refused leaves nothing behind.
+    if (made) await system.services.series.remove(seriesId, AUTHOR)
     throw inLines(error, points)
   }
 }

@@ -57,6 +57,7 @@ const parseNumber = (text: string): number =>
 export const channelName = (title: string): string => {
   const name = title
     .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '_')
     .replace(/^_+|_+$/g, '')
