@@ -22,6 +22,7 @@ import type { RateLimit } from './middleware/rate-limit.ts'
 import { serveRoute } from './middleware/serve-route.ts'
 import type { Caller } from './middleware/serve-route.ts'
 import { traceIdOf } from './middleware/trace.ts'
+import { createPlotAssets, PLOT_ASSETS_PATH } from './plot-assets.ts'
 import { buildOpenApi } from './openapi.ts'
 import type { Readiness } from './probes.ts'
 import type { Route } from './route.ts'
@@ -193,6 +194,7 @@ export const createApp = (parts: AppParts): Express => {
   const openApi = buildOpenApi(parts.routes, parts.version)
   app.get('/openapi.json', named('/openapi.json'), (_request, response) => void response.json(openApi))
   app.use('/docs', named('/docs'), createDocs())
+  app.use(PLOT_ASSETS_PATH, named(PLOT_ASSETS_PATH), createPlotAssets())
   app.use(BOARD_PATH, named(BOARD_PATH), parts.board(callerOf))
 
   serve(parts.routes.filter((route) => !route.ownLimits))

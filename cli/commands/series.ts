@@ -528,7 +528,7 @@ export const registerSeries = (program: Command, open: Opener): void => {
             ? renderSvg(data)
             : kind === '.json'
               ? `${JSON.stringify(toPlotWire(data))}\n`
-              : renderPlotPage(data, null, false)
+              : renderPlotPage(data, null, null)
         await write(out, text)
         if (options.json)
           return printJson({

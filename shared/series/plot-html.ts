@@ -1,4 +1,7 @@
-/** A plot as a page: works without scripts, by day and by night, from a phone on. */
+/**
+ * A plot as a page: works without scripts, by day and by night, from a phone on. Where a server has them, scripts make
+ * the picture one to zoom into.
+ */
 import { escapeHtml } from '../report/escape-html.ts'
 import { STYLE } from '../report/style.ts'
 import { headingOf } from './plot.ts'
@@ -12,6 +15,7 @@ label{display:grid;font-size:.875rem;color:var(--soft)}
 select,button{font:inherit;padding:6px 10px;border-radius:8px;border:1px solid var(--line);background:var(--card);color:var(--ink)}
 button{background:var(--brand);color:var(--card);border-color:var(--brand)}
 .picture svg{display:block;width:100%;height:auto}
+[data-plot]{min-height:260px;margin-top:12px}.u-title{font-size:.95rem;text-align:left}.u-legend{font-size:.8rem}
 .wide{overflow-x:auto}
 `
 
@@ -44,6 +48,12 @@ const picker = (data: PlotData, column: string | null): string => {
 <button>Show</button></form>`
 }
 
+const numbersOf = ({ version, member }: PlotData): string =>
+  `/plot?${new URLSearchParams({ series_id: version.seriesId, version: `v${version.version}`, model: member, format: 'json' }).toString()}`
+
+const scripts = (assets: string): string =>
+  `<script src="${assets}/uplot.js"></script><script src="${assets}/plot.js"></script>`
+
 const statsTable = ({
   version,
 }: PlotData): string => `<div class="wide"><table><caption>${version.points} points, ${time(version.firstMs)} to ${time(version.lastMs)} UTC</caption>
@@ -71,22 +81,22 @@ const anomalyTable = (data: PlotData): string => {
 
 /**
  * @param column the only one to draw; null: all
- * @param hasPickers whether a server answers the choices
+ * @param assets address of the scripts of the server that answers the choices; null: the page stands alone
  */
-export const renderPlotPage = (data: PlotData, column: string | null, hasPickers: boolean): string => {
+export const renderPlotPage = (data: PlotData, column: string | null, assets: string | null): string => {
   const { version, member, notice } = data
   const record = version.members.find(({ name }) => name === member)
   const title = `${version.seriesId} v${version.version}`
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<title>${escapeHtml(title)}</title><style>${STYLE}${PAGE_STYLE}</style></head>
+<title>${escapeHtml(title)}</title>${assets === null ? '' : `<link rel="stylesheet" href="${assets}/uplot.css">`}<style>${STYLE}${PAGE_STYLE}</style></head>
 <body><header><h1>${escapeHtml(title)}</h1><p class="soft">${escapeHtml(inWords(data))}</p></header>
 <main>${notice === null ? '' : `<p class="notice">${escapeHtml(notice)}</p>`}
-<section class="picture">${hasPickers ? picker(data, column) : ''}
-${renderSvg(data, column === null ? null : [column])}</section>
+<section class="picture">${assets === null ? '' : picker(data, column)}
+<div data-plot="${escapeHtml(numbersOf(data))}" data-unit="${version.timestampUnit}" data-channel="${escapeHtml(column ?? '')}">${renderSvg(data, column === null ? null : [column])}</div></section>
 <section><h2>Odd points <span class="soft">${data.anomalies.length}</span></h2>${anomalyTable(data)}</section>
 <section><h2>What it learnt from</h2>${statsTable(data)}
 <p class="soft small">Trained ${time(version.trainedAt.getTime())} UTC; ${escapeHtml(member)}: threshold ${number(record?.threshold ?? Number.NaN)}, called ${number(100 * (record?.flagRate ?? 0))} % of its training odd.</p></section>
-</main></body></html>
+</main>${assets === null ? '' : scripts(assets)}</body></html>
 `
 }

@@ -118,6 +118,7 @@ describe('commands', () => {
     expect((await run(['keys', 'list'])).stdout).to.match(
       /predict_per_series 30000\/1, predict_per_address off/,
     )
+    await done('keys', 'revoke', 'gateway')
   })
 
   it('migrate a schema that is current without doing anything', async () => {

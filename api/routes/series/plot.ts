@@ -4,6 +4,7 @@ import { AppError } from '../../../shared/core/errors.ts'
 import type { PlotData } from '../../../shared/series/plot.ts'
 import { renderPlotPage } from '../../../shared/series/plot-html.ts'
 import { renderSvg } from '../../../shared/series/plot-svg.ts'
+import { PLOT_ASSETS_PATH } from '../../plot-assets.ts'
 import { route } from '../../route.ts'
 import type { Route } from '../../route.ts'
 import { requireSeriesId, requireVersion } from './params.ts'
@@ -100,7 +101,7 @@ const plot = route({
     return {
       status: 200,
       headers: { 'content-type': 'text/html; charset=utf-8' },
-      body: renderPlotPage(data, column, true),
+      body: renderPlotPage(data, column, PLOT_ASSETS_PATH),
     }
   },
 })

@@ -340,7 +340,7 @@ describe('the catalogue of series', () => {
         const { runId } = await system.fence()
         await knex('runs')
           .where({ id: runId })
-          .update({ status, payload: JSON.stringify({ fingerprint }) })
+          .update({ status, payload: JSON.stringify({ upload: fingerprint }) })
       }
       const swept = await retention().sweepUploads(inDays(0), context)
       expect(swept.result).to.deep.equal({ uploads_removed: 1 })
