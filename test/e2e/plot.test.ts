@@ -77,7 +77,7 @@ describe('the plot of a series in Chromium', function () {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } })
     await page.goto(`${api.url}/plot?series_id=pump_7&channel=pressure_bar`)
     await page.hover('.u-over')
-    await page.locator('.u-legend', { hasText: /2026-10-0\d .*value:\s*6\.\d+/s }).waitFor()
+    await page.locator('.u-legend', { hasText: /2026-10-0\d \d\d:\d\d:\d\d\s*value\D*6\.\d+/ }).waitFor()
     await page.close()
   })
 
