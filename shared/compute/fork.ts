@@ -13,7 +13,7 @@ export type ForkAnswer =
   | { readonly output: ComputeTasks[ComputeTask]['output'] }
   | { readonly error: { readonly name: string; readonly message: string; readonly stack: string } }
 
-const answer = async ({ task, input }: ForkTask): Promise<ForkAnswer> => {
+const work = async ({ task, input }: ForkTask): Promise<ForkAnswer> => {
   try {
     return { output: await computeInPlace.run(task, input) }
   } catch (thrown) {
@@ -22,10 +22,13 @@ const answer = async ({ task, input }: ForkTask): Promise<ForkAnswer> => {
   }
 }
 
+const answer = async (task: ForkTask): Promise<void> => {
+  const done = await work(task)
+  process.send?.(done)
+}
+
 // An orphan would do work beside its successor.
 process.on('disconnect', () => process.exit())
 // Signals to the whole group are for the parent, which ends its forks when it has drained.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
-process.on('message', (task: ForkTask) => {
-  void answer(task).then((done) => process.send?.(done))
-})
+process.on('message', (task: ForkTask) => void answer(task))

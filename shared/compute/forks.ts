@@ -138,7 +138,7 @@ export const createForkPool = (options: ForkPoolOptions): ForkPool => {
       })
       signal?.throwIfAborted()
       rest(one)
-      if ('output' in answer) return answer.output as ComputeTasks[K]['output']
+      if ('output' in answer) return answer.output
       const { name, message, stack } = answer.error
       throw Object.assign(new Error(message), { name, stack })
     } catch (error) {
