@@ -45,6 +45,7 @@ import { createSchedulesService } from './schedules/schedules-service.ts'
 import { noLimits } from './series/limits.ts'
 import type { LimitCounters } from './series/limit-counter.ts'
 import { createActivityCounter } from './series/activity-counter.ts'
+import { createComparisons } from './series/compare.ts'
 import { createModelCache } from './series/model-cache.ts'
 import { createSeriesStatistics } from './series/statistics.ts'
 import { createPlots } from './series/plot.ts'
@@ -323,6 +324,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     seriesLimits,
     predictions,
     seriesStatistics: createSeriesStatistics({ record: store.series, activity: store.seriesActivity }),
+    comparisons: createComparisons({ catalogue: series, predictions }),
     plots: createPlots({ catalogue: series, files: store.seriesFiles, predictions }),
     sources: createSources({ configs }),
     forecasting: createForecasting({

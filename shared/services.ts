@@ -29,6 +29,7 @@ import type { RunsService } from './runs/runs-service.ts'
 import type { SchedulesService } from './schedules/schedules-service.ts'
 import type { SeriesRetentionWork } from './jobs/series.ts'
 import type { SeriesCatalogue } from './series/catalogue.ts'
+import type { Comparisons } from './series/compare.ts'
 import type { SeriesLimits } from './series/limits.ts'
 import type { Plots } from './series/plot.ts'
 import type { SeriesStatistics } from './series/statistics.ts'
@@ -69,6 +70,7 @@ export interface Services {
   readonly seriesRetention: SeriesRetentionWork
   readonly seriesTraining: SeriesTraining
   readonly predictions: Predictions
+  readonly comparisons: Comparisons
   readonly plots: Plots
   readonly seriesStatistics: SeriesStatistics
   readonly sources: SourceWork

@@ -15,6 +15,7 @@ import { reportRoutes } from './reports.ts'
 import { runRoutes } from './runs.ts'
 import { scheduleRoutes } from './schedules.ts'
 import { seriesCatalogueRoutes } from './series/catalogue.ts'
+import { seriesCompareRoutes } from './series/compare.ts'
 import { seriesStatsRoutes } from './series/stats.ts'
 import { seriesPlotRoutes } from './series/plot.ts'
 import { seriesPredictionRoutes } from './series/predict.ts'
@@ -36,6 +37,7 @@ export const allRoutes: readonly Route[] = [
   ...seriesPredictionRoutes,
   ...seriesPlotRoutes,
   ...seriesStatsRoutes,
+  ...seriesCompareRoutes,
   // Last of the series: what has a name of its own stands before `:version`.
   ...seriesCatalogueRoutes,
   ...runRoutes,

@@ -85,6 +85,17 @@ export interface Predictions {
   ): Promise<{ readonly prediction: Prediction; readonly limit: LimitState | null }>
   /** One result or error per item, in their order. @throws INVALID_REQUEST for a body that holds no items */
   predictAcross(body: PointsBody, asked: PredictionAsked): Promise<readonly (Prediction | AppError)[]>
+  /**
+   * The same points judged by several versions, in their order. Costs what one prediction of them costs, and is
+   * counted neither as activity nor for drift.
+   * @throws as `predict`
+   */
+  judgeBy(
+    seriesId: string,
+    versions: readonly number[],
+    body: PointsBody,
+    asked: PredictionAsked,
+  ): Promise<{ readonly predictions: readonly Prediction[]; readonly limit: LimitState | null }>
   /** Loads what was predicted on most, so that the first requests find it. */
   warmUp(): Promise<void>
   /** The version and its opened members, as plots and comparisons need them. */
@@ -193,14 +204,16 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
     }
   }
 
-  const judge = async (version: ServedVersion, request: PredictionRequest): Promise<Prediction> => {
+  /** Judges and counts nothing; `onMember` hears how long each took. */
+  const judgeOnly = async (
+    version: ServedVersion,
+    request: PredictionRequest,
+    onMember: (member: JudgedMember, seconds: number) => void = () => undefined,
+  ): Promise<Prediction> => {
     const wanted = membersOf(version, request.models)
     const loaded: Loaded = version.state === 'broken' ? { failed: 'corrupt' } : await models.load(version)
     const { frame, from } = request
-    const rows = frame.timesMs.length - from
     const elsewhere = await away(loaded, request, wanted)
-    const start = performance.now()
-    let failed = 0
     const members = wanted.map((member, i): JudgedMember => {
       const began = performance.now()
       const scorer = 'model' in loaded ? loaded.model.bundle.scorers.get(member.name) : undefined
@@ -219,35 +232,15 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
       } catch {
         fallback = 'error'
       }
-      const answer =
-        scores ?? baselineScorer(version.baseline, frame.names, member.channels).score(frame, from)
-      const odd = countOf(answer.anomalous)
-      if (fallback !== null) {
-        failed += rows
-        metrics.predictionsCounted(member.family, 'fallback', rows)
-      } else {
-        if (odd > 0) metrics.predictionsCounted(member.family, 'anomaly', odd)
-        if (rows > odd) metrics.predictionsCounted(member.family, 'normal', rows - odd)
-      }
-      metrics.inferenceTook(member.family, (performance.now() - began) / 1000)
-      return {
+      const judged: JudgedMember = {
         name: member.name,
         family: member.family,
         threshold: fallback === null ? (member.threshold ?? 0) : 0.5,
-        scores: answer,
+        scores: scores ?? baselineScorer(version.baseline, frame.names, member.channels).score(frame, from),
         fallback,
       }
-    })
-    const [primary] = members
-    const anomalies = primary ? countOf(primary.scores.anomalous) : 0
-    activity.add({ version, frame, from, anomalies, fallback: primary?.fallback !== null })
-    metrics.predictionServed({
-      seriesId: version.seriesId,
-      version: version.version,
-      points: rows,
-      anomalies,
-      failed: failed > 0,
-      seconds: (performance.now() - start) / 1000,
+      onMember(judged, (performance.now() - began) / 1000)
+      return judged
     })
     const nowMs = clock.now().getTime()
     return {
@@ -260,6 +253,37 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
       pastMs: nowMs - parts.warnPastDays * DAY_MS,
       futureMs: nowMs + parts.warnFutureHours * HOUR_MS,
     }
+  }
+
+  const judge = async (version: ServedVersion, request: PredictionRequest): Promise<Prediction> => {
+    const { frame, from } = request
+    const rows = frame.timesMs.length - from
+    let failed = false
+    let seconds = 0
+    const prediction = await judgeOnly(version, request, ({ family, fallback, scores }, took) => {
+      seconds += took
+      if (fallback !== null) {
+        failed = true
+        metrics.predictionsCounted(family, 'fallback', rows)
+      } else {
+        const odd = countOf(scores.anomalous)
+        if (odd > 0) metrics.predictionsCounted(family, 'anomaly', odd)
+        if (rows > odd) metrics.predictionsCounted(family, 'normal', rows - odd)
+      }
+      metrics.inferenceTook(family, took)
+    })
+    const [primary] = prediction.members
+    const anomalies = primary ? countOf(primary.scores.anomalous) : 0
+    activity.add({ version, frame, from, anomalies, fallback: primary?.fallback !== null })
+    metrics.predictionServed({
+      seriesId: version.seriesId,
+      version: version.version,
+      points: rows,
+      anomalies,
+      failed,
+      seconds,
+    })
+    return prediction
   }
 
   const resolve = async (wanted: Wanted): Promise<ServedVersion> => {
@@ -287,6 +311,20 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
     const request = await parts.reader.prediction(body, contextOf(version))
     const limit = await limits.spendPrediction(seriesId, caller, request.frame.timesMs.length - request.from)
     return { prediction: await counted(seriesId, version, () => judge(version, request)), limit }
+  }
+
+  const judgeBy: Predictions['judgeBy'] = async (seriesId, numbers, body, { caller }) => {
+    const versions: ServedVersion[] = []
+    for (const version of numbers) versions.push(await resolve({ seriesId, version }))
+    const [first] = versions
+    if (!first) return { predictions: [], limit: null }
+    // What points must be is a matter of the series, alike for all its versions.
+    const request = await parts.reader.prediction(body, contextOf(first))
+    const limit = await limits.spendPrediction(seriesId, caller, request.frame.timesMs.length - request.from)
+    const predictions: Prediction[] = []
+    for (const version of versions)
+      predictions.push(await parts.span(version, () => judgeOnly(version, request)))
+    return { predictions, limit }
   }
 
   const wantedOf = (item: RawItem): Wanted => {
@@ -354,6 +392,7 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
   return {
     predict,
     predictAcross,
+    judgeBy,
     warmUp: async () => {
       if (parts.warmupModels === 0) return
       const start = performance.now()

@@ -1,11 +1,12 @@
 /** Series and their versions as they go over the wire. Figures are as they were computed: nothing is rounded. */
 import { z } from 'zod'
 import { ALGORITHMS, QUANTILES, SERIES_CLASSES, SERIES_FAMILIES } from '../../../ml/series/member.ts'
+import type { MemberRecord } from '../../../ml/series/member.ts'
 import type { SeriesOverview, VersionSummary } from '../../../shared/series/registry-store.ts'
 import { CLASS_LIMITS } from '../../../shared/series/series.ts'
 import type { SeriesVersion, TimestampUnit } from '../../../shared/series/series.ts'
 
-const versionName = (version: number): string => `v${version}`
+export const versionName = (version: number): string => `v${version}`
 const versionOrNull = (version: number | null): string | null =>
   version === null ? null : versionName(version)
 
@@ -113,6 +114,18 @@ export const MemberBody = z.object({
   error: z.string().nullable(),
 })
 
+export const toMemberWire = (member: MemberRecord): z.infer<typeof MemberBody> => ({
+  name: member.name,
+  family: member.family,
+  algorithm: ALGORITHMS[member.family],
+  channels: [...member.channels],
+  params: { ...member.params },
+  status: member.status,
+  threshold: member.threshold,
+  flag_rate: member.flagRate,
+  error: member.error,
+})
+
 export const VersionBody = z
   .object({
     series_id: z.string(),
@@ -176,17 +189,7 @@ export const toVersionWire = (version: SeriesVersion): z.infer<typeof VersionBod
       { ...stats, quantiles: [...stats.quantiles] },
     ]),
   ),
-  members: version.members.map((member) => ({
-    name: member.name,
-    family: member.family,
-    algorithm: ALGORITHMS[member.family],
-    channels: [...member.channels],
-    params: { ...member.params },
-    status: member.status,
-    threshold: member.threshold,
-    flag_rate: member.flagRate,
-    error: member.error,
-  })),
+  members: version.members.map(toMemberWire),
   baseline: { ...version.baseline },
   drift_edges: Object.fromEntries(
     Object.entries(version.driftBins).map(([column, { edges }]) => [column, [...edges]]),
