@@ -74,7 +74,14 @@ const contentOf = (route: Route): Json => {
       },
     }
   }
-  return { 'application/json': { schema: schemaOf(route.body ?? z.unknown(), 'input') } }
+  const forms = (route.forms ?? []).map((type) => [
+    type,
+    { schema: { type: 'string', contentMediaType: type } },
+  ])
+  return {
+    'application/json': { schema: schemaOf(route.body ?? z.unknown(), 'input') },
+    ...Object.fromEntries(forms),
+  }
 }
 
 /** What a route can answer besides its replies: what all can, what comes with a body, what with a repetition. */

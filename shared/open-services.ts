@@ -151,6 +151,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     compute,
   })
   const series = createSeriesCatalogue({
+    clock,
     store: store.seriesRegistry,
     record: store.series,
     files: store.seriesFiles,
@@ -190,6 +191,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     clock,
     refreshMs: config.ALIAS_REFRESH_S * SECOND_MS,
     onBreaker: (state) => metrics.breakerState('registry', state),
+    onDropped: (lagSeconds) => metrics.cacheInvalidated(lagSeconds),
   })
   lifecycle.onClose('versions in memory', () => served.close())
   const activity = createActivityCounter({

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import type { SeriesClass } from '../../ml/series/member.ts'
 import { mapBounded } from '../core/bounded.ts'
+import type { Clock } from '../core/clock.ts'
 import { AppError, messageOf } from '../core/errors.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Announcements } from '../registry/model-registry.ts'
@@ -125,6 +126,7 @@ export interface SeriesCatalogueParts {
   readonly record: Pick<SeriesRecord, 'byId' | 'version' | 'markBroken'>
   readonly files: Pick<SeriesFiles, 'read' | 'quarantine' | 'archive' | 'restore' | 'removeSeries'>
   readonly announcements: Pick<Announcements, 'publish'>
+  readonly clock: Clock
   readonly logger: Logger
   /** Of series nobody gave one. */
   readonly defaultClass: SeriesClass
@@ -224,7 +226,10 @@ export const createSeriesCatalogue = (parts: SeriesCatalogueParts): SeriesCatalo
 
   const announce: SeriesCatalogue['announce'] = async (seriesIds) => {
     for (let at = 0; at < seriesIds.length; at += IDS_PER_MESSAGE)
-      await parts.announcements.publish(SERIES_CHANGED, { series: seriesIds.slice(at, at + IDS_PER_MESSAGE) })
+      await parts.announcements.publish(SERIES_CHANGED, {
+        series: seriesIds.slice(at, at + IDS_PER_MESSAGE),
+        at_ms: parts.clock.now().getTime(),
+      })
   }
 
   const get: SeriesCatalogue['get'] = async (seriesId) => {

@@ -185,5 +185,5 @@ export type ServedLookup =
   /** `series`: nothing was ever trained for it. */
   | { readonly missing: 'series' | 'version' }
 
-/** Topic of changes to series: `{ series: [ids] }`. Whoever holds an alias of one drops it. */
+/** Topic of changes to series: `{ series: [ids], at_ms }`. Whoever holds an alias of one drops it. */
 export const SERIES_CHANGED = 'series.changed'

@@ -38,7 +38,8 @@ export interface ServedVersionsParts {
   readonly clock: Clock
   readonly refreshMs: number
   readonly onBreaker: (state: BreakerState) => void
-  readonly onDropped?: (seriesIds: readonly string[]) => void
+  /** How long after a change this process knew of it. */
+  readonly onDropped?: (lagSeconds: number) => void
 }
 
 interface Remembered {
@@ -87,13 +88,13 @@ export const createServedVersions = (parts: ServedVersionsParts): ServedVersions
     parts.onBreaker,
   )
   const unsubscribe = parts.announcements.subscribe(SERIES_CHANGED, (payload) => {
-    const { series } = (payload ?? {}) as { series?: unknown }
+    const { series, at_ms: atMs } = (payload ?? {}) as { series?: unknown; at_ms?: unknown }
     changes++
     if (!Array.isArray(series)) return
     const ids = new Set(series.filter((id): id is string => typeof id === 'string'))
     for (const [key, entry] of remembered.entries())
       if (ids.has(key.slice(0, key.indexOf('@')))) entry.expiresMs = 0
-    parts.onDropped?.([...ids])
+    if (typeof atMs === 'number') parts.onDropped?.(Math.max(0, clock.now().getTime() - atMs) / 1000)
   })
 
   const keep = (wanted: Wanted, lookup: ServedLookup): void => {

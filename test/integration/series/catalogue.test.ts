@@ -1,3 +1,4 @@
+import { systemClock } from '../../../shared/core/clock.ts'
 import { expect } from 'chai'
 import { readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -35,6 +36,7 @@ describe('the catalogue of series', () => {
     ;({ knex } = database)
     system = await openSeriesStore(knex)
     catalogue = createSeriesCatalogue({
+      clock: systemClock,
       store: system.store.seriesRegistry,
       record: system.store.series,
       files: system.store.seriesFiles,
