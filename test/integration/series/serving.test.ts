@@ -5,6 +5,8 @@ import { decodeSafetensors } from '../../../ml/artifact/safetensors.ts'
 import { openTestApi, openWire } from '../../support/api.ts'
 import type { Ask, Reply, TestApi, Wire } from '../../support/api.ts'
 import { eventually } from '../../support/eventually.ts'
+import { ownRedisAvailable, startOwnRedis } from '../../support/redis.ts'
+import type { TestRedis } from '../../support/redis.ts'
 
 const START = 1_700_000_000
 const N = 1000
@@ -316,5 +318,51 @@ describe('predictions while stores are away', function () {
       await wire.mend()
     }
     await eventually('the record again', async () => ((await ask('cold')).status === 200 ? true : null))
+  })
+})
+
+;(ownRedisAvailable() ? describe : describe.skip)('predictions while everything is away', function () {
+  this.timeout(60_000)
+  let redis: TestRedis
+  let wire: Wire
+  let toRedis: Wire
+  let api: TestApi
+  before(async () => {
+    redis = await startOwnRedis()
+    toRedis = await openWire(redis.url)
+    api = await openTestApi({
+      workers: true,
+      environment: { REDIS_URL: toRedis.url },
+      through: async (url) => {
+        wire = await openWire(url)
+        return wire.url
+      },
+    })
+    await trainShort(api, 'warm')
+  })
+  after(async () => {
+    await toRedis.mend().catch(() => {})
+    await api.close()
+    await wire.close()
+    await toRedis.close()
+    await redis.close()
+  })
+
+  it('go on from memory without Redis, PostgreSQL and the artifact folder', async () => {
+    const ask = (): Promise<Reply> =>
+      api.ask('/api/v1/series/warm/predict', { body: { timestamp: START, value: 99 } })
+    expect((await ask()).status).to.equal(200)
+    await toRedis.cut()
+    for (let i = 0; i < 5; i++) expect((await ask()).status).to.equal(200)
+    await wire.cut()
+    const aside = `${api.folder}.aside`
+    await rename(api.folder, aside)
+    try {
+      for (let i = 0; i < 20; i++)
+        expect(firstOf(await ask())).to.include({ is_anomaly: true, fallback: false })
+    } finally {
+      await rename(aside, api.folder)
+      await wire.mend()
+    }
   })
 })
