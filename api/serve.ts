@@ -53,6 +53,7 @@ export const serveApi = async (parts: ServeParts): Promise<Listening> => {
     services.clock.now().getTime(),
   )
   metrics.watchRegistry(async () => (await services.registryFigures()).versions)
+  metrics.watchDrift(async () => (await services.registryFigures()).drifting)
   const health = createHealth({
     recent: metrics.recent,
     registry: services.registryFigures,

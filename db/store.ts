@@ -24,6 +24,7 @@ import { registryFigures } from './repositories/registry-figures.ts'
 import { runs } from './repositories/runs.ts'
 import { schedules } from './repositories/schedules.ts'
 import { seriesRegistryStore } from './repositories/series-registry.ts'
+import { seriesDriftStore } from './repositories/series-drift.ts'
 import { seriesActivity } from './repositories/series-activity.ts'
 import { seriesRecord } from './repositories/series.ts'
 import { trainableEntities } from './repositories/trainable-entities.ts'
@@ -56,6 +57,7 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   schedules: schedules(knex),
   series: seriesRecord(knex),
   seriesActivity: seriesActivity(knex),
+  seriesDrift: seriesDriftStore(knex),
   seriesFiles: seriesFiles(artifactRoot),
   seriesRegistry: seriesRegistryStore(knex),
   trainable: trainableEntities(knex),

@@ -46,6 +46,7 @@ import { noLimits } from './series/limits.ts'
 import type { LimitCounters } from './series/limit-counter.ts'
 import { createActivityCounter } from './series/activity-counter.ts'
 import { createComparisons } from './series/compare.ts'
+import { createSeriesDrift } from './series/drift.ts'
 import { createModelCache } from './series/model-cache.ts'
 import { createSeriesStatistics } from './series/statistics.ts'
 import { createPlots } from './series/plot.ts'
@@ -326,6 +327,12 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     seriesLimits,
     predictions,
     seriesStatistics: createSeriesStatistics({ record: store.series, activity: store.seriesActivity }),
+    seriesDrift: createSeriesDrift({
+      store: store.seriesDrift,
+      clock,
+      bounds: { warn: config.DRIFT_WARN, alert: config.DRIFT_ALERT },
+      onMeasured: (kl) => metrics.driftMeasured(kl),
+    }),
     comparisons: createComparisons({ catalogue: series, predictions }),
     plots: createPlots({ catalogue: series, files: store.seriesFiles, predictions }),
     sources: createSources({ configs }),

@@ -29,6 +29,7 @@ import type { RunsService } from './runs/runs-service.ts'
 import type { SchedulesService } from './schedules/schedules-service.ts'
 import type { SeriesRetentionWork } from './jobs/series.ts'
 import type { SeriesCatalogue } from './series/catalogue.ts'
+import type { SeriesDrift } from './series/drift.ts'
 import type { Comparisons } from './series/compare.ts'
 import type { SeriesLimits } from './series/limits.ts'
 import type { Plots } from './series/plot.ts'
@@ -71,6 +72,7 @@ export interface Services {
   readonly seriesTraining: SeriesTraining
   readonly predictions: Predictions
   readonly comparisons: Comparisons
+  readonly seriesDrift: SeriesDrift
   readonly plots: Plots
   readonly seriesStatistics: SeriesStatistics
   readonly sources: SourceWork

@@ -24,6 +24,7 @@ import type { ReportStore } from './report/daily-report.ts'
 import type { RunsRepository } from './runs/run.ts'
 import type { SchedulesRepository } from './schedules/schedule.ts'
 import type { SeriesActivity } from './series/activity.ts'
+import type { DriftStore } from './series/drift.ts'
 import type { SeriesFiles } from './series/files.ts'
 import type { SeriesRegistryStore } from './series/registry-store.ts'
 import type { SeriesRecord } from './series/series.ts'
@@ -56,6 +57,7 @@ export interface Store {
   readonly schedules: SchedulesRepository
   readonly series: SeriesRecord
   readonly seriesActivity: SeriesActivity
+  readonly seriesDrift: DriftStore
   readonly seriesFiles: SeriesFiles
   readonly seriesRegistry: SeriesRegistryStore
   readonly trainable: TrainableEntities

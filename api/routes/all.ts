@@ -16,6 +16,7 @@ import { runRoutes } from './runs.ts'
 import { scheduleRoutes } from './schedules.ts'
 import { seriesCatalogueRoutes } from './series/catalogue.ts'
 import { seriesCompareRoutes } from './series/compare.ts'
+import { seriesDriftRoutes } from './series/drift.ts'
 import { seriesStatsRoutes } from './series/stats.ts'
 import { seriesPlotRoutes } from './series/plot.ts'
 import { seriesPredictionRoutes } from './series/predict.ts'
@@ -38,6 +39,7 @@ export const allRoutes: readonly Route[] = [
   ...seriesPlotRoutes,
   ...seriesStatsRoutes,
   ...seriesCompareRoutes,
+  ...seriesDriftRoutes,
   // Last of the series: what has a name of its own stands before `:version`.
   ...seriesCatalogueRoutes,
   ...runRoutes,

@@ -22,9 +22,12 @@ export const up = async (knex: Knex): Promise<void> => {
       deleted_at timestamptz,
       -- The last look at drift: level, version, and the divergence of each column.
       drift jsonb,
+      -- Of those, null when there is none: few series drift, and who counts them looks at no others.
+      drift_level text check (drift_level in ('warn', 'alert')),
       created_at timestamptz not null default now(),
       updated_at timestamptz not null default now()
     );
+    create index series_drifting on series (drift_level) where drift_level is not null;
     create index series_tags on series using gin (tags jsonb_path_ops);
     create index series_created on series (created_at desc, id) where deleted_at is null;
     create index series_class_created on series (class, created_at desc, id) where deleted_at is null;

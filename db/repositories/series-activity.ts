@@ -1,7 +1,6 @@
 /** What is counted of predictions, per hour. */
 import type { Knex } from 'knex'
 import type { HourOfColumn, HourOfSeries, SeriesActivity } from '../../shared/series/activity.ts'
-import { modelOf } from './series.ts'
 
 const ADD_HOURS = `
   insert into series_stats as s (series_id, hour, predictions, anomalies, errors, fallbacks, z_hist)
@@ -25,19 +24,6 @@ const ADD_COLUMNS = `
   on conflict (series_id, version, channel, hour) do update
   set counts = (select array_agg(coalesce(a, 0) + coalesce(b, 0) order by place)
                 from unnest(s.counts, excluded.counts) with ordinality as sums(a, b, place))`
-
-const COLUMNS_SINCE = `
-  select d.series_id, d.version, d.channel, array_agg(d.count order by d.place) as counts
-  from (
-    select s.series_id, s.version, s.channel, c.place, sum(c.count)::float8 as count
-    from drift_sketches s
-    join model_aliases a on a.model = ${modelOf('s.series_id')} and a.alias = 'stable' and a.version = s.version
-    cross join lateral unnest(s.counts) with ordinality as c(count, place)
-    where s.hour >= ? and (cast(? as text) is null or s.series_id = ?)
-    group by s.series_id, s.version, s.channel, c.place
-  ) d
-  group by d.series_id, d.version, d.channel
-  order by d.series_id, d.channel`
 
 interface StatsRow {
   readonly series_id: string
@@ -89,17 +75,5 @@ export const seriesActivity = (db: Knex): SeriesActivity => ({
       .where('hour', '<', to)
       .orderBy('hour')) as StatsRow[]
     return rows.map(fromRow)
-  },
-
-  columnsSince: async (since, seriesId) => {
-    const { rows } = (await db.raw(COLUMNS_SINCE, [since, seriesId, seriesId])) as {
-      rows: { series_id: string; version: number; channel: string; counts: number[] }[]
-    }
-    return rows.map((row) => ({
-      seriesId: row.series_id,
-      version: row.version,
-      column: row.channel,
-      counts: row.counts.map(Number),
-    }))
   },
 })

@@ -281,6 +281,7 @@ const remove = async (trx: Knex.Transaction, seriesId: string, by: Author): Prom
       generation: series.generation + 1,
       channels: null,
       drift: null,
+      drift_level: null,
     })
   await audit(trx, by, 'series.delete', `series/${seriesId}`, { versions, ...wireSettings(series) }, null)
   return versions
@@ -393,10 +394,11 @@ export const seriesRegistryStore = (db: Knex): SeriesRegistryStore => ({
     )
   },
 
-  forgetActivity: async (before) => {
-    const dropped = await Promise.all(
-      ['series_stats', 'drift_sketches'].map((table) => db(table).where('hour', '<', before).delete()),
-    )
+  forgetActivity: async (before, sketchesBefore) => {
+    const dropped = await Promise.all([
+      db('series_stats').where('hour', '<', before).delete(),
+      db('drift_sketches').where('hour', '<', sketchesBefore).delete(),
+    ])
     return dropped.reduce((sum, count) => sum + count, 0)
   },
 

@@ -16,10 +16,15 @@ export interface DriftBounds {
   readonly alert: number
 }
 
-export const totalOf = (counts: ArrayLike<number>): number => {
+const totalOf = (counts: ArrayLike<number>): number => {
   let sum = 0
   for (let bin = 0; bin < counts.length; bin++) sum += counts[bin] as number
   return sum
+}
+
+const requireSameBins = (seen: ArrayLike<number>, trained: ArrayLike<number>): void => {
+  if (seen.length !== trained.length)
+    throw new RangeError(`${seen.length} bins are compared with ${trained.length}`)
 }
 
 /**
@@ -30,7 +35,7 @@ export const totalOf = (counts: ArrayLike<number>): number => {
  */
 export const divergence = (seen: ArrayLike<number>, trained: ArrayLike<number>): number => {
   const bins = trained.length
-  if (seen.length !== bins) throw new RangeError(`${seen.length} bins are compared with ${bins}`)
+  requireSameBins(seen, trained)
   const allSeen = totalOf(seen) + SMOOTHING * bins
   const allTrained = totalOf(trained) + SMOOTHING * bins
   let sum = 0
@@ -68,6 +73,7 @@ export const columnDrift = (
   trained: ArrayLike<number>,
   bounds: DriftBounds,
 ): ColumnDrift => {
+  requireSameBins(seen, trained)
   const n = totalOf(seen)
   if (n < DRIFT_LEAST_VALUES) return { n, kl: null, level: null }
   const kl = divergence(seen, trained)

@@ -7,7 +7,7 @@ import { detectAll, detectLevel } from './detection.ts'
 import { featuresLevel } from './features.ts'
 import { forecastAll, forecastLevel, forecastValidate, forecastValidateAll } from './forecasting.ts'
 import { retentionNightly } from './maintenance.ts'
-import { seriesRetention, trainSeries, uploadsSweep } from './series.ts'
+import { driftOfSeries, seriesRetention, trainSeries, uploadsSweep } from './series.ts'
 import { syncHook, syncSource } from './sync.ts'
 import {
   trainAll,
@@ -44,6 +44,7 @@ export const allJobs: readonly AnyJob[] = [
   forecastValidateAll,
   forecastValidate,
   trainSeries,
+  driftOfSeries,
   seriesRetention,
   uploadsSweep,
   retentionNightly,

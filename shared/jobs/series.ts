@@ -45,6 +45,23 @@ export const trainSeries = defineJob<TrainSeriesPayload>({
     ),
 })
 
+/** What `series.drift` calls. */
+export interface SeriesDriftWork {
+  /** Measures every series that was asked anything in the last day, and notes what it finds. */
+  look(context: WorkContext): Promise<WorkOutcome>
+}
+
+export const driftOfSeries = defineJob<SchedulePayload>({
+  name: 'series.drift',
+  queue: 'control',
+  payload: SchedulePayload,
+  // The next look is five minutes away.
+  retry: { attempts: 2, delayMs: 10_000 },
+  timeoutMs: 4 * 60_000,
+  key: ({ asOf }) => [instantKey(asOf)],
+  run: (context, { seriesDrift }) => seriesDrift.look(context),
+})
+
 /** What the jobs that tidy up call. */
 export interface SeriesRetentionWork {
   /** Archives versions beyond those kept, puts files where they belong, drops counts that are old. */

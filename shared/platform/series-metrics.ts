@@ -38,12 +38,12 @@ export interface SeriesMetrics {
   trainingEnded(outcome: 'created' | 'existed' | 'failed'): void
   validationRejected(code: ErrorCode): void
   rateLimited(rule: string): void
-  /** Series at each level of drift, after a look at all of them. */
-  seriesDrifting(level: 'warn' | 'alert', count: number): void
   /** Divergence (KL, nats) of one series. */
   driftMeasured(divergence: number): void
   /** Versions per state, asked when somebody looks. */
   watchRegistry(count: () => Promise<Readonly<Record<string, number>>>): void
+  /** Series at each level of drift, asked when somebody looks: the process that measures is another each time. */
+  watchDrift(count: () => Promise<Readonly<Record<string, number>>>): void
 }
 
 const INFERENCE_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.03, 0.05, 0.1, 0.5, 1, 5]
@@ -208,12 +208,6 @@ export const createSeriesMetrics = (options: SeriesMetricsOptions): SeriesMetric
     labelNames: ['code'],
     registers: serving,
   })
-  const drifting = new Gauge({
-    name: 'vigia_series_drifting',
-    help: 'Series whose values have moved away from those trained on',
-    labelNames: ['level'],
-    registers: working,
-  })
   const divergence = new Histogram({
     name: 'vigia_series_drift_kl',
     help: 'Divergence of a series, KL in nats',
@@ -237,6 +231,27 @@ export const createSeriesMetrics = (options: SeriesMetricsOptions): SeriesMetric
       collect() {
         this.reset()
         fill(this)
+      },
+    })
+  }
+  /** A gauge others are asked for when somebody looks. */
+  const onAnswer = (
+    name: string,
+    help: string,
+    label: string,
+    ask: () => Promise<Readonly<Record<string, number>>>,
+  ): void => {
+    if (serving.length === 0) return
+    void new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers: serving,
+      async collect() {
+        // An unreachable database must not take the other metrics along.
+        const values = await ask().catch(() => ({}))
+        this.reset()
+        for (const [key, value] of Object.entries(values)) this.set({ [label]: key }, value)
       },
     })
   }
@@ -293,22 +308,14 @@ export const createSeriesMetrics = (options: SeriesMetricsOptions): SeriesMetric
     trainingEnded: (outcome) => trainings.inc({ outcome }),
     validationRejected: (code) => rejections.inc({ code }),
     rateLimited: (rule) => limited.inc({ rule }),
-    seriesDrifting: (level, count) => drifting.set({ level }, count),
     driftMeasured: (value) => divergence.observe(value),
-    watchRegistry: (count) => {
-      if (serving.length === 0) return
-      void new Gauge({
-        name: 'vigia_registry_versions',
-        help: 'Versions in the registry',
-        labelNames: ['state'],
-        registers: serving,
-        async collect() {
-          // An unreachable database must not take the other metrics along.
-          const states = await count().catch(() => ({}))
-          this.reset()
-          for (const [state, versions] of Object.entries(states)) this.set({ state }, versions)
-        },
-      })
-    },
+    watchRegistry: (count) => onAnswer('vigia_registry_versions', 'Versions in the registry', 'state', count),
+    watchDrift: (count) =>
+      onAnswer(
+        'vigia_series_drifting',
+        'Series whose values have moved away from those trained on',
+        'level',
+        count,
+      ),
   }
 }

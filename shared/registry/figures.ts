@@ -5,6 +5,8 @@ export interface RegistryFigures {
   readonly seriesTrained: number
   /** Versions by state, series and entities alike. */
   readonly versions: Readonly<Record<string, number>>
+  /** Series by how far they drifted. */
+  readonly drifting: Readonly<Record<'warn' | 'alert', number>>
   /** Of versions of series trained in the last five minutes; null when there is none. */
   readonly training: { readonly averageMs: number | null; readonly p95Ms: number | null }
 }

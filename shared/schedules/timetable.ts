@@ -10,7 +10,7 @@ import { retentionNightly } from '../jobs/maintenance.ts'
 import { pipelineDaily } from '../jobs/pipeline.ts'
 import { recommendAll } from '../jobs/recommendation.ts'
 import type { SchedulePayload } from '../jobs/sweep.ts'
-import { seriesRetention, uploadsSweep } from '../jobs/series.ts'
+import { driftOfSeries, seriesRetention, uploadsSweep } from '../jobs/series.ts'
 import { syncHook } from '../jobs/sync.ts'
 import { trainAll, trainClassifiers, trainRetrain } from '../jobs/training.ts'
 
@@ -50,6 +50,7 @@ export const timetable = (settings: TimetableSettings): readonly TimetableEntry[
     ['pipeline.daily', pipelineDaily, always('0 2 * * *')],
     ['sync.hook', syncHook, always('30 2 * * *')],
     ['series.retention', seriesRetention, always('0 3 * * *')],
+    ['series.drift', driftOfSeries, always('*/5 * * * *')],
     ['uploads.sweep', uploadsSweep, always('0 * * * *')],
     ['train.classifiers', trainClassifiers, always('0 3 * * *')],
     ['train.all', trainAll, always('0 4 * * *')],

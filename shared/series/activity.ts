@@ -30,6 +30,4 @@ export interface SeriesActivity {
   add(hours: readonly HourOfSeries[], columns: readonly HourOfColumn[]): Promise<void>
   /** Ascending by hour, [from, to). */
   hours(seriesId: string, from: Date, to: Date): Promise<readonly HourOfSeries[]>
-  /** Per series, stable version and column the counts since `since`, summed; series without any are absent. */
-  columnsSince(since: Date, seriesId: string | null): Promise<readonly Omit<HourOfColumn, 'hour'>[]>
 }

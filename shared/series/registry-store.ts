@@ -127,8 +127,10 @@ export interface SeriesRegistryStore {
   archiveOld(keep: number): Promise<readonly (ArchivedFile & { readonly seriesId: string })[]>
   /** By uri, the files of all versions of some series. */
   filesOf(seriesIds: readonly string[]): Promise<ReadonlyMap<string, FilePlace>>
-  /** Drops what was counted in hours before `before`. @returns how many rows */
-  forgetActivity(before: Date): Promise<number>
+  /**
+   * Drops what was counted in hours before `before`, and of drift before `sketchesBefore`. @returns how many rows
+   */
+  forgetActivity(before: Date, sketchesBefore: Date): Promise<number>
   /** Fingerprints of trainings that are queued or running. */
   openTrainings(): Promise<ReadonlySet<string>>
 }

@@ -11,6 +11,8 @@ const ORPHAN_AGE_MS = 24 * 3_600_000
 const UPLOAD_AGE_MS = 3_600_000
 /** A year of days, and the weeks on both sides to compare it with. */
 const ACTIVITY_DAYS = 400
+/** Drift looks back a day; a row per hour, version and column is too many to keep for long. */
+const SKETCH_DAYS = 7
 const DAY_MS = 86_400_000
 
 export interface SeriesRetentionParts {
@@ -46,7 +48,10 @@ export const createSeriesRetention = (parts: SeriesRetentionParts): SeriesRetent
         earlier(asOf, ORPHAN_AGE_MS),
       )
       signal.throwIfAborted()
-      const forgotten = await store.forgetActivity(earlier(asOf, ACTIVITY_DAYS * DAY_MS))
+      const forgotten = await store.forgetActivity(
+        earlier(asOf, ACTIVITY_DAYS * DAY_MS),
+        earlier(asOf, SKETCH_DAYS * DAY_MS),
+      )
       return succeeded({
         versions_archived: new Set(archived.map(({ seriesId, version }) => `${seriesId} ${version}`)).size,
         files_removed: tidied.removed,

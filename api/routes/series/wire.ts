@@ -7,7 +7,7 @@ import { CLASS_LIMITS } from '../../../shared/series/series.ts'
 import type { SeriesVersion, TimestampUnit } from '../../../shared/series/series.ts'
 
 export const versionName = (version: number): string => `v${version}`
-const versionOrNull = (version: number | null): string | null =>
+export const versionOrNull = (version: number | null): string | null =>
   version === null ? null : versionName(version)
 
 const Tags = z.record(z.string(), z.string())

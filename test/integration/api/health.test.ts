@@ -15,6 +15,7 @@ import { ownRedisAvailable, redisAvailable, sharedRedisUrl, startOwnRedis } from
 const NOTHING = {
   seriesTrained: 0,
   versions: {},
+  drifting: { warn: 0, alert: 0 },
   training: { averageMs: null, p95Ms: null },
 }
 

@@ -15,6 +15,7 @@ describe('figures of the registry', () => {
     expect(await registryFigures(database.knex)()).to.deep.equal({
       seriesTrained: 0,
       versions: {},
+      drifting: { warn: 0, alert: 0 },
       training: { averageMs: null, p95Ms: null },
     })
   })
@@ -24,6 +25,9 @@ describe('figures of the registry', () => {
     await knex('series').insert([
       { id: 'a', class: 'short', last_version: 2 },
       { id: 'untrained', class: 'short' },
+      { id: 'w1', class: 'short', drift_level: 'warn' },
+      { id: 'w2', class: 'short', drift_level: 'warn' },
+      { id: 'a1', class: 'short', drift_level: 'alert' },
       { id: 'gone', class: 'short', last_version: 1, deleted_at: new Date() },
     ])
     let n = 0
@@ -54,13 +58,19 @@ describe('figures of the registry', () => {
     expect(await registryFigures(knex)()).to.deep.equal({
       seriesTrained: 1,
       versions: { archived: 1, ready: 3 },
+      drifting: { warn: 2, alert: 1 },
       training: { averageMs: 200, p95Ms: 290 },
     })
   })
 })
 
 describe('remembered figures', () => {
-  const figures = { seriesTrained: 1, versions: {}, training: { averageMs: null, p95Ms: null } }
+  const figures = {
+    seriesTrained: 1,
+    versions: {},
+    drifting: { warn: 0, alert: 0 },
+    training: { averageMs: null, p95Ms: null },
+  }
 
   it('are asked for once in fifteen seconds, and again after a failure', async () => {
     let now = 0

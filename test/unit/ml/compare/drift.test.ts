@@ -39,6 +39,7 @@ describe('ml/compare/drift', () => {
 
   it('refuses to compare different bins', () => {
     expect(() => divergence([1, 2], [1, 2, 3])).to.throw(RangeError)
+    expect(() => columnDrift([1, 2], [1, 2, 3], BOUNDS)).to.throw(RangeError)
   })
 
   it('knows the worse of two levels, and that nothing is known', () => {

@@ -85,6 +85,7 @@ describe('the registry of jobs', () => {
       'recommend.all.campaign',
       'recommend.campaign',
       'retention.nightly',
+      'series.drift',
       'series.retention',
       'sync.hook',
       'sync.source',

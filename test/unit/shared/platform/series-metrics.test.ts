@@ -90,7 +90,7 @@ describe('metrics of series', () => {
       'vigia_ready',
       'vigia_rate_limited_total',
     ]
-    const ofWorkers = ['vigia_training_duration_seconds', 'vigia_queue_depth', 'vigia_series_drifting']
+    const ofWorkers = ['vigia_training_duration_seconds', 'vigia_queue_depth', 'vigia_series_drift_kl']
     expect(api).to.include.members(ofApi).and.not.include.members(ofWorkers)
     expect(workers).to.include.members(ofWorkers).and.not.include.members(ofApi)
     expect(scheduler).to.include('vigia_schedule_instants_total').and.not.include.members(ofApi)
@@ -181,5 +181,14 @@ describe('metrics of series', () => {
     const text = await shown(metrics)
     expect(text).not.to.include('vigia_registry_versions{')
     expect(text).to.include('vigia_ready')
+  })
+
+  it('ask how many series drift, and forget what is no more', async () => {
+    const metrics = createMetrics('api')
+    let drifting: Record<string, number> = { warn: 2, alert: 1 }
+    metrics.watchDrift(() => Promise.resolve(drifting))
+    expect(await shown(metrics)).to.include('vigia_series_drifting{level="alert",service="api"} 1')
+    drifting = { warn: 2, alert: 0 }
+    expect(await shown(metrics)).to.include('vigia_series_drifting{level="alert",service="api"} 0')
   })
 })
