@@ -1,9 +1,10 @@
 import { expect } from 'chai'
 import type { ComputePool } from '../../../../shared/compute.ts'
-import { mayExhaustMemory, mixedPool } from '../../../../shared/compute/mixed.ts'
+import { createMixedPool, mayExhaustMemory, mixedPool } from '../../../../shared/compute/mixed.ts'
 import type { ForkPool } from '../../../../shared/compute/forks.ts'
 import type { ThreadPool } from '../../../../shared/compute/pool.ts'
 import { warmUpFit } from '../../../../shared/compute/warm-up.ts'
+import { fitSeries } from '../../../../shared/series/fit-series.ts'
 import { autoencoderFit, fitTask } from '../../../support/series-fits.ts'
 
 describe('mixed pool', () => {
@@ -40,5 +41,18 @@ describe('mixed pool', () => {
       'threads closed',
       'forks closed',
     ])
+  })
+
+  it('does in threads and in processes what the same work does here', async () => {
+    const pool = createMixedPool(1)
+    try {
+      await pool.warm()
+      for (const task of [fitTask(500), fitTask(10_001), autoencoderFit()]) {
+        const { artifactSha256 } = await pool.run('fitSeries', task)
+        expect(artifactSha256).to.equal((await fitSeries(task)).artifactSha256)
+      }
+    } finally {
+      await pool.close()
+    }
   })
 })
