@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { Option } from 'commander'
 import type { Command } from 'commander'
+import { toComparisonWire } from '../../api/routes/series/compare.ts'
 import { toPlotWire } from '../../api/routes/series/plot.ts'
 import { toSeriesWire, toVersionWire } from '../../api/routes/series/wire.ts'
 import { SERIES_CLASSES } from '../../ml/series/member.ts'
@@ -172,6 +173,11 @@ const write = async (path: string, text: string): Promise<void> => {
     )
   }
 }
+
+const change = ({ from, to }: { readonly from: number; readonly to: number }): string =>
+  from === to
+    ? String(Number(to.toPrecision(6)))
+    : `${Number(from.toPrecision(6))} -> ${Number(to.toPrecision(6))}`
 
 interface VersionOption {
   readonly version?: string
@@ -427,6 +433,41 @@ export const registerSeries = (program: Command, open: Opener): void => {
             ],
             Object.entries(version.stats),
           ),
+        )
+      }),
+    )
+
+  series
+    .command('compare <id> <from> <to>')
+    .description('two versions side by side: what they were trained on, what was asked for')
+    .addOption(json())
+    .action((id: string, from: string, to: string, options: { json?: boolean }) =>
+      withSystem(async ({ services }) => {
+        const compared = await services.comparisons.versions(idOf(id), versionOf(from), versionOf(to))
+        if (options.json) return printJson(toComparisonWire(compared))
+        printLine(
+          `${id}: v${compared.from.version} (${compared.from.points} points) and v${compared.to.version} (${compared.to.points})`,
+        )
+        printLine(
+          renderTable(
+            [
+              { title: 'channel', cell: ([name]) => name },
+              { title: 'mean', align: 'right', cell: ([, { mean }]) => change(mean) },
+              { title: 'std', align: 'right', cell: ([, { std }]) => change(std) },
+              { title: 'min', align: 'right', cell: ([, { min }]) => change(min) },
+              { title: 'max', align: 'right', cell: ([, { max }]) => change(max) },
+              { title: 'KL', align: 'right', cell: ([, { kl }]) => kl.toFixed(4) },
+            ],
+            Object.entries(compared.stats),
+          ),
+        )
+        return printLine(
+          compared.members
+            .map(
+              (member) =>
+                `${member.name}: ${member.change}${member.fields.length > 0 ? ` (${member.fields.map(({ field }) => field).join(', ')})` : ''}`,
+            )
+            .join('\n'),
         )
       }),
     )

@@ -91,7 +91,12 @@ const wireDelta = ({ from, to, delta }: Delta): z.infer<typeof DeltaBody> => ({ 
 const memberOrNull = (member: MemberRecord | null): z.infer<typeof MemberBody> | null =>
   member && toMemberWire(member)
 
-const toWire = ({ from, to, stats, members }: VersionComparison): z.infer<typeof Comparison> => ({
+export const toComparisonWire = ({
+  from,
+  to,
+  stats,
+  members,
+}: VersionComparison): z.infer<typeof Comparison> => ({
   series_id: from.seriesId,
   from: versionName(from.version),
   to: versionName(to.version),
@@ -148,7 +153,7 @@ const compare = route({
   handle: async ({ params, query }, { comparisons }) => {
     const id = requireSeriesId(params.id)
     const compared = await comparisons.versions(id, requireVersion(query.from), requireVersion(query.to))
-    return { status: 200, body: toWire(compared) }
+    return { status: 200, body: toComparisonWire(compared) }
   },
 })
 
@@ -190,7 +195,7 @@ const compareOnPoints = route({
       status: 200,
       headers: limitHeaders(limit),
       body: {
-        ...toWire(compared),
+        ...toComparisonWire(compared),
         timestamps: Array.from(timesMs, (ms) => ms / perUnit),
         agreement: pairs[0]?.agreement?.agreement ?? null,
         judged: pairs.map(({ agreement, from: first, to: second }) => ({

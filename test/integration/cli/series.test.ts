@@ -100,6 +100,12 @@ describe('vigia series', function () {
     expect(versions.map(({ version }) => version)).to.deep.equal(['v3', 'v2', 'v1'])
     expect((await json('tag', 'pump_7', 'v2', 'env=', 'site=south'))['tags']).to.deep.equal({ site: 'south' })
     expect(await json('show', 'pump_7')).to.include({ version: 'v3' })
+    const compared = await json('compare', 'pump_7', 'v1', 'v2')
+    expect(compared).to.include({ from: 'v1', to: 'v2', same_data: true, same_models: false })
+    const told = await run('compare', 'pump_7', '1', '2')
+    expect(told.stdout)
+      .to.contain('pressure_bar')
+      .and.to.match(/^zscore: removed$/m)
     const { series } = (await json('list')) as { series: { series_id: string; stable: string }[] }
     expect(series.map(({ series_id: id, stable }) => [id, stable])).to.deep.equal([['pump_7', 'v3']])
   })
