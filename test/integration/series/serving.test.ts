@@ -341,7 +341,6 @@ describe('predictions while stores are away', function () {
     await trainShort(api, 'warm')
   })
   after(async () => {
-    await toRedis.mend().catch(() => {})
     await api.close()
     await wire.close()
     await toRedis.close()
@@ -363,6 +362,10 @@ describe('predictions while stores are away', function () {
     } finally {
       await rename(aside, api.folder)
       await wire.mend()
+      await toRedis.mend()
     }
+    await eventually('everything to be back', async () =>
+      (await api.ask('/healthcheck')).body['status'] === 'ok' ? true : null,
+    )
   })
 })
