@@ -273,6 +273,19 @@ describe('the catalogue of series', () => {
       expect((await catalogue.version(other, 1)).state).to.equal('ready')
     })
 
+    it('keeps counts for 400 days, and those of drift for a week', async () => {
+      const asOf = inDays(0)
+      const ago = (ms: number): Date => new Date(asOf.getTime() - ms)
+      const stats = [400 * DAY_MS, 400 * DAY_MS + 1].map(ago)
+      const sketches = [7 * DAY_MS, 7 * DAY_MS + 1].map(ago)
+      await knex('series_stats').insert(stats.map((hour) => ({ series_id: id, hour })))
+      const sketch = { series_id: id, version: 1, channel: 'value', counts: [1] }
+      await knex('drift_sketches').insert(sketches.map((hour) => ({ ...sketch, hour })))
+      await retention(10).retain(asOf, context)
+      expect(await knex('series_stats').where({ series_id: id }).pluck('hour')).to.deep.equal([stats[0]])
+      expect(await knex('drift_sketches').where({ series_id: id }).pluck('hour')).to.deep.equal([sketches[0]])
+    })
+
     it('leaves a version that is made stable while it looks', async () => {
       for (const n of [1, 2, 3]) await system.train(id, { data: `${id} ${n}` })
       // The clean-up has chosen v1 and waits for its row, which a rollback holds.
