@@ -19,7 +19,8 @@ COPY api ./api
 COPY workers ./workers
 COPY scheduler ./scheduler
 COPY cli ./cli
-RUN npm run build && rm -f dist/.tsbuildinfo
+COPY web ./web
+RUN npm run build && rm -f dist/.tsbuildinfo dist/.web.tsbuildinfo
 
 FROM node:22-slim AS packages
 WORKDIR /app

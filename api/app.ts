@@ -22,7 +22,7 @@ import type { RateLimit } from './middleware/rate-limit.ts'
 import { serveRoute } from './middleware/serve-route.ts'
 import type { Caller } from './middleware/serve-route.ts'
 import { traceIdOf } from './middleware/trace.ts'
-import { createPlotAssets, PLOT_ASSETS_PATH } from './plot-assets.ts'
+import { PLOT_ASSETS_PATH } from './plot-assets.ts'
 import { buildOpenApi } from './openapi.ts'
 import type { Readiness } from './probes.ts'
 import type { Route } from './route.ts'
@@ -39,6 +39,8 @@ export interface AppParts {
   /** null: RATE_LIMITS is off. */
   readonly rateLimit: RateLimit | null
   readonly board: (callerOf: (response: Response) => Caller) => express.RequestHandler
+  /** Scripts and styles of the plot page. */
+  readonly plotAssets: express.RequestHandler
   readonly readiness: Readiness
   readonly metrics: Metrics
   readonly logger: Logger
@@ -194,7 +196,7 @@ export const createApp = (parts: AppParts): Express => {
   const openApi = buildOpenApi(parts.routes, parts.version)
   app.get('/openapi.json', named('/openapi.json'), (_request, response) => void response.json(openApi))
   app.use('/docs', named('/docs'), createDocs())
-  app.use(PLOT_ASSETS_PATH, named(PLOT_ASSETS_PATH), createPlotAssets())
+  app.use(PLOT_ASSETS_PATH, named(PLOT_ASSETS_PATH), parts.plotAssets)
   app.use(BOARD_PATH, named(BOARD_PATH), parts.board(callerOf))
 
   serve(parts.routes.filter((route) => !route.ownLimits))

@@ -1,81 +1,74 @@
 /**
- * What makes the plot page move: uPlot (served by ourselves) and a script that draws the same numbers with it, to zoom
- * by dragging and read values off. Without scripts the page keeps its picture.
+ * What makes the plot page move: uPlot, and our script (`web/`) that draws with it. Addresses hold the hash of what
+ * they answer, so a browser may keep it for good.
  */
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import express from 'express'
 import type { RequestHandler } from 'express'
+import type { PageAssets } from '../shared/series/plot-html.ts'
 
 export const PLOT_ASSETS_PATH = '/plot/assets'
 
-/** A file of its own, so that the page needs no inline script. */
-const SCRIPT = `'use strict'
-const place = document.querySelector('[data-plot]')
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
-const short = (value) => (value === null || value === undefined ? '' : String(Number(value.toPrecision(7))))
-const draw = async () => {
-  const reply = await fetch(place.dataset.plot)
-  if (!reply.ok) return
-  const data = await reply.json()
-  const factor = place.dataset.unit === 'ms' ? 1000 : 1
-  const times = data.timestamps.map((time) => time / factor)
-  if (times.length === 0) return
-  const shown = place.dataset.channel ? [place.dataset.channel] : Object.keys(data.channels).slice(0, 8)
-  const holder = document.createElement('div')
-  const sync = uPlot.sync('plot')
-  const charts = shown.map((name) => {
-    const odd = new Map(data.anomalies.filter(({ channel }) => channel === name).map(({ index, score }) => [index, score]))
-    const values = data.channels[name]
-    const band = data.band[name]
-    const none = values.map(() => null)
-    const label = (self, value, column, row) => (row === null ? '--' : short(value))
-    const axis = { stroke: css('--soft'), grid: { stroke: css('--line'), width: 1 }, ticks: { stroke: css('--line'), width: 1 } }
-    return new uPlot(
-      {
-        title: name,
-        width: place.clientWidth,
-        height: 260,
-        tzDate: (second) => uPlot.tzDate(new Date(second * 1000), 'UTC'),
-        cursor: { sync: { key: sync.key }, drag: { x: true, y: false } },
-        bands: [{ series: [3, 2], fill: css('--band') }],
-        series: [
-          { label: 'UTC', value: '{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}' },
-          { label: 'value', stroke: css('--brand'), width: 1.4, points: { show: false }, value: label },
-          { label: 'low', stroke: 'transparent', points: { show: false }, value: label },
-          { label: 'high', stroke: 'transparent', points: { show: false }, value: label },
-          {
-            label: 'odd',
-            stroke: css('--bad'),
-            paths: () => null,
-            points: { show: true, size: 6, fill: css('--bad') },
-            value: (self, value, column, row) => (row !== null && odd.has(row) ? 'score ' + odd.get(row).toFixed(4) : ''),
-          },
-        ],
-        axes: [axis, { ...axis, size: 60 }],
-      },
-      [times, values, band ? band.low : none, band ? band.high : none, values.map((value, row) => (odd.has(row) ? value : null))],
-      holder,
-    )
-  })
-  place.replaceChildren(holder)
-  new ResizeObserver(() => charts.forEach((chart) => chart.setSize({ width: place.clientWidth, height: 260 }))).observe(place)
-}
-if (place) {
-  draw()
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw)
-}
-`
+/** Of `web/`, compiled; they import each other by these names. */
+const OURS = ['plot.js', 'chart.js', 'labels.js']
 
-export const createPlotAssets = (): RequestHandler => {
-  const dist = join(dirname(createRequire(import.meta.url).resolve('uplot/package.json')), 'dist')
+interface Files {
+  /** Hash of them all: one folder, so that a script finds those it imports beside it. */
+  readonly folder: string
+  readonly bytes: ReadonlyMap<string, Buffer>
+}
+
+export interface PlotAssets {
+  /** What a page names. */
+  page(): Promise<PageAssets>
+  readonly serve: RequestHandler
+}
+
+const readFiles = async (): Promise<Files> => {
+  const uplot = join(dirname(createRequire(import.meta.url).resolve('uplot/package.json')), 'dist')
+  const ours = fileURLToPath(new URL('../web/', import.meta.url))
+  const paths = [
+    ['uplot.js', join(uplot, 'uPlot.iife.min.js')],
+    ['uplot.css', join(uplot, 'uPlot.min.css')],
+    ...OURS.map((name) => [name, join(ours, name)] as const),
+  ] as const
+  const bytes = new Map(
+    await Promise.all(paths.map(async ([name, path]) => [name, await readFile(path)] as const)),
+  )
+  const hash = createHash('sha256')
+  for (const [name, content] of bytes) hash.update(`${name} ${content.length}\n`).update(content)
+  return { folder: hash.digest('hex').slice(0, 16), bytes }
+}
+
+/** The files are read when they are first asked for. */
+export const createPlotAssets = (): PlotAssets => {
+  let reading: Promise<Files> | undefined
+  const files = (): Promise<Files> => (reading ??= readFiles())
   const router = express.Router()
-  const files = { 'uplot.js': 'uPlot.iife.min.js', 'uplot.css': 'uPlot.min.css' }
-  for (const [name, file] of Object.entries(files)) {
-    router.get(`/${name}`, (_request, response) =>
-      response.sendFile(join(dist, file), { maxAge: '1d', dotfiles: 'allow' }),
-    )
+  router.get('/:folder/:name', async (request, response, next) => {
+    const { folder, bytes } = await files()
+    const { name } = request.params
+    const content = request.params.folder === folder ? bytes.get(name) : undefined
+    if (!content) return next()
+    response.setHeader('Cache-Control', 'private, max-age=31536000, immutable')
+    response.type(name.endsWith('.css') ? 'css' : 'js').send(content)
+  })
+  return {
+    page: async () => {
+      const { folder } = await files()
+      const at = (name: string): string => `${PLOT_ASSETS_PATH}/${folder}/${name}`
+      return {
+        styles: [at('uplot.css')],
+        scripts: [
+          { src: at('uplot.js'), isModule: false },
+          { src: at('plot.js'), isModule: true },
+        ],
+      }
+    },
+    serve: router,
   }
-  router.get('/plot.js', (_request, response) => void response.type('js').send(SCRIPT))
-  return router
 }

@@ -18,10 +18,12 @@ import { createBoard } from './board.ts'
 import { createAuthenticator } from './middleware/authenticate.ts'
 import { createHotPath } from './hot-path.ts'
 import { createRateLimit } from './middleware/rate-limit.ts'
+import { createPlotAssets } from './plot-assets.ts'
 import { createReadiness } from './probes.ts'
 import type { Check } from './probes.ts'
 import { allRoutes } from './routes/all.ts'
 import { healthRoute } from './routes/health.ts'
+import { seriesPlotRoutes } from './routes/series/plot.ts'
 import { listen } from './start.ts'
 import type { Listening } from './start.ts'
 
@@ -68,8 +70,14 @@ export const serveApi = async (parts: ServeParts): Promise<Listening> => {
     : null
   const bodyLimitBytes = config.BODY_LIMIT_MB * MEBIBYTE
   const { isUnreachable } = parts
+  const plotAssets = createPlotAssets()
   const app = createApp({
-    routes: [...allRoutes, healthRoute({ health, readiness, version: parts.version })],
+    routes: [
+      ...allRoutes,
+      ...seriesPlotRoutes(() => plotAssets.page()),
+      healthRoute({ health, readiness, version: parts.version }),
+    ],
+    plotAssets: plotAssets.serve,
     services,
     idempotency: parts.idempotency,
     authenticator,

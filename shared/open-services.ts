@@ -334,7 +334,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       onMeasured: (kl) => metrics.driftMeasured(kl),
     }),
     comparisons: createComparisons({ catalogue: series, predictions }),
-    plots: createPlots({ catalogue: series, files: store.seriesFiles, predictions }),
+    plots: createPlots({ catalogue: series, files: store.seriesFiles, predictions, compute }),
     sources: createSources({ configs }),
     forecasting: createForecasting({
       store: store.forecasts,

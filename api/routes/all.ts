@@ -18,7 +18,6 @@ import { seriesCatalogueRoutes } from './series/catalogue.ts'
 import { seriesCompareRoutes } from './series/compare.ts'
 import { seriesDriftRoutes } from './series/drift.ts'
 import { seriesStatsRoutes } from './series/stats.ts'
-import { seriesPlotRoutes } from './series/plot.ts'
 import { seriesPredictionRoutes } from './series/predict.ts'
 import { seriesTrainingRoutes } from './series/train.ts'
 
@@ -36,7 +35,6 @@ export const allRoutes: readonly Route[] = [
   ...modelRoutes,
   ...seriesTrainingRoutes,
   ...seriesPredictionRoutes,
-  ...seriesPlotRoutes,
   ...seriesStatsRoutes,
   ...seriesCompareRoutes,
   ...seriesDriftRoutes,

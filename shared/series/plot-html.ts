@@ -1,102 +1,269 @@
 /**
- * A plot as a page: works without scripts, by day and by night, from a phone on. Where a server has them, scripts make
- * the picture one to zoom into.
+ * A plot as a page: it is whole without scripts, by day and by night, from a phone on. Where a server has scripts for
+ * it, they make the picture one to zoom into.
  */
+import type { ColumnStats } from '../../ml/series/member.ts'
+import { QUANTILES } from '../../ml/series/member.ts'
 import { escapeHtml } from '../report/escape-html.ts'
-import { STYLE } from '../report/style.ts'
 import { headingOf } from './plot.ts'
-import type { PlotData } from './plot.ts'
-import { inWords, renderSvg } from './plot-svg.ts'
+import type { OddPoint, PlotData } from './plot.ts'
+import { exactTime } from './plot-scale.ts'
+import { PLOT_STYLE } from './plot-style.ts'
+import { countOf, MOST_PANELS, renderSvg, summaryOf } from './plot-svg.ts'
 
+/** The strangest ones. */
 const MOST_LISTED = 20
-const PAGE_STYLE = `
-form{display:flex;flex-wrap:wrap;gap:10px 16px;align-items:end}
-label{display:grid;font-size:.875rem;color:var(--soft)}
-select,button{font:inherit;padding:6px 10px;border-radius:8px;border:1px solid var(--line);background:var(--card);color:var(--ink)}
-button{background:var(--brand);color:var(--card);border-color:var(--brand)}
-.picture svg{display:block;width:100%;height:auto}
-[data-plot]{min-height:260px;margin-top:12px}.u-title{font-size:.95rem;text-align:left}.u-legend{font-size:.8rem}
-.wide{overflow-x:auto}
+/** Odd points with no more than so many rows from one to the next belong together. */
+const TOGETHER = 3
+/** Of the picture for phones; the other is for desks. */
+const NARROW = 340
+const BROAD = 1000
+
+/** A saved page needs its own style and nothing else. */
+const ALONE =
+  "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+
+/** Where a server keeps what the page needs. */
+export interface PageAssets {
+  readonly styles: readonly string[]
+  /** In the order in which they run, once the page is there. */
+  readonly scripts: readonly { readonly src: string; readonly isModule: boolean }[]
+}
+
+export const figure = (value: number | null | undefined): string => {
+  if (value === null || value === undefined || !Number.isFinite(value)) return '–'
+  const size = Math.abs(value)
+  if (size >= 1e9 || (size > 0 && size < 1e-4)) return value.toExponential(4)
+  return String(Number(value.toPrecision(6)))
+}
+
+export const pageOf = (title: string, assets: PageAssets | null, body: string): string => `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+${assets ? '' : `<meta http-equiv="Content-Security-Policy" content="${ALONE}">\n`}<title>${escapeHtml(title)}</title>
+${(assets?.styles ?? []).map((href) => `<link rel="stylesheet" href="${href}">\n`).join('')}<link rel="icon" href="data:,">
+<style>${PLOT_STYLE}</style></head>
+<body>${body}${(assets?.scripts ?? [])
+  .map(({ src, isModule }) => `\n<script ${isModule ? 'type="module"' : 'defer'} src="${src}"></script>`)
+  .join('')}</body></html>
 `
 
-const number = (value: number): string => {
-  const size = Math.abs(value)
-  if (size >= 1e9 || (size > 0 && size < 1e-4)) return value.toExponential(3)
-  return String(Number(value.toPrecision(7)))
+interface Choice {
+  readonly value: string
+  readonly text?: string
+  readonly closed?: boolean
 }
-const time = (ms: number): string => new Date(ms).toISOString().slice(0, 19).replace('T', ' ')
 
-const options = (names: readonly string[], chosen: string): string =>
-  names
+const select = (label: string, name: string, choices: readonly Choice[], chosen: string): string =>
+  `<label>${label}<select name="${name}">${choices
     .map(
-      (name) =>
-        `<option value="${escapeHtml(name)}"${name === chosen ? ' selected' : ''}>${escapeHtml(name)}</option>`,
+      ({ value, text = value, closed }) =>
+        `<option value="${escapeHtml(value)}"${value === chosen ? ' selected' : ''}${closed ? ' disabled' : ''}>${escapeHtml(text)}</option>`,
     )
-    .join('')
+    .join('')}</select></label>`
 
-const picker = (data: PlotData, column: string | null): string => {
-  const { version, versions, members, member, columns } = data
-  const names = versions.map((one) => `v${one}`)
+const picker = (
+  { version, versions, members, member, columns }: PlotData,
+  shown: readonly string[] | null,
+): string => {
+  const here = { version: version.version, state: version.state, aliases: version.aliases }
+  // A very old version is not among those listed.
+  const listed = versions.some((one) => one.version === here.version) ? versions : [...versions, here]
+  const choices = listed.map(({ version: n, state, aliases }): Choice => {
+    const words = [...aliases, ...(state === 'ready' ? [] : [state])]
+    const text = words.length > 0 ? `v${n} (${words.join(', ')})` : `v${n}`
+    return { value: `v${n}`, text, closed: state === 'archived' }
+  })
+  const all = columns.length > MOST_PANELS ? `first ${MOST_PANELS} of ${columns.length}` : 'all'
+  const channels = columns.map(({ name }) => ({ value: name, text: headingOf(name) }))
   return `<form method="get" action="/plot">
 <input type="hidden" name="series_id" value="${escapeHtml(version.seriesId)}">
-<label>Version<select name="version">${options(names, `v${version.version}`)}</select></label>
-<label>Model<select name="model">${options(members, member)}</select></label>
-<label>Channel<select name="channel"><option value="">all</option>${options(
-    columns.map(({ name }) => name),
-    column ?? '',
-  )}</select></label>
-<button>Show</button></form>`
+${select('Version', 'version', choices, `v${version.version}`)}
+${select(
+  'Model',
+  'model',
+  members.map((value) => ({ value })),
+  member,
+)}
+${select('Channel', 'channel', [{ value: '', text: all }, ...channels], shown?.length === 1 ? (shown[0] ?? '') : '')}
+<button class="go">Show</button></form>`
 }
 
-const numbersOf = ({ version, member }: PlotData): string =>
-  `/plot?${new URLSearchParams({ series_id: version.seriesId, version: `v${version.version}`, model: member, format: 'json' }).toString()}`
+export const plotAddress = (
+  data: Pick<PlotData, 'version' | 'member'>,
+  format: string,
+  columns: readonly string[] = [],
+): string => {
+  const { seriesId, version } = data.version
+  const query = new URLSearchParams({
+    series_id: seriesId,
+    version: `v${version}`,
+    model: data.member,
+    format,
+  })
+  if (columns.length > 0) query.set('channel', columns.join(','))
+  return `/plot?${query.toString()}`
+}
 
-const scripts = (assets: string): string =>
-  `<script src="${assets}/uplot.js"></script><script src="${assets}/plot.js"></script>`
+const KEY = `<ul class="key" aria-hidden="true"><li><svg viewBox="0 0 26 10"><path class="line" d="M0 5h26"/></svg>value</li>
+<li><svg viewBox="0 0 26 10"><rect class="area" width="26" height="10"/></svg>expected</li>
+<li><svg viewBox="0 0 26 10"><circle class="odd" cx="13" cy="5" r="4"/></svg>odd</li></ul>`
 
-const statsTable = ({
-  version,
-}: PlotData): string => `<div class="wide"><table><caption>${version.points} points, ${time(version.firstMs)} to ${time(version.lastMs)} UTC</caption>
-<thead><tr><th>Channel</th><th>mean</th><th>std</th><th>min</th><th>1 %</th><th>median</th><th>99 %</th><th>max</th></tr></thead>
-<tbody>${Object.entries(version.stats)
-  .map(
-    ([name, { mean, std, min, max, quantiles }]) =>
-      `<tr><th>${escapeHtml(headingOf(name))}</th>${[mean, std, min, quantiles[1], quantiles[4], quantiles[7], max].map((value) => `<td>${number(value ?? Number.NaN)}</td>`).join('')}</tr>`,
-  )
-  .join('')}</tbody></table></div>`
-
-const anomalyTable = (data: PlotData): string => {
-  const { anomalies, columns, timesMs } = data
-  if (anomalies.length === 0) return '<p class="soft">None of the points kept is odd.</p>'
-  const worst = anomalies.toSorted((a, b) => b.score - a.score || a.row - b.row).slice(0, MOST_LISTED)
-  const more = anomalies.length - worst.length
-  return `<div class="wide"><table><thead><tr><th>Time (UTC)</th><th>Channel</th><th>value</th><th>score</th></tr></thead>
-<tbody>${worst
-    .map(({ row, score, column }) => {
-      const value = columns.find(({ name }) => name === column)?.values[row]
-      return `<tr><th>${time(timesMs[row] as number)}</th><td>${escapeHtml(headingOf(column))}</td><td>${number(value ?? Number.NaN)}</td><td>${score.toFixed(4)}</td></tr>`
-    })
-    .join('')}</tbody></table></div>${more > 0 ? `<p class="soft small">and ${more} more</p>` : ''}`
+const picture = (data: PlotData, shown: readonly string[], assets: PageAssets | null): string => {
+  const svg = (width: number): string => renderSvg(data, { columns: shown, width, bare: true })
+  const numbers = assets
+    ? ` data-plot="${escapeHtml(plotAddress(data, 'json', shown))}" data-threshold="${data.threshold}"`
+    : ''
+  return `<div class="picture"${numbers}><div class="broad">${svg(BROAD)}</div><div class="narrow">${svg(NARROW)}</div></div>`
 }
 
 /**
- * @param column the only one to draw; null: all
- * @param assets address of the scripts of the server that answers the choices; null: the page stands alone
+ * A table that scrolls within itself, also by keyboard.
+ * @param texts how many of the first columns hold words
  */
-export const renderPlotPage = (data: PlotData, column: string | null, assets: string | null): string => {
-  const { version, member, notice } = data
-  const record = version.members.find(({ name }) => name === member)
-  const title = `${version.seriesId} v${version.version}`
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<title>${escapeHtml(title)}</title>${assets === null ? '' : `<link rel="stylesheet" href="${assets}/uplot.css">`}<style>${STYLE}${PAGE_STYLE}</style></head>
-<body><header><h1>${escapeHtml(title)}</h1><p class="soft">${escapeHtml(inWords(data))}</p></header>
-<main>${notice === null ? '' : `<p class="notice">${escapeHtml(notice)}</p>`}
-<section class="picture">${assets === null ? '' : picker(data, column)}
-<div data-plot="${escapeHtml(numbersOf(data))}" data-unit="${version.timestampUnit}" data-channel="${escapeHtml(column ?? '')}">${renderSvg(data, column === null ? null : [column])}</div></section>
-<section><h2>Odd points <span class="soft">${data.anomalies.length}</span></h2>${anomalyTable(data)}</section>
-<section><h2>What it learnt from</h2>${statsTable(data)}
-<p class="soft small">Trained ${time(version.trainedAt.getTime())} UTC; ${escapeHtml(member)}: threshold ${number(record?.threshold ?? Number.NaN)}, called ${number(100 * (record?.flagRate ?? 0))} % of its training odd.</p></section>
-</main>${assets === null ? '' : scripts(assets)}</body></html>
-`
+const table = (label: string, head: readonly string[], rows: readonly string[], texts = 1): string => {
+  const cells = head.map(
+    (title, i) => `<th scope="col"${i > 0 && i < texts ? ' class="text"' : ''}>${title}</th>`,
+  )
+  return `<div class="wide" tabindex="0" role="region" aria-label="${label}"><table><thead><tr>${cells.join('')}</tr></thead>
+<tbody>${rows.join('\n')}</tbody></table></div>`
+}
+
+const row = (first: string, cells: readonly string[], texts = 1): string =>
+  `<tr><th scope="row">${first}</th>${cells.map((cell, i) => `<td${i + 1 < texts ? ' class="text"' : ''}>${cell}</td>`).join('')}</tr>`
+
+interface Stretch {
+  readonly first: number
+  readonly last: number
+  readonly points: number
+  readonly worst: OddPoint
+}
+
+/** Odd points that follow each other, whatever their channels. */
+export const stretchesOf = (anomalies: readonly OddPoint[]): readonly Stretch[] => {
+  const stretches: Stretch[] = []
+  for (const point of anomalies) {
+    const open = stretches.at(-1)
+    if (!open || point.row - open.last > TOGETHER)
+      stretches.push({ first: point.row, last: point.row, points: 1, worst: point })
+    else {
+      const worst = point.score > open.worst.score ? point : open.worst
+      stretches[stretches.length - 1] = { ...open, last: point.row, points: open.points + 1, worst }
+    }
+  }
+  return stretches
+}
+
+const oddTable = (data: PlotData): string => {
+  const { anomalies, columns, timesMs } = data
+  if (anomalies.length === 0) return '<p class="soft">None of the points kept is odd.</p>'
+  const byName = new Map(columns.map((column) => [column.name, column]))
+  const stretches = stretchesOf(anomalies)
+  const listed = stretches
+    .toSorted((a, b) => b.worst.score - a.worst.score || a.first - b.first)
+    .slice(0, MOST_LISTED)
+  const rows = listed.map(({ first, last, points, worst }) => {
+    const column = byName.get(worst.column)
+    const [from, to] = [exactTime(timesMs[first] as number), exactTime(timesMs[last] as number)]
+    const isSameDay = from.slice(0, 10) === to.slice(0, 10)
+    const until = first === last ? '' : ` to ${isSameDay ? to.slice(11) : to}`
+    return row(
+      `<time datetime="${new Date(timesMs[first] as number).toISOString()}" data-row="${worst.row}">${from}${until}</time>`,
+      [
+        escapeHtml(headingOf(worst.column)),
+        points.toLocaleString('en-US'),
+        figure(column?.values[worst.row]),
+        `${figure(column?.low?.[worst.row])} to ${figure(column?.high?.[worst.row])}`,
+        worst.score.toFixed(4),
+      ],
+      2,
+    )
+  })
+  const more = stretches.length - listed.length
+  return (
+    table('Odd points', ['Time, UTC', 'Channel', 'Points', 'Strangest', 'Expected', 'Score'], rows, 2) +
+    (more > 0
+      ? `<p class="soft small more">The strangest ${listed.length}; ${more.toLocaleString('en-US')} more are in the picture.</p>`
+      : '')
+  )
+}
+
+const titleOf = (share: number): string => (share === 0.5 ? 'Median' : `${share * 100}%`)
+
+const statsTable = (stats: Readonly<Record<string, ColumnStats>>): string => {
+  const inner = QUANTILES.flatMap((share, i) => (share > 0 && share < 1 ? [i] : []))
+  const head = ['Channel', 'Mean', 'Std', 'Min', ...inner.map((i) => titleOf(QUANTILES[i] as number)), 'Max']
+  const rows = Object.entries(stats)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, { mean, std, min, max, quantiles }]) =>
+      row(
+        escapeHtml(headingOf(name)),
+        [mean, std, min, ...inner.map((i) => quantiles[i]), max].map((value) => figure(value)),
+      ),
+    )
+  return table('Statistics by channel', head, rows)
+}
+
+const modelsTable = ({ version }: PlotData): string => {
+  const rows = version.members.map(({ name, family, channels, threshold, flagRate, status, error }) =>
+    row(
+      escapeHtml(name),
+      [
+        escapeHtml(family.replace('_', ' ')),
+        escapeHtml(channels.join(', ')),
+        status === 'ready' ? figure(threshold) : '–',
+        status === 'ready' ? `${figure(Number((100 * (flagRate ?? 0)).toPrecision(3)))}%` : '–',
+        status === 'ready' ? 'ready' : `<span class="bad">failed</span> ${escapeHtml(error ?? '')}`,
+      ],
+      3,
+    ),
+  )
+  return table('Models', ['Name', 'Family', 'Channels', 'Threshold', 'Odd in training', 'State'], rows, 3)
+}
+
+const fact = (name: string, value: string): string => `<div><dt>${name}</dt><dd>${value}</dd></div>`
+
+const section = (id: string, title: string, content: string): string =>
+  `<section aria-labelledby="${id}"><h2 id="${id}">${title}</h2>\n${content}</section>`
+
+/**
+ * @param columns names to draw; null: all, the first MOST_PANELS of them
+ * @param assets null: the page stands alone
+ */
+export const renderPlotPage = (
+  data: PlotData,
+  columns: readonly string[] | null,
+  assets: PageAssets | null,
+): string => {
+  const { version, notice, anomalies } = data
+  const { seriesId } = version
+  const title = `${seriesId} v${version.version}`
+  const names = data.columns.map(({ name }) => name)
+  const shown = (columns ?? names).slice(0, MOST_PANELS)
+  const hidden = (columns ?? names).length - shown.length
+  const hasPoints = data.timesMs.length > 0
+  const facts = [
+    fact('Trained', `${exactTime(Math.floor(version.trainedAt.getTime() / 1000) * 1000)} UTC`),
+    fact(
+      'Points',
+      `${version.points.toLocaleString('en-US')}, the last ${data.timesMs.length.toLocaleString('en-US')} kept`,
+    ),
+    fact('From', `${exactTime(version.firstMs)} UTC`),
+    fact('To', `${exactTime(version.lastMs)} UTC`),
+  ]
+  const links = assets
+    ? `<p class="small more"><a href="${escapeHtml(plotAddress(data, 'json'))}">Numbers (JSON)</a> · <a href="${escapeHtml(plotAddress(data, 'svg', columns ?? []))}">Picture (SVG)</a></p>`
+    : ''
+  return pageOf(
+    title,
+    assets,
+    `<header>${assets ? '<p class="crumb"><a href="/plot">All series</a></p>' : ''}<h1>${escapeHtml(seriesId)}<span class="tag">v${version.version}</span></h1>
+<p class="lead">${escapeHtml(summaryOf(data))}</p></header>
+<main>${notice === null ? '' : `<p class="notice" role="note">${escapeHtml(notice)}</p>`}
+<section aria-label="Plot">${assets ? picker(data, columns) : ''}
+${hasPoints ? KEY + picture(data, shown, assets) : ''}${hasPoints && hidden > 0 ? `<p class="soft small">${countOf(hidden, 'channel')} more${assets ? ' can be chosen above' : ' are not drawn'}.</p>` : ''}${links}</section>
+${hasPoints ? section('odd', `Odd points <span class="soft">${anomalies.length.toLocaleString('en-US')}</span>`, oddTable(data)) : ''}
+${section('learnt', 'What it learnt from', `<dl class="facts">${facts.join('')}</dl>${statsTable(version.stats)}`)}
+${section('models', 'Models', modelsTable(data))}
+</main><footer>Times are UTC.</footer>`,
+  )
 }

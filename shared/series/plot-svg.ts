@@ -1,178 +1,201 @@
 /**
- * A plot as SVG: the same version gives the same bytes. A panel per column: values as a line that keeps every spike
- * (smallest and largest value of each pixel), the expected band, odd points as dots. Times are UTC.
+ * A plot as SVG: the same version gives the same bytes. A panel per column: values as a line that keeps every spike,
+ * the expected band, odd points as dots. Times are UTC.
+ *
+ * Its letters are as large as those around it where it is shown as wide as it was made; made for a desk and shown on a
+ * phone, they grow and every other mark of time goes.
  */
 import { escapeHtml } from '../report/escape-html.ts'
 import { headingOf } from './plot.ts'
 import type { PlotColumn, PlotData } from './plot.ts'
+import { boundsOf, decimate, envelope, exactTime, timeTicks, valueTicks } from './plot-scale.ts'
 
-const WIDTH = 960
-const PANEL = 220
-const LEFT = 64
-const RIGHT = 16
-const TOP = 34
-const BOTTOM = 26
-const GAP = 30
-const PLOT_WIDTH = WIDTH - LEFT - RIGHT
-const VALUE_TICKS = 4
-const TIME_TICKS = 6
-const MINUTE_MS = 60_000
-const DAY_MS = 86_400_000
-/** Distances between marks of time that people read without counting. */
-const STEPS_MS = [1, 5, 10, 30, 60, 180, 360, 720].map((minutes) => minutes * MINUTE_MS)
-const STEPS_DAYS = [1, 2, 7, 14, 30, 90, 180, 365]
+export const DEFAULT_WIDTH = 960
+export const LEAST_WIDTH = 280
+export const MOST_WIDTH = 3840
+/** More columns than these would be no picture any more. */
+export const MOST_PANELS = 8
 
-const STYLE = `
-.ground{fill:#fff}.ink{fill:#1b2430}.soft{fill:#566070}.grid{stroke:#dde2e8}.line{stroke:#0b5fa5;fill:none;stroke-width:1.4;stroke-linejoin:round}
-.band{fill:#0b5fa5;fill-opacity:.14}.odd{fill:#b3261e}text{font:12px system-ui,sans-serif}.title{font-size:15px;font-weight:600}
-@media (prefers-color-scheme:dark){.ground{fill:#1a2029}.ink{fill:#e8ecf1}.soft{fill:#a5afbc}.grid{stroke:#303945}
-.line{stroke:#6db5f2}.band{fill:#6db5f2;fill-opacity:.22}.odd{fill:#ff8a80}}
-`
+/** Made at least so wide, letters grow when it is shown on a phone. */
+const GROWS_FROM = 600
+const RIGHT = 14
+/** Room for a heading. */
+const ABOVE = 32
+/** Room for marks of time, in two lines; the second is for letters that may grow. */
+const BELOW = 40
+const BELOW_GROWN = 58
+const LINE = 18
+const LINE_GROWN = 27
+/** Widths of a digit. */
+const LETTER = 6.8
+const LETTER_GROWN = 13
+/** Dots closer than this show as one. */
+const DOT_GRID = 2
 
-const round = (value: number): string => String(Math.round(value * 100) / 100)
-
-/** Steps of 1, 2 or 5 times a power of ten, about `ticks` of them between the two. */
-export const valueTicks = (low: number, high: number, ticks = VALUE_TICKS): number[] => {
-  const span = high - low
-  if (!(span > 0)) return [low]
-  const power = 10 ** Math.floor(Math.log10(span / ticks))
-  const step = [1, 2, 5, 10].map((times) => times * power).find((one) => span / one <= ticks) ?? span
-  const first = Math.ceil(low / step - 1e-9)
-  const last = Math.floor(high / step + 1e-9)
-  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => (first + i) * step)
+const styleOf = (scope: string, grows: boolean): string => {
+  const rules = (text: string): string => text.replace(/\.(?=[a-z])/g, `.${scope} .`)
+  return (
+    rules(
+      `.ground{fill:#fff}.ink{fill:#1b2430}.soft{fill:#566070}.grid,.edge{stroke:#dde2e8;fill:none}.line{stroke:#0b5fa5;fill:none;stroke-width:1.3;stroke-linejoin:round;stroke-linecap:round}` +
+        `.band{fill:#0b5fa5;fill-opacity:.14}.odd{stroke:#b3261e;stroke-width:7;stroke-linecap:round;fill:none}`,
+    ) +
+    `.${scope} text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,Arial,sans-serif;font-variant-numeric:tabular-nums}.${scope} .name{font-weight:600;font-size:13px}.${scope} .title{font-weight:600;font-size:16px}` +
+    (grows
+      ? `@media (max-width:${GROWS_FROM}px){.${scope} text,.${scope} .name{font-size:23px}.${scope} .title{font-size:27px}.${scope} .minor{display:none}` +
+        `.${scope} .mark{transform:translateY(7px)}.${scope} .under{transform:translateY(18px)}}`
+      : '') +
+    `@media (prefers-color-scheme:dark){${rules(
+      `.ground{fill:#1a2029}.ink{fill:#e8ecf1}.soft{fill:#a5afbc}.grid,.edge{stroke:#303945}.line{stroke:#6db5f2}` +
+        `.band{fill:#6db5f2;fill-opacity:.2}.odd{stroke:#ff8a80}`,
+    )}}`
+  )
 }
 
-export const timeTicks = (
-  fromMs: number,
-  toMs: number,
-): { readonly ms: number; readonly label: string }[] => {
-  const span = toMs - fromMs
-  const stepMs =
-    [...STEPS_MS, ...STEPS_DAYS.map((days) => days * DAY_MS)].find((step) => span / step <= TIME_TICKS) ??
-    span
-  if (!(stepMs > 0)) return []
-  const marks: { ms: number; label: string }[] = []
-  for (let ms = Math.ceil(fromMs / stepMs) * stepMs; ms <= toMs; ms += stepMs) {
-    const text = new Date(ms).toISOString()
-    marks.push({ ms, label: stepMs < DAY_MS ? text.slice(5, 16).replace('T', ' ') : text.slice(0, 10) })
-  }
-  return marks
+/** Two digits of a pixel are finer than any screen. */
+const px = (value: number): string => String(Math.round(value * 100) / 100)
+
+const cut = (text: string, most: number): string =>
+  text.length <= most ? text : `${text.slice(0, Math.max(1, most - 1))}…`
+
+export const countOf = (n: number, one: string): string =>
+  `${n.toLocaleString('en-US')} ${n === 1 ? one : `${one}s`}`
+
+interface Frame {
+  readonly width: number
+  readonly grows: boolean
+  readonly top: number
+  readonly height: number
 }
 
-const label = (value: number): string => {
-  const size = Math.abs(value)
-  if (size >= 1e6 || (size > 0 && size < 1e-4)) return value.toExponential(2)
-  return String(Number(value.toPrecision(6)))
-}
-
-interface Bounds {
-  readonly low: number
-  readonly high: number
-}
-
-const boundsOf = ({ values, low, high }: PlotColumn): Bounds => {
-  let least = Infinity
-  let most = -Infinity
-  for (const list of [values, low, high]) {
-    if (!list) continue
-    for (const value of list) {
-      if (value < least) least = value
-      if (value > most) most = value
-    }
-  }
-  if (!Number.isFinite(least)) return { low: 0, high: 1 }
-  const pad = (most - least) * 0.05 || Math.abs(most) * 0.05 || 1
-  return { low: least - pad, high: most + pad }
-}
-
-/** First, smallest, largest and last value of each pixel, in the order in which they come. */
-const decimate = (xs: ArrayLike<number>, ys: ArrayLike<number>): number[] => {
-  const rows: number[] = []
-  const n = ys.length
-  for (let start = 0; start < n;) {
-    const pixel = Math.floor(xs[start] as number)
-    let end = start
-    let least = start
-    let most = start
-    while (end < n && Math.floor(xs[end] as number) === pixel) {
-      if ((ys[end] as number) < (ys[least] as number)) least = end
-      if ((ys[end] as number) > (ys[most] as number)) most = end
-      end++
-    }
-    for (const row of [...new Set([start, least, most, end - 1])].sort((a, b) => a - b)) rows.push(row)
-    start = end
-  }
-  return rows
-}
-
-const panel = (data: PlotData, column: PlotColumn, top: number): string => {
+const panel = (data: PlotData, column: PlotColumn, { width, grows, top, height }: Frame): string => {
   const { timesMs } = data
   const from = timesMs[0] as number
   const to = timesMs.at(-1) as number
-  const { low, high } = boundsOf(column)
-  const x = (ms: number): number => LEFT + (to === from ? 0.5 : (ms - from) / (to - from)) * PLOT_WIDTH
-  const y = (value: number): number => top + PANEL - ((value - low) / (high - low)) * PANEL
+  const { low, high } = boundsOf(column.values, column.low, column.high)
+  const marks = valueTicks(low, high, height < 160 ? 4 : 5)
+  const longest = Math.max(...marks.map(({ label }) => label.length))
+  const left = Math.ceil(Math.max(4, longest) * (grows ? LETTER_GROWN : LETTER)) + 12
+  const right = width - RIGHT
+  const bottom = top + height
+  const x = (ms: number): number => left + (to === from ? 0.5 : (ms - from) / (to - from)) * (right - left)
+  // The band may reach beyond the panel.
+  const y = (value: number): number =>
+    Math.min(bottom, Math.max(top, bottom - ((value - low) / (high - low)) * height))
   const xs = Float64Array.from(timesMs, x)
-  const parts = [`<text class="ink" x="${LEFT}" y="${top - 10}">${escapeHtml(headingOf(column.name))}</text>`]
-  for (const tick of valueTicks(low, high)) {
+  const name = cut(headingOf(column.name), Math.floor((width - 16) / 8))
+  const parts = [`<text class="ink name" x="${left}" y="${top - 10}">${escapeHtml(name)}</text>`]
+  for (const { value, label } of marks) {
+    const at = px(y(value))
     parts.push(
-      `<path class="grid" d="M${LEFT} ${round(y(tick))}H${LEFT + PLOT_WIDTH}"/>`,
-      `<text class="soft" x="${LEFT - 8}" y="${round(y(tick) + 4)}" text-anchor="end">${label(tick)}</text>`,
+      `<path class="grid" d="M${left} ${at}H${right}"/>`,
+      `<text class="soft" x="${left - 8}" y="${px(y(value) + 4)}" text-anchor="end">${label}</text>`,
     )
   }
-  for (const { ms, label: text } of timeTicks(from, to)) {
-    // A label at an edge would be cut off.
+  let shown = 0
+  for (const { ms, label, under } of timeTicks(from, to, Math.max(3, Math.floor((right - left) / 84)))) {
     const at = x(ms)
-    if (at < LEFT + 40 || at > LEFT + PLOT_WIDTH - 40) continue
+    // A label at an edge would be cut off.
+    const edge = label.length * (LETTER / 2)
+    const anchor = at + edge > width ? 'end' : at - edge < left - 20 ? 'start' : 'middle'
+    const text = `x="${px(at)}" text-anchor="${anchor}"`
+    const minor = grows && under === null && shown++ % 2 === 0 ? ' minor' : ''
     parts.push(
-      `<text class="soft" x="${round(at)}" y="${top + PANEL + 18}" text-anchor="middle">${text}</text>`,
+      `<path class="grid" d="M${px(at)} ${bottom}v5"/>`,
+      `<text class="soft mark${minor}" ${text} y="${bottom + 19}">${label}</text>`,
     )
+    if (under !== null) parts.push(`<text class="soft under" ${text} y="${bottom + 34}">${under}</text>`)
   }
   if (column.low && column.high) {
-    const { low: under, high: over } = column
-    const rows = decimate(xs, over).filter((row) => !Number.isNaN(over[row]))
-    const upper = rows.map((row) => `${round(xs[row] as number)},${round(y(over[row] as number))}`)
-    const lower = rows
-      .toReversed()
-      .map((row) => `${round(xs[row] as number)},${round(y(under[row] as number))}`)
-    if (rows.length > 0) parts.push(`<polygon class="band" points="${[...upper, ...lower].join(' ')}"/>`)
+    const outlines = envelope(xs, column.low, column.high)
+    const paths = outlines.map((outline) => {
+      const upper = outline.map((point) => `${px(point.x)} ${px(y(point.high))}`)
+      const lower = outline.toReversed().map((point) => `${px(point.x)} ${px(y(point.low))}`)
+      return `M${[...upper, ...lower].join('L')}Z`
+    })
+    if (paths.length > 0) parts.push(`<path class="band" d="${paths.join('')}"/>`)
   }
-  const line = decimate(xs, column.values)
+  const place = (row: number): string => `${px(xs[row] as number)} ${px(y(column.values[row] as number))}`
+  const line = decimate(xs, column.values).map(place)
   parts.push(
-    `<polyline class="line" points="${line.map((row) => `${round(xs[row] as number)},${round(y(column.values[row] as number))}`).join(' ')}"/>`,
+    `<path class="edge" d="M${left} ${bottom}H${right}"/>`,
+    `<path class="line" d="M${line.join('L')}${line.length === 1 ? 'h0' : ''}"/>`,
   )
+  const cells = new Map<string, number>()
   for (const { row, column: name } of data.anomalies) {
     if (name !== column.name) continue
-    parts.push(
-      `<circle class="odd" cx="${round(xs[row] as number)}" cy="${round(y(column.values[row] as number))}" r="3"/>`,
-    )
+    const across = Math.round((xs[row] as number) / DOT_GRID)
+    const cell = `${across} ${Math.round(y(column.values[row] as number) / DOT_GRID)}`
+    if (!cells.has(cell)) cells.set(cell, row)
   }
+  if (cells.size > 0)
+    parts.push(`<path class="odd" d="${[...cells.values()].map((row) => `M${place(row)}h0`).join('')}"/>`)
   return parts.join('\n')
 }
 
-/** What the picture shows, for those who do not see it. */
-export const inWords = ({ version, timesMs, anomalies, member }: PlotData): string => {
+/** How many points, of when, and how many of them are odd. */
+export const summaryOf = ({ timesMs, anomalies, member }: PlotData): string => {
   if (timesMs.length === 0) return 'No points are kept.'
-  const day = (ms: number): string => new Date(ms).toISOString().slice(0, 16).replace('T', ' ')
-  const odd = anomalies.length === 1 ? '1 point is odd' : `${anomalies.length} points are odd`
-  return `Series ${version.seriesId}, version v${version.version}: ${timesMs.length} points from ${day(timesMs[0] as number)} to ${day(timesMs.at(-1) as number)} UTC; to ${member}, ${odd}.`
+  const n = anomalies.length
+  const odd = n === 0 ? 'none of them is' : `${n.toLocaleString('en-US')} of them ${n === 1 ? 'is' : 'are'}`
+  const period = `from ${exactTime(timesMs[0] as number)} to ${exactTime(timesMs.at(-1) as number)} UTC`
+  return `${countOf(timesMs.length, 'point')} ${period}; ${odd} odd to ${member}.`
 }
 
-/** @param columns names to draw; null: all, up to eight panels */
-export const renderSvg = (data: PlotData, columns: readonly string[] | null = null): string => {
-  const shown = data.columns.filter(({ name }) => columns === null || columns.includes(name)).slice(0, 8)
-  const panels = data.timesMs.length === 0 ? [] : shown
-  const height = TOP + Math.max(1, panels.length) * (PANEL + BOTTOM + GAP)
-  const title = `${data.version.seriesId} v${data.version.version}, ${data.member}`
-  const body =
-    panels.length === 0
-      ? `<text class="soft" x="${LEFT}" y="${TOP + 40}">${escapeHtml(data.notice ?? 'Nothing to draw.')}</text>`
-      : panels.map((column, i) => panel(data, column, TOP + GAP + i * (PANEL + BOTTOM + GAP))).join('\n')
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="t d">
-<title id="t">${escapeHtml(title)}</title><desc id="d">${escapeHtml(inWords(data))}</desc><style>${STYLE}</style>
-<rect class="ground" width="${WIDTH}" height="${height}" rx="10"/>
-<text class="ink title" x="${LEFT}" y="24">${escapeHtml(title)}</text>
-${body}
+export interface SvgOptions {
+  /** Names to draw; null: all. The first MOST_PANELS of them are. */
+  readonly columns?: readonly string[] | null
+  /** In pixels, LEAST_WIDTH to MOST_WIDTH: how wide it will be shown. */
+  readonly width?: number
+  /** Part of a page that has a heading of its own. */
+  readonly bare?: boolean
+}
+
+const headingLines = (data: PlotData, hidden: number): readonly string[] => {
+  const { member, timesMs, anomalies, notice } = data
+  if (timesMs.length === 0) return []
+  return [
+    `${exactTime(timesMs[0] as number)} to ${exactTime(timesMs.at(-1) as number)} UTC`,
+    `${countOf(timesMs.length, 'point')}, ${anomalies.length.toLocaleString('en-US')} odd to ${member}`,
+    ...(hidden > 0 ? [`${hidden} more ${hidden === 1 ? 'channel' : 'channels'} not drawn`] : []),
+    ...(notice === null ? [] : [notice]),
+  ]
+}
+
+export const renderSvg = (data: PlotData, options: SvgOptions = {}): string => {
+  const { columns = null, width = DEFAULT_WIDTH, bare = false } = options
+  const wanted = data.columns.filter(({ name }) => columns === null || columns.includes(name))
+  const shown = data.timesMs.length === 0 ? [] : wanted.slice(0, MOST_PANELS)
+  const grows = !bare && width >= GROWS_FROM
+  const title = `${data.version.seriesId} v${data.version.version}`
+  const size = width < GROWS_FROM ? 150 : 200
+  const parts: string[] = []
+  let top = bare ? 0 : 30
+  if (!bare) {
+    parts.push(
+      `<text class="ink title" x="14" y="${top}">${escapeHtml(cut(title, Math.floor((width - 28) / (grows ? 14 : 10))))}</text>`,
+    )
+    for (const line of headingLines(data, wanted.length - shown.length)) {
+      top += grows ? LINE_GROWN : LINE
+      parts.push(
+        `<text class="soft" x="14" y="${top}">${escapeHtml(cut(line, Math.floor((width - 28) / (grows ? LETTER_GROWN : LETTER))))}</text>`,
+      )
+    }
+    top += 12
+  }
+  if (shown.length === 0) {
+    top += 40
+    parts.push(`<text class="soft" x="14" y="${top}">${escapeHtml(data.notice ?? 'Nothing to draw.')}</text>`)
+    top += 40
+  }
+  for (const column of shown) {
+    top += ABOVE
+    parts.push(panel(data, column, { width, grows, top, height: size }))
+    top += size + (grows ? BELOW_GROWN : BELOW)
+  }
+  const scope = `plot-${width}`
+  return `<svg xmlns="http://www.w3.org/2000/svg" class="${scope}" width="${width}" height="${top}" viewBox="0 0 ${width} ${top}" style="max-width:100%;height:auto" role="img" aria-labelledby="${scope}-title ${scope}-text">
+<title id="${scope}-title">${escapeHtml(title)}</title><desc id="${scope}-text">${escapeHtml(`Series ${data.version.seriesId}, version v${data.version.version}: ${summaryOf(data)}`)}</desc><style>${styleOf(scope, grows)}</style>
+${bare ? '' : `<rect class="ground" width="${width}" height="${top}" rx="10"/>\n`}${parts.join('\n')}
 </svg>
 `
 }

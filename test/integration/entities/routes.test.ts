@@ -60,6 +60,7 @@ describe('routes of accounts and their data', () => {
       ),
       rateLimit: null,
       board: () => (_request, _response, next) => next(),
+      plotAssets: (_request, _response, next) => next(),
       readiness: createReadiness({}, () => 0),
       metrics: createMetrics('test'),
       logger: silentLogger,

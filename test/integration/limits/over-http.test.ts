@@ -115,6 +115,7 @@ for (const backend of ['postgres', 'redis'] as const) {
         ),
         rateLimit: limited ? createRateLimit(null, (rule) => metrics.rateLimited(rule)) : null,
         board: () => (_request, _response, next) => next(),
+        plotAssets: (_request, _response, next) => next(),
         readiness: createReadiness({}, () => 0),
         metrics,
         logger: silentLogger,
