@@ -75,6 +75,20 @@ module.exports = {
       to: { path: '^cli/' },
     },
     {
+      name: 'web-stands-alone',
+      comment: 'web runs in browsers: it knows itself and the types of what is loaded before it',
+      severity: 'error',
+      from: { path: '^web/' },
+      to: { pathNot: ['^web/', 'node_modules/uplot/'] },
+    },
+    {
+      name: 'nothing-imports-web',
+      comment: 'its files are served, not run here',
+      severity: 'error',
+      from: { pathNot: '^web/' },
+      to: { path: '^web/' },
+    },
+    {
       name: 'product-without-harness',
       comment: 'the product runs without its tests and benchmarks',
       severity: 'error',

@@ -55,6 +55,20 @@ const BREACHES: readonly Breach[] = [
     },
   },
   {
+    rule: 'web-stands-alone',
+    files: {
+      'web/a.ts': `import type { B } from '../shared/b.ts'\nexport const a: B = 1`,
+      'shared/b.ts': 'export type B = number',
+    },
+  },
+  {
+    rule: 'nothing-imports-web',
+    files: {
+      'api/a.ts': `import { b } from '../web/b.ts'\nexport const a = b`,
+      'web/b.ts': 'export const b = 1',
+    },
+  },
+  {
     rule: 'product-without-harness',
     files: {
       'cli/a.ts': `import { b } from '../test/b.ts'\nexport const a = b`,
@@ -132,7 +146,7 @@ const violated = async (
 }
 
 describe('import rules', () => {
-  const sources = ['ml', 'shared', 'db', 'api', 'workers', 'scheduler', 'cli', 'test']
+  const sources = ['ml', 'shared', 'db', 'api', 'workers', 'scheduler', 'cli', 'web', 'test']
   for (const { rule, files } of BREACHES) {
     it(`${rule} fires on a planted breach`, async () => {
       expect(await violated('.dependency-cruiser.cjs', sources, files)).to.include(rule)
