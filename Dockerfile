@@ -20,7 +20,7 @@ COPY workers ./workers
 COPY scheduler ./scheduler
 COPY cli ./cli
 COPY web ./web
-RUN npm run build && rm -f dist/.tsbuildinfo dist/.web.tsbuildinfo
+RUN npm run build && rm -f dist/.tsbuildinfo
 
 FROM node:22-slim AS packages
 WORKDIR /app
