@@ -8,12 +8,20 @@ const TITLES: Readonly<Record<EventBody['type'], string>> = {
   'incident.resolved': 'Incident is over',
   'webhook.test': 'Test of vigia: nothing happened',
 }
-/** Slack cuts or refuses longer texts (Block Kit: section 3000, here with room for the marks). */
-const LONGEST = 2500
+/** Slack refuses longer texts (Block Kit: 3000 signs of a section, escaped), and a section holds two of ours. */
+const LONGEST = 1400
+const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' }
 
 /** Names come from imports: they may neither move a cursor nor mention a channel or make a link. */
-const escaped = (text: string): string =>
-  printable(text).slice(0, LONGEST).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+const escaped = (text: string): string => {
+  let kept = ''
+  for (const sign of printable(text)) {
+    const next = ESCAPES[sign] ?? sign
+    if (kept.length + next.length > LONGEST) return `${kept}…`
+    kept += next
+  }
+  return kept
+}
 
 const money = ({ amount, currency }: NonNullable<IncidentData['money']>): string =>
   `${currency} ${amount.toFixed(2)}`
