@@ -29,7 +29,7 @@ const LANES = 8
 /** Messages to one webhook before others get their turn. */
 const TURN_MESSAGES = 20
 /** Before a webhook that did not answer, or is asked too much, is tried with its next message. */
-const REST_MS = 30_000
+const REST_MS = 10_000
 /** It is asked too much: not only this message has to wait. */
 const OVERLOADED: ReadonlySet<number> = new Set([429, 502, 503, 504])
 const GONE = 410

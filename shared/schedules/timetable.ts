@@ -54,7 +54,7 @@ export const timetable = (settings: TimetableSettings): readonly TimetableEntry[
     ['series.drift', driftOfSeries, always('*/5 * * * *')],
     ['uploads.sweep', uploadsSweep, always('0 * * * *')],
     // Messages wake their own runs; this one is for a run that failed.
-    ['notify.deliver', notifyDeliver, always('*/15 * * * *')],
+    ['notify.deliver', notifyDeliver, always('0 * * * *')],
     ['train.classifiers', trainClassifiers, always('0 3 * * *')],
     ['train.all', trainAll, always('0 4 * * *')],
     ...rowsPerLevel('forecast', forecastAll, {
