@@ -23,7 +23,7 @@ import { allJobs, jobRegistry } from './jobs/all.ts'
 import type { JobRegistry } from './jobs/all.ts'
 import { createEnqueuer, draftRun } from './jobs/enqueuer.ts'
 import type { Enqueuer } from './jobs/enqueuer.ts'
-import { notifyDeliver } from './jobs/notify.ts'
+import { notifyDeliver, sendingNow } from './jobs/notify.ts'
 import type { TrainingWork } from './jobs/training.ts'
 import { createMutes } from './notify/mutes.ts'
 import { createNotifications } from './notify/notifications.ts'
@@ -348,8 +348,11 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       sender: createSender({ allowed: config.WEBHOOK_ALLOW, clock }),
       clock,
       carrier,
-      draftRun: (asOf) => draftRun(notifyDeliver, { asOf: asOf.toISOString() }, {}, clock.now()),
-      wake: async (asOf, delayMs) => {
+      draftRun: () => draftRun(notifyDeliver, sendingNow(clock), {}, clock.now()),
+      wakeNow: async () => {
+        await enqueuer.enqueue(notifyDeliver, sendingNow(clock))
+      },
+      wakeAt: async (asOf, delayMs) => {
         await enqueuer.enqueue(notifyDeliver, { asOf: asOf.toISOString() }, { delayMs })
       },
       onAttempt: (outcome) => metrics.notificationTried(outcome),

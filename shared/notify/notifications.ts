@@ -71,10 +71,12 @@ export interface NotificationParts {
   readonly sender: Sender
   readonly clock: Clock
   readonly carrier: Pick<Carrier, 'deliver'>
-  /** A run of `notify.deliver` for an instant. */
-  readonly draftRun: (asOf: Date) => RunDraft
-  /** Enqueues one. */
-  readonly wake: (asOf: Date, delayMs: number) => Promise<void>
+  /** A run of `notify.deliver` now, like no other. */
+  readonly draftRun: () => RunDraft
+  /** Enqueues such a run. */
+  readonly wakeNow: () => Promise<void>
+  /** Enqueues the one run of a later instant. */
+  readonly wakeAt: (asOf: Date, delayMs: number) => Promise<void>
   readonly onAttempt: (outcome: Attempted['kind']) => void
 }
 
@@ -103,7 +105,7 @@ const testData = (webhook: Webhook, name: string, at: Date): IncidentData => {
 }
 
 export const createNotifications = (parts: NotificationParts): Notifications => {
-  const { store, configs, sender, clock, carrier } = parts
+  const { store, configs, sender, clock, carrier, wakeNow } = parts
   const deliverer = createDeliverer(parts)
 
   const missing = (id: number): AppError =>
@@ -120,7 +122,6 @@ export const createNotifications = (parts: NotificationParts): Notifications => 
       errors: [{ field: 'body.url', message: problem }],
     })
   }
-  const wakeNow = (): Promise<void> => parts.wake(clock.now(), 0)
   const notice: Notifications['notice'] = (events) => ({
     messages: events.map((event) => ({
       configId: event.data.config_id,
@@ -133,7 +134,7 @@ export const createNotifications = (parts: NotificationParts): Notifications => 
       path: event.path,
       body: bodyOf(event.type, event.at, event.data),
     })),
-    run: parts.draftRun(clock.now()),
+    run: parts.draftRun(),
   })
   const hurry: Notifications['hurry'] = async (carriages) => {
     if (carriages.length > 0) await carrier.deliver(carriages)
@@ -224,7 +225,7 @@ export const createNotifications = (parts: NotificationParts): Notifications => 
         // Whole seconds, so that runs that end together wake one run, and never this one.
         const dueMs = Math.max(next.at.getTime(), asOf.getTime() + 1)
         const wakeMs = Math.ceil(dueMs / SECOND_MS) * SECOND_MS
-        await parts.wake(new Date(wakeMs), next.inMs + (wakeMs - next.at.getTime()))
+        await parts.wakeAt(new Date(wakeMs), next.inMs + (wakeMs - next.at.getTime()))
       }
       return outcome
     },

@@ -31,7 +31,7 @@ export const startReceiver = async (): Promise<Receiver> => {
   const received: Received[] = []
   const up = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      server = createServer((request, response) => {
+      const opened = createServer((request, response) => {
         const chunks: Buffer[] = []
         request.on('data', (chunk: Buffer) => chunks.push(chunk))
         request.on('error', () => {})
@@ -41,9 +41,10 @@ export const startReceiver = async (): Promise<Receiver> => {
           receiver.answer(request, response)
         })
       })
-      server.once('error', reject)
-      server.listen(port, '127.0.0.1', () => {
-        port = (server?.address() as AddressInfo).port
+      opened.once('error', reject)
+      opened.listen(port, '127.0.0.1', () => {
+        server = opened
+        port = (opened.address() as AddressInfo).port
         resolve()
       })
     })

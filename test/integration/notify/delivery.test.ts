@@ -10,7 +10,7 @@ import { systemClock } from '../../../shared/core/clock.ts'
 import type { WorkContext } from '../../../shared/core/work.ts'
 import { createConfigs } from '../../../shared/entities/configs.ts'
 import { draftRun } from '../../../shared/jobs/enqueuer.ts'
-import { notifyDeliver } from '../../../shared/jobs/notify.ts'
+import { notifyDeliver, sendingNow } from '../../../shared/jobs/notify.ts'
 import { createNotifications } from '../../../shared/notify/notifications.ts'
 import type { Notifications } from '../../../shared/notify/notifications.ts'
 import { createSender } from '../../../shared/notify/send.ts'
@@ -58,8 +58,12 @@ describe('messages to webhooks', () => {
       sender: createSender({ clock: systemClock, allowed: ['127.0.0.0/8'], withinMs }),
       clock: systemClock,
       carrier: { deliver: () => Promise.resolve(true) },
-      draftRun: (asOf) => draftRun(notifyDeliver, { asOf: asOf.toISOString() }, {}, asOf),
-      wake: (asOf, delayMs) => {
+      draftRun: () => draftRun(notifyDeliver, sendingNow(systemClock), {}, systemClock.now()),
+      wakeNow: () => {
+        wakes.push({ asOf: systemClock.now(), delayMs: 0 })
+        return Promise.resolve()
+      },
+      wakeAt: (asOf, delayMs) => {
         wakes.push({ asOf, delayMs })
         return Promise.resolve()
       },
@@ -161,6 +165,15 @@ describe('messages to webhooks', () => {
       await webhooks.notify(events)
       await deliver()
       expect(receiver.received).to.have.length(2)
+    })
+
+    it('have a run each, of the same instant too: an earlier one may have looked already', async () => {
+      await create()
+      const clock = { now: () => new Date('2026-03-11T07:00:00.000Z') }
+      const [one, two] = [sendingNow(clock), sendingNow(clock)]
+      expect(notifyDeliver.key(one)).not.to.deep.equal(notifyDeliver.key(two))
+      const later = { asOf: one.asOf }
+      expect(notifyDeliver.key(later)).to.deep.equal(['20260311T070000Z'])
     })
 
     it('start no run when nobody is to be told', async () => {

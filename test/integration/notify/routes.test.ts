@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { adDays, insertDays } from '../../support/accounts.ts'
 import { openTestApi } from '../../support/api.ts'
-import type { Ask, Reply, TestApi } from '../../support/api.ts'
+import type { Reply, TestApi } from '../../support/api.ts'
 import { incidentEvent } from '../../support/incidents.ts'
 import { startReceiver } from '../../support/receiver.ts'
 import type { Receiver } from '../../support/receiver.ts'
@@ -48,7 +48,7 @@ describe('notifications over HTTP', () => {
   beforeEach(() => api.knex('webhooks').delete())
 
   const send = (path: string, method: string, key: string, body?: unknown): Promise<Reply> =>
-    api.ask(path, { method, key, ...(body === undefined ? {} : { body }) } as Ask)
+    api.ask(path, { method, key, ...(body === undefined ? {} : { body }) })
   const dataOf = (reply: Reply): readonly Row[] => reply.body['data'] as readonly Row[]
   const make = async (key = admin, more: Row = {}): Promise<Row> => {
     const reply = await send(WEBHOOKS, 'POST', key, {

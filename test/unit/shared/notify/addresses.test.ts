@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import fc from 'fast-check'
 import { addressPolicy, isRange } from '../../../../shared/notify/addresses.ts'
 
 /** Of each range that is not public: its ends, or what is known to listen there. */
@@ -76,6 +77,23 @@ describe('addresses messages may go to', () => {
       expect(allowing.problemOf(address), address).to.equal(null)
     for (const address of ['10.0.255.255', '10.2.0.0', '127.0.0.2', '::1', 'fd13::1', '::ffff:127.0.0.1'])
       expect(allowing.problemOf(address), address).to.contain('is not public')
+  })
+
+  it('are no IPv6 addresses that hold one of IPv4, whichever that is', () => {
+    fc.assert(
+      fc.property(fc.ipV4(), (inner) => {
+        const [a = 0, b = 0, c = 0, d = 0] = inner.split('.').map(Number)
+        const hex = `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`
+        for (const outer of [
+          `::ffff:${hex}`,
+          `::${inner}`,
+          `64:ff9b::${hex}`,
+          `2002:${hex}::1`,
+          `2001::${hex}`,
+        ])
+          expect(policy.problemOf(outer), outer).to.contain('is not public')
+      }),
+    )
   })
 
   it('are addresses', () => {
