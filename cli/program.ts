@@ -10,10 +10,12 @@ import { registerDoctor } from './commands/doctor.ts'
 import { registerForecast } from './commands/forecast.ts'
 import { registerFeatures } from './commands/features.ts'
 import { registerForecasts } from './commands/forecasts.ts'
+import { registerHolidays } from './commands/holidays.ts'
 import { registerImport } from './commands/import.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerMigrate } from './commands/migrate.ts'
 import { registerModels } from './commands/models.ts'
+import { registerMutes } from './commands/mutes.ts'
 import { registerAdvice, registerRecommend } from './commands/recommend.ts'
 import { registerReport } from './commands/report.ts'
 import { registerRuns } from './commands/runs.ts'
@@ -22,6 +24,7 @@ import { registerScore } from './commands/score.ts'
 import { registerSeries } from './commands/series.ts'
 import { registerTrain } from './commands/train.ts'
 import { registerUp } from './commands/up.ts'
+import { registerWebhooks } from './commands/webhooks.ts'
 import { printJson } from './output.ts'
 import { openSystem } from './system.ts'
 import type { Opener, System } from './system.ts'
@@ -60,6 +63,9 @@ export const buildProgram = (environment: Environment, opener: Opener): Command 
   registerModels(program, opener)
   registerRuns(program, opener)
   registerSchedules(program, opener)
+  registerWebhooks(program, opener)
+  registerMutes(program, opener)
+  registerHolidays(program, opener)
   registerKeys(program, opener)
   registerDoctor(program, environment)
   return program

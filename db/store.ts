@@ -14,11 +14,13 @@ import { featureStore } from './repositories/features.ts'
 import { forecastStore } from './repositories/forecasts.ts'
 import { frameSource } from './repositories/frames.ts'
 import { freshness } from './repositories/freshness.ts'
+import { holidayStore } from './repositories/holidays.ts'
 import { housekeeping } from './repositories/housekeeping.ts'
 import { imports } from './repositories/imports.ts'
 import { insights } from './repositories/insights.ts'
 import { labelSources } from './repositories/label-sources.ts'
 import { modelVersions } from './repositories/model-versions.ts'
+import { muteStore } from './repositories/mutes.ts'
 import { recommendationStore } from './repositories/recommendations.ts'
 import { registryFigures } from './repositories/registry-figures.ts'
 import { runs } from './repositories/runs.ts'
@@ -28,6 +30,7 @@ import { seriesDriftStore } from './repositories/series-drift.ts'
 import { seriesActivity } from './repositories/series-activity.ts'
 import { seriesRecord } from './repositories/series.ts'
 import { trainableEntities } from './repositories/trainable-entities.ts'
+import { webhookStore } from './repositories/webhooks.ts'
 
 /** @param artifactRoot folder of the artifacts, e.g. `models_storage` */
 export const createStore = (knex: Knex, artifactRoot: string): Store => ({
@@ -43,6 +46,7 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   forecasts: forecastStore(knex),
   frames: frameSource(knex),
   freshness: freshness(knex),
+  holidays: holidayStore(knex),
   housekeeping: housekeeping(knex),
   idempotency: idempotencyStore(knex),
   imports: imports(knex),
@@ -50,6 +54,7 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   keys: keyStore(knex),
   labels: labelSources(knex),
   modelVersions: modelVersions(knex),
+  mutes: muteStore(knex),
   recommendations: recommendationStore(knex),
   registryFigures: registryFigures(knex),
   reports: dailyReport(knex),
@@ -61,4 +66,5 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   seriesFiles: seriesFiles(artifactRoot),
   seriesRegistry: seriesRegistryStore(knex),
   trainable: trainableEntities(knex),
+  webhooks: webhookStore(knex),
 })

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { SERIES_CLASSES, SERIES_FAMILIES } from '../ml/series/member.ts'
 import { TimeZone } from './core/days.ts'
+import { isRange } from './notify/addresses.ts'
 
 const flag = (fallback: boolean) =>
   z.preprocess(
@@ -125,6 +126,14 @@ export const ConfigSchema = z.object({
   ),
   DRIFT_WARN: real(0.1, 0, 100).describe('Divergence (KL, nats) from which a series drifts a little'),
   DRIFT_ALERT: real(0.5, 0, 100).describe('Divergence (KL, nats) from which a series drifts'),
+  WEBHOOK_ALLOW: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').flatMap((range) => range.trim() || []))
+    .pipe(
+      z.array(z.string().refine(isRange, 'must be ranges such as 10.0.0.0/8 or fd00::/8, parted by commas')),
+    )
+    .describe('Ranges (CIDR) webhooks may lead to although they are not public. Empty: none'),
   DETECT_AD_EVERY_HOURS: whole(2, 1, 2).describe('Ads are checked every hour (1) or every second hour (2)'),
 })
 

@@ -14,15 +14,20 @@ import { createDetection } from './detection/detection.ts'
 import { createConfigs } from './entities/configs.ts'
 import { createEntities } from './entities/entities.ts'
 import { createDataFreshness } from './entities/freshness.ts'
+import { createHolidays } from './entities/holidays.ts'
 import { createImports } from './entities/imports.ts'
 import { createInsights } from './entities/insights.ts'
 import { createFeatures } from './features/features.ts'
 import { createForecasting } from './forecasting/forecasting.ts'
 import { allJobs, jobRegistry } from './jobs/all.ts'
 import type { JobRegistry } from './jobs/all.ts'
-import { createEnqueuer } from './jobs/enqueuer.ts'
+import { createEnqueuer, draftRun } from './jobs/enqueuer.ts'
 import type { Enqueuer } from './jobs/enqueuer.ts'
+import { notifyDeliver, sendingNow } from './jobs/notify.ts'
 import type { TrainingWork } from './jobs/training.ts'
+import { createMutes } from './notify/mutes.ts'
+import { createNotifications } from './notify/notifications.ts'
+import { createSender } from './notify/send.ts'
 import type { Lifecycle } from './platform/lifecycle.ts'
 import type { Logger } from './platform/logger.ts'
 import type { Metrics } from './platform/metrics.ts'
@@ -225,6 +230,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     configs,
     imports: createImports(store.imports, configs, clock),
     entities,
+    holidays: createHolidays({ store: store.holidays, configs }),
     insights: createInsights(store.insights, configs, entities, clock),
     freshness,
     sweeps: freshness,
@@ -336,6 +342,22 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     comparisons: createComparisons({ catalogue: series, predictions }),
     plots: createPlots({ catalogue: series, files: store.seriesFiles, predictions, compute }),
     sources: createSources({ configs }),
+    webhooks: createNotifications({
+      store: store.webhooks,
+      configs,
+      sender: createSender({ allowed: config.WEBHOOK_ALLOW, clock }),
+      clock,
+      carrier,
+      draftRun: () => draftRun(notifyDeliver, sendingNow(clock), {}, clock.now()),
+      wakeNow: async () => {
+        await enqueuer.enqueue(notifyDeliver, sendingNow(clock))
+      },
+      wakeAt: async (asOf, delayMs) => {
+        await enqueuer.enqueue(notifyDeliver, { asOf: asOf.toISOString() }, { delayMs })
+      },
+      onAttempt: (outcome) => metrics.notificationTried(outcome),
+    }),
+    mutes: createMutes({ store: store.mutes, configs, entities, clock }),
     forecasting: createForecasting({
       store: store.forecasts,
       configs,

@@ -12,6 +12,7 @@ import type { DetectionService } from './detection/detection.ts'
 import type { Configs } from './entities/configs.ts'
 import type { Entities } from './entities/entities.ts'
 import type { DataFreshness } from './entities/freshness.ts'
+import type { HolidaysService } from './entities/holidays.ts'
 import type { Imports } from './entities/imports.ts'
 import type { Insights } from './entities/insights.ts'
 import type { FeaturesService } from './features/features.ts'
@@ -20,6 +21,8 @@ import type { Enqueue, EnqueueMany } from './jobs/enqueue.ts'
 import type { RetentionWork } from './jobs/maintenance.ts'
 import type { ConfigSweep } from './jobs/sweep.ts'
 import type { TrainingWork } from './jobs/training.ts'
+import type { Mutes } from './notify/mutes.ts'
+import type { Notifications } from './notify/notifications.ts'
 import type { RecommendationService } from './recommendation/recommendation.ts'
 import type { ReadFigures } from './registry/figures.ts'
 import type { Tracer } from './platform/tracer.ts'
@@ -46,6 +49,7 @@ export interface Services {
   readonly configs: Configs
   readonly imports: Imports
   readonly entities: Entities
+  readonly holidays: HolidaysService
   readonly insights: Insights
   readonly freshness: DataFreshness
   readonly enqueue: Enqueue
@@ -76,4 +80,6 @@ export interface Services {
   readonly plots: Plots
   readonly seriesStatistics: SeriesStatistics
   readonly sources: SourceWork
+  readonly webhooks: Notifications
+  readonly mutes: Mutes
 }

@@ -10,11 +10,14 @@ import type { ConfigStore } from './entities/configs.ts'
 import type { EntityStore } from './entities/entities.ts'
 import type { FrameSource } from './entities/frames.ts'
 import type { FreshnessStore } from './entities/freshness.ts'
+import type { HolidayStore } from './entities/holidays.ts'
 import type { ImportStore } from './entities/imports.ts'
 import type { InsightStore } from './entities/insights.ts'
 import type { FeatureSource } from './features/feature-source.ts'
 import type { FeatureStore } from './features/feature-store.ts'
 import type { ForecastStore } from './forecasting/forecasts.ts'
+import type { MuteStore } from './notify/mutes.ts'
+import type { WebhookStore } from './notify/webhooks.ts'
 import type { RecommendationStore } from './recommendation/recommendations.ts'
 import type { ArtifactStore } from './registry/artifact-store.ts'
 import type { ReadFigures } from './registry/figures.ts'
@@ -43,6 +46,7 @@ export interface Store {
   readonly forecasts: ForecastStore
   readonly frames: FrameSource
   readonly freshness: FreshnessStore
+  readonly holidays: HolidayStore
   readonly housekeeping: HousekeepingStore
   readonly idempotency: IdempotencyStore
   readonly imports: ImportStore
@@ -50,6 +54,7 @@ export interface Store {
   readonly keys: KeyStore
   readonly labels: LabelStore
   readonly modelVersions: ModelVersions
+  readonly mutes: MuteStore
   readonly recommendations: RecommendationStore
   readonly registryFigures: ReadFigures
   readonly reports: ReportStore
@@ -61,4 +66,5 @@ export interface Store {
   readonly seriesFiles: SeriesFiles
   readonly seriesRegistry: SeriesRegistryStore
   readonly trainable: TrainableEntities
+  readonly webhooks: WebhookStore
 }

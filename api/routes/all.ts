@@ -7,9 +7,11 @@ import { configRoutes } from './configs.ts'
 import { entityRoutes } from './entities.ts'
 import { featureRoutes } from './features.ts'
 import { forecastRoutes } from './forecasts.ts'
+import { holidayRoutes } from './holidays.ts'
 import { importRoutes } from './imports.ts'
 import { insightRoutes } from './insights.ts'
 import { modelRoutes } from './models.ts'
+import { muteRoutes } from './mutes.ts'
 import { recommendationRoutes } from './recommendations.ts'
 import { reportRoutes } from './reports.ts'
 import { runRoutes } from './runs.ts'
@@ -20,9 +22,11 @@ import { seriesDriftRoutes } from './series/drift.ts'
 import { seriesStatsRoutes } from './series/stats.ts'
 import { seriesPredictionRoutes } from './series/predict.ts'
 import { seriesTrainingRoutes } from './series/train.ts'
+import { webhookRoutes } from './webhooks.ts'
 
 export const allRoutes: readonly Route[] = [
   ...configRoutes,
+  ...holidayRoutes,
   ...importRoutes,
   ...entityRoutes,
   ...insightRoutes,
@@ -40,6 +44,8 @@ export const allRoutes: readonly Route[] = [
   ...seriesDriftRoutes,
   // Last of the series: what has a name of its own stands before `:version`.
   ...seriesCatalogueRoutes,
+  ...webhookRoutes,
+  ...muteRoutes,
   ...runRoutes,
   ...scheduleRoutes,
   ...accessRoutes,

@@ -4,6 +4,7 @@ import * as accountsRunsModels from './0001-accounts-runs-models.ts'
 import * as threeLevels from './0002-three-levels.ts'
 import * as tiersAdviceForecasts from './0003-tiers-advice-forecasts.ts'
 import * as series from './0004-series.ts'
+import * as notifications from './0005-notifications.ts'
 
 interface Migration {
   readonly name: string
@@ -16,6 +17,7 @@ const MIGRATIONS: readonly Migration[] = [
   { name: '0002-three-levels', ...threeLevels },
   { name: '0003-tiers-advice-forecasts', ...tiersAdviceForecasts },
   { name: '0004-series', ...series },
+  { name: '0005-notifications', ...notifications },
 ]
 
 export const migrationNames: readonly string[] = MIGRATIONS.map((migration) => migration.name)

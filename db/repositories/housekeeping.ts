@@ -9,6 +9,8 @@ export const housekeeping = (db: Knex): HousekeepingStore => ({
   dropSpentLimits: (now) => db('rate_limits').where('expire', '<', now.getTime()).delete(),
   dropRuns: (before) =>
     db('runs').where('finished_at', '<', before).whereNotIn('status', ['queued', 'running']).delete(),
+  dropMessages: (before) =>
+    db('webhook_deliveries').where('created_at', '<', before).whereNot('status', 'pending').delete(),
   // The newest claim of each schedule stays: it says where catching up begins.
   dropClaims: (before) =>
     db('schedule_claims as c')

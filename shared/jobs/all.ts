@@ -8,6 +8,8 @@ import { featuresLevel } from './features.ts'
 import { forecastAll, forecastLevel, forecastValidate, forecastValidateAll } from './forecasting.ts'
 import { retentionNightly } from './maintenance.ts'
 import { driftOfSeries, seriesRetention, trainSeries, uploadsSweep } from './series.ts'
+import { notifyDeliver } from './notify.ts'
+import { seriesRetention, trainSeries, uploadsSweep } from './series.ts'
 import { syncHook, syncSource } from './sync.ts'
 import {
   trainAll,
@@ -47,6 +49,7 @@ export const allJobs: readonly AnyJob[] = [
   driftOfSeries,
   seriesRetention,
   uploadsSweep,
+  notifyDeliver,
   retentionNightly,
 ]
 

@@ -16,6 +16,7 @@ export interface Metrics extends SeriesMetrics {
   modelsTrained(outcome: 'trained' | 'reused' | 'skipped' | 'failed', count: number): void
   artifactCache(result: 'hit' | 'miss'): void
   detected(level: string, counts: { readonly entities: number; readonly anomalies: number }): void
+  notificationTried(outcome: 'delivered' | 'again' | 'dead' | 'gone'): void
   instantMet(schedule: string, state: 'claimed' | 'missed'): void
 }
 
@@ -103,6 +104,12 @@ export const createMetrics = (service: string): Metrics => {
     labelNames: ['level'],
     registers: working,
   })
+  const notifications = new Counter({
+    name: 'vigia_notification_attempts_total',
+    help: 'Tries to deliver a message to a webhook: delivered, to be tried again, dead, or its receiver gone',
+    labelNames: ['outcome'],
+    registers,
+  })
   const schedule = new Counter({
     name: 'vigia_schedule_instants_total',
     help: 'Instants of the timetable claimed, or missed beyond catching up',
@@ -132,6 +139,7 @@ export const createMetrics = (service: string): Metrics => {
       entities.inc({ level }, counts.entities)
       anomalies.inc({ level }, counts.anomalies)
     },
+    notificationTried: (outcome) => notifications.inc({ outcome }),
     instantMet: (id, state) => schedule.inc({ schedule: id, state }),
   }
 }

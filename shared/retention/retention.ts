@@ -12,6 +12,8 @@ export interface HousekeepingStore {
   dropSpentLimits(now: Date): Promise<number>
   /** @returns how many runs had ended before `before` and were dropped */
   dropRuns(before: Date): Promise<number>
+  /** @returns how many messages to webhooks, delivered or given up, were older than `before` */
+  dropMessages(before: Date): Promise<number>
   /** @returns how many schedule claims were older than `before` */
   dropClaims(before: Date): Promise<number>
 }
@@ -24,7 +26,7 @@ export interface RetentionParts {
 }
 
 const DAY_MS = 86_400_000
-/** Runs and claims only matter for hours or days; a quarter is kept to look at. */
+/** Runs, claims and messages only matter for hours or days; a quarter is kept to look at. */
 const HISTORY_DAYS = 90
 
 export const createRetention = ({ housekeeping, registry, auditDays }: RetentionParts): RetentionWork => ({
@@ -36,6 +38,7 @@ export const createRetention = ({ housekeeping, registry, auditDays }: Retention
     const limits = await housekeeping.dropSpentLimits(asOf)
     const runs = await housekeeping.dropRuns(new Date(asOf.getTime() - HISTORY_DAYS * DAY_MS))
     const claims = await housekeeping.dropClaims(new Date(asOf.getTime() - HISTORY_DAYS * DAY_MS))
+    const messages = await housekeeping.dropMessages(new Date(asOf.getTime() - HISTORY_DAYS * DAY_MS))
     return {
       status: 'succeeded',
       counts: { done: 1, skipped: 0, failed: 0 },
@@ -49,6 +52,7 @@ export const createRetention = ({ housekeeping, registry, auditDays }: Retention
         limits_dropped: limits,
         runs_dropped: runs,
         claims_dropped: claims,
+        messages_dropped: messages,
       },
     }
   },

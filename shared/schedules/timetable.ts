@@ -7,6 +7,7 @@ import type { Job } from '../jobs/define-job.ts'
 import { detectAll } from '../jobs/detection.ts'
 import { forecastAll, forecastValidateAll } from '../jobs/forecasting.ts'
 import { retentionNightly } from '../jobs/maintenance.ts'
+import { notifyDeliver } from '../jobs/notify.ts'
 import { pipelineDaily } from '../jobs/pipeline.ts'
 import { recommendAll } from '../jobs/recommendation.ts'
 import type { SchedulePayload } from '../jobs/sweep.ts'
@@ -52,6 +53,8 @@ export const timetable = (settings: TimetableSettings): readonly TimetableEntry[
     ['series.retention', seriesRetention, always('0 3 * * *')],
     ['series.drift', driftOfSeries, always('*/5 * * * *')],
     ['uploads.sweep', uploadsSweep, always('0 * * * *')],
+    // Messages wake their own runs; this one is for a run that failed.
+    ['notify.deliver', notifyDeliver, always('0 * * * *')],
     ['train.classifiers', trainClassifiers, always('0 3 * * *')],
     ['train.all', trainAll, always('0 4 * * *')],
     ...rowsPerLevel('forecast', forecastAll, {

@@ -42,6 +42,8 @@ const NEWEST = toDayNumber(new Date().toISOString().slice(0, 10)) - 2
 export interface LiveSystemOptions {
   readonly databaseUrl: string
   readonly redisUrl?: string | undefined
+  /** Besides what every process of it is started with. */
+  readonly settings?: Readonly<Record<string, string>>
 }
 
 export interface LiveSystem {
@@ -65,7 +67,11 @@ export interface LiveSystem {
   close(): Promise<void>
 }
 
-export const openLiveSystem = async ({ databaseUrl, redisUrl }: LiveSystemOptions): Promise<LiveSystem> => {
+export const openLiveSystem = async ({
+  databaseUrl,
+  redisUrl,
+  settings,
+}: LiveSystemOptions): Promise<LiveSystem> => {
   const lifecycle = createLifecycle(silentLogger)
   const folder = await temporaryFolder()
   lifecycle.onClose('folder', () => rm(folder, { recursive: true, force: true }))
@@ -79,6 +85,7 @@ export const openLiveSystem = async ({ databaseUrl, redisUrl }: LiveSystemOption
     PORT: '0',
     VIGIA_TIMEZONE: 'UTC',
     LOG_LEVEL: 'info',
+    ...settings,
   }
   const config = loadConfig(environment)
   const record = await openRecord({ config, logger: silentLogger, lifecycle, applicationName: 'vigia-test' })

@@ -43,7 +43,13 @@ const makeConfig = async (knex: Knex): Promise<number> => {
   return rows[0]?.id ?? 0
 }
 
-const ALL = ['0001-accounts-runs-models', '0002-three-levels', '0003-tiers-advice-forecasts', '0004-series']
+const ALL = [
+  '0001-accounts-runs-models',
+  '0002-three-levels',
+  '0003-tiers-advice-forecasts',
+  '0004-series',
+  '0005-notifications',
+]
 
 /** Takes back whatever came after the migration `name`. */
 const downTo = async (knex: Knex, name: string): Promise<void> => {

@@ -77,6 +77,7 @@ describe('retention', () => {
         limits_dropped: 1,
         runs_dropped: 1,
         claims_dropped: 1,
+        messages_dropped: 0,
       },
     })
     const keysOf = (table: string, column: string): Promise<string[]> =>

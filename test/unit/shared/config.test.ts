@@ -63,6 +63,16 @@ describe('the configuration', () => {
     expect(loadConfig({ JWT_SECRET: 'x'.repeat(32) }).JWT_SECRET).to.have.length(32)
   })
 
+  it('takes ranges of addresses, parted by commas', () => {
+    expect(loadConfig({}).WEBHOOK_ALLOW).to.deep.equal([])
+    expect(loadConfig({ WEBHOOK_ALLOW: ' 10.0.0.0/8, fd00::/8 ,' }).WEBHOOK_ALLOW).to.deep.equal([
+      '10.0.0.0/8',
+      'fd00::/8',
+    ])
+    for (const text of ['10.0.0.0', 'localhost', '10.0.0.0/33', '10.0.0.0/8 fd00::/8'])
+      expect(problemsOf({ WEBHOOK_ALLOW: text }), text).to.have.length(1)
+  })
+
   it('reads flags in the words people use', () => {
     for (const word of ['true', '1', 'on', 'YES', ' True '])
       expect(loadConfig({ RATE_LIMITS: word }).RATE_LIMITS, word).to.equal(true)

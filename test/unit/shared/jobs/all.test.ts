@@ -76,6 +76,7 @@ describe('the registry of jobs', () => {
       'forecast.campaign',
       'forecast.validate',
       'forecast.validate.all',
+      'notify.deliver',
       'pipeline.config',
       'pipeline.daily',
       'recommend.ad',

@@ -52,7 +52,7 @@ const DAILY: Readonly<Record<Preset, Readonly<Record<string, string>>>> = {
     'forecast.validate': '08:30',
   },
 }
-const HOURLY = ['detect.adset', 'detect.campaign', 'uploads.sweep']
+const HOURLY = ['detect.adset', 'detect.campaign', 'notify.deliver', 'uploads.sweep']
 const EVERY_SECOND_HOUR = 'detect.ad'
 const EVERY_FIVE_MINUTES = 'series.drift'
 

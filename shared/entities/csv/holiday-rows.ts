@@ -1,0 +1,57 @@
+/** `date,days,name` and, in files of several accounts, `account_id`: days on which an account is not itself. */
+import { toLocalDate } from '../../core/days.ts'
+import type { LocalDate } from '../../core/days.ts'
+import { parseDay } from './dates.ts'
+import { normalizeHeader } from './headers.ts'
+import { invalidCsv } from './invalid-csv.ts'
+import { readRecords } from './records.ts'
+import { readText } from './text.ts'
+
+const COLUMNS = ['date', 'days', 'name', 'account_id'] as const
+const MOST_ROWS = 10_000
+const MOST_DAYS = 366
+const LONGEST_NAME = 200
+
+export interface HolidayRow {
+  readonly date: LocalDate
+  readonly days: number
+  readonly name: string
+}
+
+/**
+ * The holidays of one account, the last of each date; rows of other accounts are left out.
+ * @throws AppError INVALID_CSV when there is no column `date` or a row cannot be read
+ */
+export const readHolidayRows = async (
+  source: AsyncIterable<Uint8Array>,
+  accountId: string,
+): Promise<{ readonly rows: readonly HolidayRow[]; readonly rowsRead: number }> => {
+  const byDate = new Map<LocalDate, HolidayRow>()
+  let places: readonly number[] | undefined
+  let rowsRead = 0
+  for await (const { records, lines } of readRecords(readText(source))) {
+    for (const [i, record] of records.entries()) {
+      if (record.every((cell) => cell.trim() === '')) continue
+      if (!places) {
+        const titles = record.map(normalizeHeader)
+        places = COLUMNS.map((column) => titles.indexOf(column))
+        if (places[0] === -1) throw invalidCsv('The file lacks date', { missing: ['date'], found: titles })
+        continue
+      }
+      rowsRead += 1
+      if (rowsRead > MOST_ROWS) throw invalidCsv(`The file has more than ${MOST_ROWS} rows`)
+      const [date = '', length = '', name = '', account = ''] = places.map((place) =>
+        (record[place] ?? '').trim(),
+      )
+      if (places[3] !== -1 && account !== accountId) continue
+      const day = parseDay(date, 'en')
+      const days = length === '' ? 1 : Number(length)
+      if (day === null || !Number.isInteger(days) || days < 1 || days > MOST_DAYS)
+        throw invalidCsv(`Line ${lines[i] ?? 0} needs a date, and days from 1 to ${MOST_DAYS} if any`)
+      const plain = name.replace(/\p{Cc}+/gu, ' ').slice(0, LONGEST_NAME)
+      byDate.set(toLocalDate(day), { date: toLocalDate(day), days, name: plain })
+    }
+  }
+  if (!places) throw invalidCsv('The file is empty: it needs a header line')
+  return { rows: [...byDate.values()], rowsRead }
+}

@@ -1,0 +1,54 @@
+/** Messages for Slack's incoming webhooks and whatever takes the same (Mattermost, Rocket.Chat, Discord's /slack). */
+import { printable } from '../core/columns.ts'
+import type { EventBody, IncidentData } from './events.ts'
+
+const TITLES: Readonly<Record<EventBody['type'], string>> = {
+  'incident.opened': 'New incident',
+  'incident.escalated': 'Incident got worse',
+  'incident.resolved': 'Incident is over',
+  'webhook.test': 'Test of vigia: nothing happened',
+}
+/** Slack refuses longer texts (Block Kit: 3000 signs of a section, escaped), and a section holds two of ours. */
+const LONGEST = 1400
+const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' }
+
+/** Names come from imports: they may neither move a cursor nor mention a channel or make a link. */
+const escaped = (text: string): string => {
+  let kept = ''
+  for (const sign of printable(text)) {
+    const next = ESCAPES[sign] ?? sign
+    if (kept.length + next.length > LONGEST) return `${kept}…`
+    kept += next
+  }
+  return kept
+}
+
+const money = ({ amount, currency }: NonNullable<IncidentData['money']>): string =>
+  `${currency} ${amount.toFixed(2)}`
+
+const detailsOf = ({ root, main_cause: cause, money: cost, date_from, date_to }: IncidentData): string[] => [
+  `${root.entity_type} ${root.name ?? root.entity_id}`,
+  date_from === date_to ? date_from : `${date_from} to ${date_to}`,
+  ...(cause
+    ? [`cause: ${cause.entity_type} ${cause.name ?? cause.entity_id} (${Math.round(cause.share * 100)}%)`]
+    : []),
+  ...(cost ? [money(cost)] : []),
+]
+
+/** The JSON to post for a message's body. */
+export const slackBody = ({ type, data }: EventBody): string => {
+  const severity =
+    data.previous_severity === null ? data.severity : `${data.previous_severity} to ${data.severity}`
+  const title = `${TITLES[type]}: ${data.config_name} (${severity})`
+  return JSON.stringify({
+    // What notifications and old clients show.
+    text: escaped(`${title}. ${data.sentence}`),
+    blocks: [
+      { type: 'section', text: { type: 'mrkdwn', text: `*${escaped(title)}*\n${escaped(data.sentence)}` } },
+      {
+        type: 'context',
+        elements: [{ type: 'mrkdwn', text: detailsOf(data).map(escaped).join(' · ') }],
+      },
+    ],
+  })
+}
