@@ -49,6 +49,7 @@ export interface Settings {
 }
 export const DEFAULTS: Settings = { z: 4.1, zJoint: 4.1, windows: [1, 2, 3, 5] }
 
+const RANK = { ad: 0, adset: 1, campaign: 2 } as const
 const ADOPT = 5
 const MIN_DAYS = 7
 
@@ -103,17 +104,22 @@ interface Kind {
   readonly sd0: number
   readonly y: (x: PanelEntity, t: number) => number
   readonly e: (x: PanelEntity, t: number) => number
+  /** What a child whose level is m is expected to add to the parent's total on day t. */
+  readonly part: (x: PanelEntity, t: number, m: number) => number
+  /** The parent's total; gaussian metrics compare its log with that of the parts. */
+  readonly whole: (x: PanelEntity, t: number) => number
+  readonly sign: 1 | -1
   readonly volume: boolean
   readonly usesLeads: boolean
 }
 const KINDS: readonly Kind[] = [
-  { metric: 'spend', count: false, q: 0.03, sd0: 0.12, y: (x, t) => Math.log(x.spend[t]!) - x.budget[t]!, e: (x, t) => (x.spend[t]! > 0 ? 1 : NaN), volume: true, usesLeads: false },
-  { metric: 'cpm', count: false, q: 0.02, sd0: 0.07, y: (x, t) => Math.log(x.spend[t]! / x.impressions[t]!), e: (x, t) => (x.impressions[t]! >= 50 && x.spend[t]! > 0 ? 1 : NaN), volume: false, usesLeads: false },
-  { metric: 'ctr', count: true, q: 0.02, sd0: 0.06, y: (x, t) => x.clicks[t]!, e: (x, t) => (x.impressions[t]! > 0 ? x.impressions[t]! : NaN), volume: false, usesLeads: false },
-  { metric: 'conversion_rate', count: true, q: 0.02, sd0: 0.12, y: (x, t) => x.leads[t]!, e: (x, t) => (x.clicks[t]! > 0 ? x.clicks[t]! : NaN), volume: false, usesLeads: true },
-  { metric: 'cpl', count: true, q: 0.025, sd0: 0.15, y: (x, t) => x.leads[t]!, e: (x, t) => (x.spend[t]! > 0 ? x.spend[t]! : NaN), volume: false, usesLeads: true },
-  { metric: 'leads', count: true, q: 0.04, sd0: 0.2, y: (x, t) => x.leads[t]!, e: (x, t) => (x.spend[t]! > 0 ? Math.exp(x.budget[t]!) : NaN), volume: true, usesLeads: true },
-  { metric: 'frequency', count: false, q: 0.015, sd0: 0.06, y: (x, t) => Math.log(x.impressions[t]! / x.reach[t]!), e: (x, t) => (x.reach[t]! >= 30 ? 1 : NaN), volume: false, usesLeads: false },
+  { metric: 'spend', count: false, q: 0.03, sd0: 0.12, y: (x, t) => Math.log(x.spend[t]!) - x.budget[t]!, e: (x, t) => (x.spend[t]! > 0 ? 1 : NaN), part: (x, t, m) => Math.exp(m + x.budget[t]!), whole: (x, t) => x.spend[t]!, sign: 1, volume: true, usesLeads: false },
+  { metric: 'cpm', count: false, q: 0.02, sd0: 0.07, y: (x, t) => Math.log(x.spend[t]! / x.impressions[t]!), e: (x, t) => (x.impressions[t]! >= 50 && x.spend[t]! > 0 ? 1 : NaN), part: (x, t, m) => x.spend[t]! / Math.exp(m), whole: (x, t) => x.impressions[t]!, sign: -1, volume: false, usesLeads: false },
+  { metric: 'ctr', count: true, q: 0.02, sd0: 0.06, y: (x, t) => x.clicks[t]!, e: (x, t) => (x.impressions[t]! > 0 ? x.impressions[t]! : NaN), part: (x, t, m) => x.impressions[t]! * Math.exp(m), whole: (x, t) => x.clicks[t]!, sign: 1, volume: false, usesLeads: false },
+  { metric: 'conversion_rate', count: true, q: 0.02, sd0: 0.12, y: (x, t) => x.leads[t]!, e: (x, t) => (x.clicks[t]! > 0 ? x.clicks[t]! : NaN), part: (x, t, m) => x.clicks[t]! * Math.exp(m), whole: (x, t) => x.leads[t]!, sign: 1, volume: false, usesLeads: true },
+  { metric: 'cpl', count: true, q: 0.025, sd0: 0.15, y: (x, t) => x.leads[t]!, e: (x, t) => (x.spend[t]! > 0 ? x.spend[t]! : NaN), part: (x, t, m) => x.spend[t]! * Math.exp(m), whole: (x, t) => x.leads[t]!, sign: 1, volume: false, usesLeads: true },
+  { metric: 'leads', count: true, q: 0.04, sd0: 0.2, y: (x, t) => x.leads[t]!, e: (x, t) => (x.spend[t]! > 0 ? Math.exp(x.budget[t]!) : NaN), part: (x, t, m) => Math.exp(m + x.budget[t]!), whole: (x, t) => x.leads[t]!, sign: 1, volume: true, usesLeads: true },
+  { metric: 'frequency', count: false, q: 0.015, sd0: 0.06, y: (x, t) => Math.log(x.impressions[t]! / x.reach[t]!), e: (x, t) => (x.reach[t]! >= 30 ? 1 : NaN), part: (x, t, m) => x.impressions[t]! / Math.exp(m), whole: (x, t) => x.reach[t]!, sign: -1, volume: false, usesLeads: false },
 ]
 
 /** Weekday effect of one metric over the whole account, as logs, from the days before t. */
@@ -164,125 +170,186 @@ export const judgePanel = (panel: Panel, settings: Settings = DEFAULTS): Found[]
   ]
   /** Pooled noise per level and kind. */
   const pooled = KINDS.map((kind) => new Map([['campaign', kind.sd0 ** 2], ['adset', kind.sd0 ** 2], ['ad', kind.sd0 ** 2]]))
+  const rates = KINDS.map(() => ({ y: 0, e: 0 }))
   const phiNum = KINDS.map((kind) => 200 * kind.sd0 ** 2)
   const phiDen = KINDS.map(() => 200)
 
+  const childrenOf: number[][] = entities.map(() => [])
+  entities.forEach((x, i) => { if (x.parent >= 0) childrenOf[x.parent]!.push(i) })
+  const order = entities.map((_, i) => i).sort((a, b) => RANK[entities[a]!.level] - RANK[entities[b]!.level])
+  /** What the children of i promise for day t at their levels before day `from`, weekday apart; NaN: too many have none. */
+  const promised = (i: number, j: number, from: number, t: number): number => {
+    const kind = KINDS[j]!
+    let sum = 0
+    for (const c of childrenOf[i]!) {
+      const x = entities[c]!
+      if (t < x.start || t > x.end) continue
+      if (!(kind.e(x, t) > 0)) { if (kind.volume) { /* expected of it though it gave nothing */ } else continue }
+      let m = tracks[c]![j]!.mBefore[Math.max(from, x.start)]!
+      if (!Number.isFinite(m)) m = tracks[c]![j]!.m
+      if (!Number.isFinite(m)) continue
+      // Levels of children that are themselves sums are corrections to what theirs promise.
+      sum += childrenOf[c]!.length > 0 ? promised(c, j, from, t) * Math.exp(kind.count || kind.sign === 1 ? m : -m) : kind.part(x, t, m)
+    }
+    return sum
+  }
+  const states = entities.map(() => ({ run: 0 }))
+
   for (let t = 0; t < panel.volumeUntil; t++) {
-    const effects = effectOf.map((value) => weekdayEffects(panel, t, value)[t % 7]!)
+    const effects = effectOf.map((value) => weekdayEffects(panel, t, value))
     const sigmas: Map<string, number[]>[] = KINDS.map(() => new Map([['campaign', []], ['adset', []], ['ad', []]]))
-    entities.forEach((x, i) => {
-      if (t < x.start || t > x.end) return
-      const zs: number[][] = [] // per kind, per window
-      let flaggedAny = false
+    for (const i of order) {
+      const x = entities[i]!
+      if (t < x.start || t > x.end) continue
+      const parent = childrenOf[i]!.length > 0
+      /** Observation (log or count) and exposure of day d against levels before `from`. */
+      const look = (j: number, from: number, d: number): { y: number; e: number } | null => {
+        const kind = KINDS[j]!
+        const s = tracks[i]![j]!
+        if (!Number.isFinite(s.e[d]!)) return null
+        if (!parent) return { y: s.y[d]!, e: s.e[d]! }
+        const base = promised(i, j, from, d) * (kind.count || kind.volume ? Math.exp(effects[j]![d % 7]!) : Math.exp(kind.sign * effects[j]![d % 7]!))
+        if (!(base > 0)) return null
+        return kind.count ? { y: kind.whole(x, d), e: base } : { y: kind.sign * Math.log(kind.whole(x, d) / base), e: 1 }
+      }
+      const zs: number[][] = []
+      const best = KINDS.map(() => ({ z: 0, k: 0, old: NaN }))
+      const seenToday = KINDS.map(() => false)
       KINDS.forEach((kind, j) => {
         const s = tracks[i]![j]!
         zs.push([])
         if (kind.usesLeads && t >= panel.leadsUntil) return
         const phi = phiNum[j]! / phiDen[j]!
         const e0 = kind.e(x, t)
+        if (kind.volume && x.mixed[t]) { s.P = Math.max(s.P, parent ? 0.15 ** 2 : 0.4 ** 2); s.floor = t }
         s.mBefore[t] = s.m
         s.pBefore[t] = s.P
         if (!Number.isFinite(e0)) { s.P = Math.min(1, s.P + kind.q ** 2); return }
-        const holiday = kind.volume && panel.holiday[t] === 1
-        s.y[t] = kind.count ? kind.y(x, t) : kind.y(x, t) - effects[j]!
-        s.e[t] = kind.count ? e0 * Math.exp(effects[j]!) : 1
-        if (holiday) { s.e[t] = NaN; return }
-        if (kind.volume && x.mixed[t]) { s.P = Math.max(s.P, 0.35 ** 2); s.pBefore[t] = s.P; s.floor = t; }
+        s.y[t] = kind.count ? kind.y(x, t) : kind.y(x, t) - effects[j]![t % 7]!
+        s.e[t] = kind.count ? e0 * Math.exp(effects[j]![t % 7]!) : 1
+        if (kind.volume && panel.holiday[t] === 1) { s.e[t] = NaN; return }
         if (s.seen === 0) {
-          if (kind.count) {
-            // Prior: the parent's rate, else its own first day.
-            const up = x.parent >= 0 && !kind.volume ? tracks[x.parent]![j]!.m : NaN
+          s.sigma2 = pooled[j]!.get(x.level)!
+          if (parent) { s.m = 0; s.P = 0.1 ** 2 }
+          else if (kind.count) {
+            const up = !kind.volume ? (rates[j]!.e > 0 ? Math.log((rates[j]!.y + 0.5) / rates[j]!.e) : NaN) : NaN
             s.m = Number.isFinite(up) ? up : Math.log((s.y[t]! + 0.5) / s.e[t]!)
             s.P = Number.isFinite(up) ? 0.35 : 1
-          } else { s.m = s.y[t]!; s.P = 1 }
+          } else { s.m = s.y[t]!; s.P = s.sigma2 }
           s.seen = 1
-          s.sigma2 = pooled[j]!.get(x.level)!
-          if (!kind.count) { s.P = s.sigma2; return }
+          s.mBefore[t] = s.m
+          s.pBefore[t] = s.P
+          if (!parent && !kind.count) return
         }
+        seenToday[j] = true
         if (!kind.count) s.sigma2 = (s.ss + 10 * pooled[j]!.get(x.level)!) / (s.n + 10)
         const df = 10 + s.n
-        // Windows.
-        let best = 0
-        let bestK = 0
-        let bestOld = 0
-        if (s.seen >= MIN_DAYS) {
-          for (const k of settings.windows) {
-            const from = t - k + 1
-            if (from < s.floor) break
-            const m = s.mBefore[from]!
-            if (!Number.isFinite(m)) break
-            const P = s.pBefore[from]! + (kind.q ** 2 * (k - 1)) / 3
-            let z = 0
-            let zOld = NaN
-            if (kind.count) {
-              let X = 0, E = 0, over = 0
-              for (let d = from; d <= t; d++) if (Number.isFinite(s.e[d]!)) { X += s.y[d]!; const mu = s.e[d]! * Math.exp(m); E += mu; over += mu * mu * phi }
-              if (E <= 0) continue
-              if (kind.usesLeads && k === 1 && E < 3) { zs[j]!.push(0); continue }
-              z = countZ(X, E, E + over + E * E * (Math.exp(P) - 1))
-              if (t <= s.oldUntil) { const f = Math.exp(s.oldM - m); zOld = countZ(X, E * f, E * f + over * f * f + (E * f) ** 2 * s.oldP) }
-            } else {
-              let sum = 0, n = 0
-              for (let d = from; d <= t; d++) if (Number.isFinite(s.e[d]!)) { sum += s.y[d]! - m; n++ }
-              if (n === 0) continue
-              z = tZ(sum / n / Math.sqrt(s.sigma2 / n + P), df)
-              if (t <= s.oldUntil) zOld = (sum / n + m - s.oldM) / Math.sqrt(s.sigma2 / n + s.oldP)
-            }
-            zs[j]!.push(z)
-            if (Math.abs(z) > Math.abs(best)) { best = z; bestK = k; bestOld = zOld }
+        if (s.seen < MIN_DAYS) return
+        for (const k of settings.windows) {
+          const from = t - k + 1
+          if (from < s.floor || from < x.start) break
+          const m = s.mBefore[from]!
+          if (!Number.isFinite(m)) break
+          const P = s.pBefore[from]! + (kind.q ** 2 * (k - 1)) / 3
+          let z = 0
+          let zOld = NaN
+          if (kind.count) {
+            let X = 0, E = 0, over = 0
+            for (let d = from; d <= t; d++) { const o = look(j, from, d); if (!o) continue; X += o.y; const mu = o.e * Math.exp(m); E += mu; over += mu * mu * phi }
+            if (E <= 0) continue
+            if (kind.usesLeads && k === 1 && E < 3) { zs[j]!.push(0); continue }
+            z = countZ(X, E, E + over + E * E * (Math.exp(P) - 1))
+            if (t <= s.oldUntil) { const f = Math.exp(s.oldM - m); zOld = countZ(X, E * f, E * f + over * f * f + (E * f) ** 2 * s.oldP) }
+          } else {
+            let sum = 0, n = 0
+            for (let d = from; d <= t; d++) { const o = look(j, from, d); if (o) { sum += o.y - m; n++ } }
+            if (n === 0) continue
+            z = tZ(sum / n / Math.sqrt(s.sigma2 / n + P), df)
+            if (t <= s.oldUntil) zOld = (sum / n + m - s.oldM) / Math.sqrt(s.sigma2 / n + s.oldP)
           }
+          zs[j]!.push(z)
+          if (Math.abs(z) > Math.abs(best[j]!.z)) best[j] = { z, k, old: zOld }
         }
-        const flagged = Math.abs(best) > settings.z
-        if (flagged && Math.abs(bestOld) < 2.5) {
-          // Back at the level before the last one.
-          s.m = s.oldM; s.P = s.oldP + 0.01; s.oldUntil = -1; s.run = 0; s.floor = t + 1
+      })
+      // What is odd today.
+      let window = 0
+      KINDS.forEach((kind, j) => {
+        const { z, k, old } = best[j]!
+        if (Math.abs(z) <= settings.z) return
+        const s = tracks[i]![j]!
+        if (Math.abs(old) < 2.5) {
+          s.m = s.oldM; s.P = s.oldP + 0.01; s.oldUntil = -1; s.floor = t + 1
+          seenToday[j] = false
           return
         }
-        if (flagged) {
-          s.run++
-          flaggedAny = true
-          found.push({ day: t, entity: i, metric: kind.metric, z: best, window: bestK })
-          const from = t - bestK + 1
+        window = Math.max(window, k)
+        found.push({ day: t, entity: i, metric: kind.metric, z, window: k })
+      })
+      if (window === 0) {
+        let joint = 0, jointK = 0
+        for (let w = 1; w < settings.windows.length; w++) {
+          let T = 0, n = 0
+          for (const j of [0, 1, 2, 3, 6]) { const z = zs[j]![w]; if (z !== undefined) { T += z * z; n++ } }
+          if (n < 3) continue
+          const z = -normalQuantile(Math.max(1 - chisquare(T, n), 1e-15), 0, 1)
+          if (z > joint) { joint = z; jointK = settings.windows[w]! }
+        }
+        if (joint > settings.zJoint) { found.push({ day: t, entity: i, metric: 'multivariate', z: joint, window: jointK }); window = jointK }
+      }
+      const state = states[i]!
+      if (window > 0) state.run++
+      else state.run = 0
+      const adopt = state.run >= ADOPT
+      if (adopt) state.run = 0
+      KINDS.forEach((kind, j) => {
+        const s = tracks[i]![j]!
+        if (!seenToday[j]) return
+        const phi = phiNum[j]! / phiDen[j]!
+        s.seen++
+        if (window > 0) {
+          const from = Math.max(x.start, s.floor, t - window + 1)
           const m = s.mBefore[from]!
           const P = s.pBefore[from]!
-          if (s.run >= ADOPT) {
+          if (!Number.isFinite(m)) return
+          if (adopt) {
             s.oldM = m; s.oldP = P + 0.005; s.oldUntil = t + 28
             let X = 0, E = 0, n = 0
-            for (let d = t - ADOPT + 1; d <= t; d++) if (Number.isFinite(s.e[d]!)) { X += s.y[d]!; E += s.e[d]!; n++ }
-            if (kind.count) { s.m = Math.log((X + 0.5) / E); s.P = 1 / (X + 0.5) + phi / n }
+            for (let d = Math.max(x.start, t - ADOPT + 1); d <= t; d++) { const o = look(j, from, d); if (o) { X += o.y; E += o.e; n++ } }
+            if (n === 0) return
+            if (kind.count) { s.m = Math.log((X + 0.5) / Math.max(E, 1e-9)); s.P = 1 / (X + 0.5) + phi / n }
             else { s.m = X / n; s.P = s.sigma2 / n }
+            if (parent) { s.P = Math.max(s.P, 0.01) }
             s.floor = t + 1
-            s.run = 0
           } else {
-            s.m = m; s.P = P + kind.q ** 2 * bestK
+            s.m = m; s.P = P + kind.q ** 2 * window
             for (let d = from; d <= t; d++) { s.mBefore[d] = m; s.pBefore[d] = P }
           }
-          s.seen++
           return
         }
-        s.run = 0
-        // Learn.
-        s.P += kind.q ** 2
+        const o = look(j, t, t)
+        s.P += (parent ? 0.3 : 1) * kind.q ** 2
+        if (!o) return
         if (kind.count) {
-          const mu = s.e[t]! * Math.exp(s.m)
+          const mu = o.e * Math.exp(s.m)
           const w = 1 / (1 + mu * phi)
           const a = 1 / s.P
           const v = mu + mu * mu * (phi + s.P)
-          const y = Math.min(s.y[t]!, mu + 4 * Math.sqrt(v) + 1)
+          const y = Math.min(o.y, mu + 4 * Math.sqrt(v) + 1)
           const a2 = a + w * y
-          const b2 = a / Math.exp(s.m) + w * s.e[t]!
-          if (s.seen >= MIN_DAYS && mu > 0) {
-            const gap = Math.min((s.y[t]! - mu) ** 2, 12 * v)
+          const b2 = a / Math.exp(s.m) + w * o.e
+          if (s.seen >= MIN_DAYS && mu > 0 && !parent) {
+            const gap = Math.min((o.y - mu) ** 2, 12 * v)
             const wt = (mu * mu) / (v * v)
-            phiNum[j]! += wt * (gap - mu - mu * mu * s.P) * 1
+            phiNum[j]! += wt * (gap - mu - mu * mu * s.P)
             phiDen[j]! += wt * mu * mu
             if (phiNum[j]! < 0.2 * kind.sd0 ** 2 * phiDen[j]!) phiNum[j] = 0.2 * kind.sd0 ** 2 * phiDen[j]!
           }
+          if (!parent && !kind.volume) { rates[j]!.y = rates[j]!.y * 0.999 + o.y; rates[j]!.e = rates[j]!.e * 0.999 + o.e }
           s.m = Math.log(a2 / b2)
           s.P = Math.min(1, 1 / a2)
         } else {
           const v = s.sigma2 + s.P
-          const gap = Math.max(-3 * Math.sqrt(v), Math.min(3 * Math.sqrt(v), s.y[t]! - s.m))
+          const gap = Math.max(-3 * Math.sqrt(v), Math.min(3 * Math.sqrt(v), o.y - s.m))
           if (s.seen >= 3) {
             s.ss = 0.98 * s.ss + (gap * gap * s.sigma2) / v
             s.n = 0.98 * s.n + 1
@@ -290,24 +357,10 @@ export const judgePanel = (panel: Panel, settings: Settings = DEFAULTS): Found[]
           const K = s.P / v
           s.m += K * gap
           s.P *= 1 - K
+          if (s.n > 7) sigmas[j]!.get(x.level)!.push(s.ss / s.n)
         }
-        s.seen++
-        if (!kind.count && s.n > 7) sigmas[j]!.get(x.level)!.push(s.ss / s.n)
       })
-      // Joint: spend, cpm, ctr, conversion rate, frequency together.
-      if (!flaggedAny) {
-        let best = 0, bestK = 0
-        for (let w = 1; w < settings.windows.length; w++) {
-          let T = 0, n = 0
-          for (const j of [0, 1, 2, 3, 6]) { const z = zs[j]![w]; if (z !== undefined) { T += z * z; n++ } }
-          if (n < 3) continue
-          const p = 1 - chisquare(T, n)
-          const z = -normalQuantile(Math.max(p, 1e-15), 0, 1)
-          if (z > best) { best = z; bestK = settings.windows[w]! }
-        }
-        if (best > settings.zJoint) found.push({ day: t, entity: i, metric: 'multivariate', z: best, window: bestK })
-      }
-    })
+    }
     KINDS.forEach((_, j) => {
       for (const [level, values] of sigmas[j]!) {
         if (values.length === 0) continue
