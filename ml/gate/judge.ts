@@ -177,23 +177,38 @@ export const judgePanel = (panel: Panel, settings: Settings = DEFAULTS): Found[]
   const childrenOf: number[][] = entities.map(() => [])
   entities.forEach((x, i) => { if (x.parent >= 0) childrenOf[x.parent]!.push(i) })
   const order = entities.map((_, i) => i).sort((a, b) => RANK[entities[a]!.level] - RANK[entities[b]!.level])
-  /** What the children of i promise for day t at their levels before day `from`, weekday apart; NaN: too many have none. */
-  const promised = (i: number, j: number, from: number, t: number): number => {
+  /** What the children of i promise for day t at their levels before day `from`, weekday apart, and the variance of its log. */
+  const promise = { sum: 0, variance: 0 }
+  const gather = (i: number, j: number, from: number, t: number, old: boolean): number => {
     const kind = KINDS[j]!
     let sum = 0
     for (const c of childrenOf[i]!) {
       const x = entities[c]!
       if (t < x.start || t > x.end) continue
-      if (!(kind.e(x, t) > 0)) { if (kind.volume) { /* expected of it though it gave nothing */ } else continue }
-      let m = tracks[c]![j]!.mBefore[Math.max(from, x.start)]!
-      if (!Number.isFinite(m)) m = tracks[c]![j]!.m
+      if (!kind.volume && !(kind.e(x, t) > 0)) continue
+      const s = tracks[c]![j]!
+      const at = Math.max(from, x.start)
+      let m = s.mBefore[at]!
+      let P = s.pBefore[at]!
+      if (old && t <= s.oldUntil) { m = s.oldM; P = s.oldP }
+      if (!Number.isFinite(m)) { m = s.m; P = s.P }
       if (!Number.isFinite(m)) continue
       // Levels of children that are themselves sums are corrections to what theirs promise.
-      sum += childrenOf[c]!.length > 0 ? promised(c, j, from, t) * Math.exp(kind.count || kind.sign === 1 ? m : -m) : kind.part(x, t, m)
+      const inner = childrenOf[c]!.length > 0 ? gather(c, j, from, t, old) * Math.exp(kind.count || kind.sign === 1 ? m : -m) : kind.part(x, t, m)
+      sum += inner
+      promise.variance += inner * inner * P
     }
     return sum
   }
-  const states = entities.map(() => ({ run: 0 }))
+  const promised = (i: number, j: number, from: number, t: number, old = false): { sum: number; variance: number } => {
+    promise.variance = 0
+    const sum = gather(i, j, from, t, old)
+    promise.sum = sum
+    promise.variance = sum > 0 ? promise.variance / (sum * sum) : 1
+    return promise
+  }
+  const descendants = (i: number): number[] => childrenOf[i]!.flatMap((c) => [c, ...descendants(c)])
+  const states = entities.map(() => ({ run: 0, last: -9, shift: KINDS.map(() => 0) }))
 
   for (let t = 0; t < panel.volumeUntil; t++) {
     const effects = effectOf.map((value) => weekdayEffects(panel, t, value))
@@ -202,24 +217,44 @@ export const judgePanel = (panel: Panel, settings: Settings = DEFAULTS): Found[]
       const x = entities[i]!
       if (t < x.start || t > x.end) continue
       const parent = childrenOf[i]!.length > 0
-      /** Observation (log or count) and exposure of day d against levels before `from`. */
-      const look = (j: number, from: number, d: number): { y: number; e: number } | null => {
+      /** Observation (log or count), exposure and the variance of the exposure's log, of day d against levels before `from`. */
+      const look = (j: number, from: number, d: number, old = false): { y: number; e: number; v: number } | null => {
         const kind = KINDS[j]!
         const s = tracks[i]![j]!
         if (!Number.isFinite(s.e[d]!)) return null
-        if (!parent) return { y: s.y[d]!, e: s.e[d]! }
-        const base = promised(i, j, from, d) * (kind.count || kind.volume ? Math.exp(effects[j]![d % 7]!) : Math.exp(kind.sign * effects[j]![d % 7]!))
+        if (!parent) return { y: s.y[d]!, e: s.e[d]!, v: 0 }
+        const { sum, variance } = promised(i, j, from, d, old)
+        const effect = effects[j]![d % 7]!
+        const base = sum * Math.exp(kind.count || kind.volume ? effect : kind.sign * effect)
         if (!(base > 0)) return null
-        return kind.count ? { y: kind.whole(x, d), e: base } : { y: kind.sign * Math.log(kind.whole(x, d) / base), e: 1 }
+        return kind.count ? { y: kind.whole(x, d), e: base, v: variance } : { y: kind.sign * Math.log(kind.whole(x, d) / base), e: 1, v: variance }
+      }
+      /** z of the days [from, t] against level m of variance P. */
+      const zOf = (j: number, from: number, m: number, P: number, old: boolean): { z: number; E: number; shift: number } | null => {
+        const kind = KINDS[j]!
+        const s = tracks[i]![j]!
+        const phi = phiNum[j]! / phiDen[j]!
+        if (kind.count) {
+          let X = 0, E = 0, over = 0, V = 0
+          for (let d = from; d <= t; d++) { const o = look(j, from, d, old); if (!o) continue; X += o.y; const mu = o.e * Math.exp(m); E += mu; over += mu * mu * phi; V += mu * Math.sqrt(o.v) }
+          if (E <= 0) return null
+          return { z: countZ(X, E, E + over + E * E * (Math.exp(P) - 1) + V * V), E, shift: Math.log((X + 0.25) / E) }
+        }
+        let sum = 0, n = 0, V = 0
+        for (let d = from; d <= t; d++) { const o = look(j, from, d, old); if (o) { sum += o.y - m; n++; V += Math.sqrt(o.v) } }
+        if (n === 0) return null
+        return { z: tZ(sum / n / Math.sqrt(s.sigma2 / n + P + (V / n) ** 2), 10 + s.n), E: 0, shift: sum / n }
       }
       const zs: number[][] = []
-      const best = KINDS.map(() => ({ z: 0, k: 0, old: NaN }))
+      const best = KINDS.map(() => ({ z: 0, k: 0, old: NaN, shift: 0 }))
       const seenToday = KINDS.map(() => false)
+      const state = states[i]!
+      const running = state.last === t - 1
+      let over = false
       KINDS.forEach((kind, j) => {
         const s = tracks[i]![j]!
         zs.push([])
         if (kind.usesLeads && t >= panel.leadsUntil) return
-        const phi = phiNum[j]! / phiDen[j]!
         const e0 = kind.e(x, t)
         if (kind.volume && x.mixed[t]) { s.P = Math.max(s.P, parent ? 0.15 ** 2 : 0.4 ** 2); s.floor = t }
         s.mBefore[t] = s.m
@@ -243,49 +278,56 @@ export const judgePanel = (panel: Panel, settings: Settings = DEFAULTS): Found[]
         }
         seenToday[j] = true
         if (!kind.count) s.sigma2 = (s.ss + 10 * pooled[j]!.get(x.level)!) / (s.n + 10)
-        const df = 10 + s.n
         if (s.seen < MIN_DAYS) return
+        // Is what was odd yesterday over today?
+        if (running && state.shift[j] !== 0) {
+          const today = zOf(j, t, s.m, s.P, false)
+          if (today) {
+            const shift = state.shift[j]!
+            const llr = kind.count ? today.E * (Math.exp(today.shift) * shift - Math.exp(shift) + 1) : (today.shift - shift / 2) * shift
+            if (llr < 0) { s.floor = t; over = true }
+          }
+        }
         for (const k of settings.windows) {
           const from = t - k + 1
           if (from < s.floor || from < x.start) break
           const m = s.mBefore[from]!
           if (!Number.isFinite(m)) break
-          const P = s.pBefore[from]! + (kind.q ** 2 * (k - 1)) / 3
-          let z = 0
-          let zOld = NaN
-          if (kind.count) {
-            let X = 0, E = 0, over = 0
-            for (let d = from; d <= t; d++) { const o = look(j, from, d); if (!o) continue; X += o.y; const mu = o.e * Math.exp(m); E += mu; over += mu * mu * phi }
-            if (E <= 0) continue
-            if (kind.usesLeads && k === 1 && E < 3) { zs[j]!.push(0); continue }
-            z = countZ(X, E, E + over + E * E * (Math.exp(P) - 1))
-            if (t <= s.oldUntil) { const f = Math.exp(s.oldM - m); zOld = countZ(X, E * f, E * f + over * f * f + (E * f) ** 2 * s.oldP) }
-          } else {
-            let sum = 0, n = 0
-            for (let d = from; d <= t; d++) { const o = look(j, from, d); if (o) { sum += o.y - m; n++ } }
-            if (n === 0) continue
-            z = tZ(sum / n / Math.sqrt(s.sigma2 / n + P), df)
-            if (t <= s.oldUntil) zOld = (sum / n + m - s.oldM) / Math.sqrt(s.sigma2 / n + s.oldP)
+          const w = zOf(j, from, m, s.pBefore[from]! + (kind.q ** 2 * (k - 1)) / 3, false)
+          if (!w) continue
+          if (kind.usesLeads && k === 1 && w.E < 3) { zs[j]!.push(0); continue }
+          zs[j]!.push(w.z)
+          if (Math.abs(w.z) > Math.abs(best[j]!.z)) {
+            best[j] = { z: w.z, k, old: NaN, shift: w.shift }
+            if (Math.abs(w.z) > settings.z - 0.5) {
+              if (parent) { const o = zOf(j, from, m, s.pBefore[from]!, true); best[j]!.old = o ? o.z : NaN }
+              else if (t <= s.oldUntil) { const o = zOf(j, from, s.oldM, s.oldP, false); best[j]!.old = o ? o.z : NaN }
+            }
           }
-          zs[j]!.push(z)
-          if (Math.abs(z) > Math.abs(best[j]!.z)) best[j] = { z, k, old: zOld }
         }
       })
       // What is odd today.
       let window = 0
+      state.shift.fill(0)
       KINDS.forEach((kind, j) => {
-        const { z, k, old } = best[j]!
+        const { z, k, old, shift } = best[j]!
         if (Math.abs(z) <= settings.z) return
         const s = tracks[i]![j]!
         if (Math.abs(old) < 2.5) {
-          s.m = s.oldM; s.P = s.oldP + 0.01; s.oldUntil = -1; s.floor = t + 1
+          for (const c of parent ? descendants(i) : [i]) {
+            const o = tracks[c]![j]!
+            if (t > o.oldUntil) continue
+            o.m = o.oldM; o.P = o.oldP + 0.01; o.oldUntil = -1; o.floor = t + 1
+          }
+          s.floor = t + 1
           seenToday[j] = false
           return
         }
         window = Math.max(window, k)
+        state.shift[j] = shift
         found.push({ day: t, entity: i, metric: kind.metric, z, window: k })
       })
-      if (window === 0) {
+      if (window === 0 && !over) {
         let joint = 0, jointK = 0
         for (let w = 1; w < settings.windows.length; w++) {
           let T = 0, n = 0
@@ -294,33 +336,56 @@ export const judgePanel = (panel: Panel, settings: Settings = DEFAULTS): Found[]
           const z = -normalQuantile(Math.max(1 - chisquare(T, n), 1e-15), 0, 1)
           if (z > joint) { joint = z; jointK = settings.windows[w]! }
         }
-        if (joint > settings.zJoint) { found.push({ day: t, entity: i, metric: 'multivariate', z: joint, window: jointK }); window = jointK }
+        if (joint > settings.zJoint) {
+          found.push({ day: t, entity: i, metric: 'multivariate', z: joint, window: jointK })
+          window = jointK
+          for (const j of [0, 1, 2, 3, 6]) {
+            const from = t - jointK + 1
+            const o = zOf(j, from, tracks[i]![j]!.mBefore[from]!, 0, false)
+            if (o && seenToday[j]) state.shift[j] = o.shift
+          }
+        }
       }
-      const state = states[i]!
-      if (window > 0) state.run++
-      else state.run = 0
+      if (running && window === 0) for (const s of tracks[i]!) s.floor = Math.max(s.floor, t)
+      if (window > 0) { state.run++; state.last = t } else state.run = 0
       const adopt = state.run >= ADOPT
-      if (adopt) state.run = 0
+      if (adopt) { state.run = 0; state.last = -9 }
+      /** Takes the last days for the new level of entity c. */
+      const settle = (c: number, j: number): void => {
+        const kind = KINDS[j]!
+        const s = tracks[c]![j]!
+        const y = entities[c]!
+        const phi = phiNum[j]! / phiDen[j]!
+        const from = Math.max(y.start, t - ADOPT + 1)
+        if (!Number.isFinite(s.mBefore[from]!)) return
+        let X = 0, E = 0, n = 0
+        for (let d = from; d <= t; d++) if (Number.isFinite(s.e[d]!)) { X += s.y[d]!; E += s.e[d]!; n++ }
+        if (n === 0) return
+        const m = s.mBefore[from]!
+        const P = s.pBefore[from]!
+        s.oldM = m; s.oldP = P + 0.005; s.oldUntil = t + 28
+        if (kind.count) { s.m = Math.log((X + 1) / (E + 1 / Math.exp(m))); s.P = 1 / (X + 1) + phi / n }
+        else { s.m = X / n; s.P = s.sigma2 / n }
+        s.floor = t + 1
+      }
       KINDS.forEach((kind, j) => {
         const s = tracks[i]![j]!
         if (!seenToday[j]) return
-        const phi = phiNum[j]! / phiDen[j]!
         s.seen++
         if (window > 0) {
           const from = Math.max(x.start, s.floor, t - window + 1)
-          const m = s.mBefore[from]!
-          const P = s.pBefore[from]!
-          if (!Number.isFinite(m)) return
           if (adopt) {
-            s.oldM = m; s.oldP = P + 0.005; s.oldUntil = t + 28
-            let X = 0, E = 0, n = 0
-            for (let d = Math.max(x.start, t - ADOPT + 1); d <= t; d++) { const o = look(j, from, d); if (o) { X += o.y; E += o.e; n++ } }
-            if (n === 0) return
-            if (kind.count) { s.m = Math.log((X + 0.5) / Math.max(E, 1e-9)); s.P = 1 / (X + 0.5) + phi / n }
-            else { s.m = X / n; s.P = s.sigma2 / n }
-            if (parent) { s.P = Math.max(s.P, 0.01) }
-            s.floor = t + 1
+            if (!parent) settle(i, j)
+            else {
+              for (const c of descendants(i)) if (childrenOf[c]!.length === 0 && t >= entities[c]!.start && t <= entities[c]!.end && tracks[c]![j]!.floor <= t) settle(c, j)
+              s.P = Math.max(s.P, 0.08 ** 2)
+              s.floor = t + 1
+              for (const c of descendants(i)) tracks[c]![j]!.floor = t + 1
+            }
           } else {
+            const m = s.mBefore[from]!
+            const P = s.pBefore[from]!
+            if (!Number.isFinite(m)) return
             s.m = m; s.P = P + kind.q ** 2 * window
             for (let d = from; d <= t; d++) { s.mBefore[d] = m; s.pBefore[d] = P }
           }
@@ -329,11 +394,12 @@ export const judgePanel = (panel: Panel, settings: Settings = DEFAULTS): Found[]
         const o = look(j, t, t)
         s.P += (parent ? 0.3 : 1) * kind.q ** 2
         if (!o) return
+        const phi = phiNum[j]! / phiDen[j]!
         if (kind.count) {
           const mu = o.e * Math.exp(s.m)
-          const w = 1 / (1 + mu * phi)
+          const w = 1 / (1 + mu * (phi + o.v))
           const a = 1 / s.P
-          const v = mu + mu * mu * (phi + s.P)
+          const v = mu + mu * mu * (phi + s.P + o.v)
           const y = Math.min(o.y, mu + 4 * Math.sqrt(v) + 1)
           const a2 = a + w * y
           const b2 = a / Math.exp(s.m) + w * o.e
@@ -348,7 +414,7 @@ export const judgePanel = (panel: Panel, settings: Settings = DEFAULTS): Found[]
           s.m = Math.log(a2 / b2)
           s.P = Math.min(1, 1 / a2)
         } else {
-          const v = s.sigma2 + s.P
+          const v = s.sigma2 + s.P + o.v
           const gap = Math.max(-3 * Math.sqrt(v), Math.min(3 * Math.sqrt(v), o.y - s.m))
           if (s.seen >= 3) {
             s.ss = 0.98 * s.ss + (gap * gap * s.sigma2) / v
