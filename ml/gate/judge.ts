@@ -318,6 +318,7 @@ export const judgePanel = (panel: Panel, settings: Settings = DEFAULTS): Found[]
             const o = tracks[c]![j]!
             if (t > o.oldUntil) continue
             o.m = o.oldM; o.P = o.oldP + 0.01; o.oldUntil = -1; o.floor = t + 1
+            o.mBefore[t] = o.m; o.pBefore[t] = o.P
           }
           s.floor = t + 1
           seenToday[j] = false
@@ -366,6 +367,8 @@ export const judgePanel = (panel: Panel, settings: Settings = DEFAULTS): Found[]
         s.oldM = m; s.oldP = P + 0.005; s.oldUntil = t + 28
         if (kind.count) { s.m = Math.log((X + 1) / (E + 1 / Math.exp(m))); s.P = 1 / (X + 1) + phi / n }
         else { s.m = X / n; s.P = s.sigma2 / n }
+        // It may still be on its way.
+        s.P += (0.3 * (s.m - m)) ** 2
         s.floor = t + 1
       }
       KINDS.forEach((kind, j) => {
