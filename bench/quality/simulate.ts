@@ -88,6 +88,12 @@ export interface AccountOptions {
   readonly faults: number
   /** Delivery of the last day, and leads of the last three, are not all there yet. */
   readonly partialEnd: boolean
+  /** Of these types only; all when absent. */
+  readonly types?: readonly FaultType[]
+  /** Rise of the cost per lead in a cvr_drop, as a factor; 1.5 to 2.6 when absent. */
+  readonly cplRise?: readonly [number, number]
+  /** Faults hit entities of this level only. */
+  readonly faultLevel?: Level
 }
 
 interface Fault extends Label {
@@ -241,11 +247,12 @@ const planFaults = (options: AccountOptions, adsets: readonly AdsetPlan[]): Faul
   const faults: Fault[] = []
   const busy = new Map<string, (readonly [number, number])[]>()
   for (let tries = 0; faults.length < options.faults && tries < options.faults * 30; tries++) {
-    const type = FAULT_TYPES[Math.floor(random() * FAULT_TYPES.length)] as FaultType
+    const types = options.types ?? FAULT_TYPES
+    const type = types[Math.floor(random() * types.length)] as FaultType
     const { metric, direction, effect, days } = FAULTS[type]
     const adset = adsets[Math.floor(random() * adsets.length)] as AdsetPlan
     const dice = random()
-    const level: Level = dice < 0.25 ? 'campaign' : dice < 0.6 ? 'adset' : 'ad'
+    const level: Level = options.faultLevel ?? (dice < 0.25 ? 'campaign' : dice < 0.6 ? 'adset' : 'ad')
     const ad = adset.ads[Math.floor(random() * adset.ads.length)] as AdPlan
     const entityId = level === 'campaign' ? adset.campaignId : level === 'adset' ? adset.id : ad.id
     const born = level === 'ad' ? ad.start : adset.start
@@ -263,7 +270,7 @@ const planFaults = (options: AccountOptions, adsets: readonly AdsetPlan[]): Faul
       return sum + one.ads.reduce((total, one2) => total + (level === 'ad' && one2 !== ad ? 0 : ((one.budget * one2.share) / shares / one2.cpm) * 1000 * one2.ctr * one2.cvr), 0)
     }, 0)
     const clicks = leads / ad.cvr
-    const chosen = effect(random)
+    const chosen = type === 'cvr_drop' && options.cplRise ? { ...NONE, cvr: 1 / between(random, ...options.cplRise) } : effect(random)
     busy.set(adset.campaignId, [...others, [start, end]])
     const seen = lasting ? 7 : length
     faults.push({

@@ -4,6 +4,7 @@ import { simulateAccount } from './simulate.ts'
 
 const z = Number(process.argv[2] ?? DEFAULTS.z)
 const zJoint = Number(process.argv[3] ?? z)
+const zLeads = Number(process.argv[7] ?? DEFAULTS.zLeads)
 const seed = Number(process.argv[4] ?? 1)
 const accounts = Number(process.argv[5] ?? 10)
 let entityDays = 0
@@ -16,7 +17,7 @@ for (const clean of [true, false]) {
   for (let index = 0; index < accounts; index++) {
     const account = simulateAccount({ seed, index, days: 120, weekdayAmplitude: [0.1, 0.25, 0.4][index % 3]!, leadsPerAd: [1, 4, 12][index % 3]!, campaigns: 3, faults: clean ? 0 : 8, partialEnd: true })
     const panel = toPanel(account, true)
-    const found = judgePanel(panel, { ...DEFAULTS, z, zJoint })
+    const found = judgePanel(panel, { ...DEFAULTS, z, zJoint, zLeads })
     const FROM = 28
     const ancestors = (i: number): Set<number> => { const s = new Set<number>(); for (let p = i; p >= 0; p = panel.entities[p]!.parent) s.add(p); return s }
     const related = (i: number, label: { entityId: string; level: string }): boolean => {

@@ -45,9 +45,10 @@ export interface Found {
 export interface Settings {
   readonly z: number
   readonly zJoint: number
+  readonly zLeads: number
   readonly windows: readonly number[]
 }
-export const DEFAULTS: Settings = { z: 4.1, zJoint: 4.1, windows: [1, 2, 3, 5] }
+export const DEFAULTS: Settings = { z: 4.3, zJoint: 4.1, zLeads: 3.7, windows: [1, 2, 3, 5] }
 
 const RANK = { ad: 0, adset: 1, campaign: 2 } as const
 const ADOPT = 5
@@ -299,7 +300,7 @@ export const judgePanel = (panel: Panel, settings: Settings = DEFAULTS): Found[]
           zs[j]!.push(w.z)
           if (Math.abs(w.z) > Math.abs(best[j]!.z)) {
             best[j] = { z: w.z, k, old: NaN, shift: w.shift }
-            if (Math.abs(w.z) > settings.z - 0.5) {
+            if (Math.abs(w.z) > 3) {
               if (parent) { const o = zOf(j, from, m, s.pBefore[from]!, true); best[j]!.old = o ? o.z : NaN }
               else if (t <= s.oldUntil) { const o = zOf(j, from, s.oldM, s.oldP, false); best[j]!.old = o ? o.z : NaN }
             }
@@ -311,7 +312,7 @@ export const judgePanel = (panel: Panel, settings: Settings = DEFAULTS): Found[]
       state.shift.fill(0)
       KINDS.forEach((kind, j) => {
         const { z, k, old, shift } = best[j]!
-        if (Math.abs(z) <= settings.z) return
+        if (Math.abs(z) <= (kind.usesLeads ? settings.zLeads : settings.z)) return
         const s = tracks[i]![j]!
         if (Math.abs(old) < 2.5) {
           for (const c of parent ? descendants(i) : [i]) {
