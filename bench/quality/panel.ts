@@ -1,12 +1,12 @@
-import type { Panel, PanelEntity } from '../../ml/gate/judge.ts'
+import type { AccountDays, AccountEntity } from '../../ml/shifts/account.ts'
 import type { Account, Level, SimulatedAd } from './simulate.ts'
 
 const COLUMNS = ['spend', 'impressions', 'clicks', 'leads', 'reach'] as const
 
-export const toPanel = (account: Account, partial: boolean): Panel => {
+export const toPanel = (account: Account, partial: boolean): AccountDays => {
   const { days } = account
   const ids = new Map<string, number>()
-  const entities: PanelEntity[] = []
+  const entities: AccountEntity[] = []
   const add = (level: Level, id: string, parent: number, ads: readonly SimulatedAd[]): number => {
     const columns = Object.fromEntries(COLUMNS.map((c) => {
       const sum = new Float64Array(days)
@@ -52,5 +52,5 @@ export const toPanel = (account: Account, partial: boolean): Panel => {
   }
   const holiday = new Uint8Array(days)
   for (const h of account.holidays) for (let t = h.day; t < h.day + h.days && t < days; t++) holiday[t] = 1
-  return { days, entities, holiday, volumeUntil: partial ? days - 1 : days, leadsUntil: partial ? days - 3 : days }
+  return { days, entities, holiday, firstWeekday: 0, completeUntil: partial ? days - 1 : days, leadsUntil: partial ? days - 3 : days }
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { judgePanel, DEFAULTS } from '../../ml/gate/judge.ts'
+import { defaultShiftParams, findShifts } from '../../ml/shifts/judge.ts'
 import { toPanel } from './panel.ts'
 import type { Account, SimulatedAd } from './simulate.ts'
 
@@ -22,8 +22,8 @@ const changes = readFileSync(`${folder}/changes.csv`, 'utf8').trim().split('\n')
 const holidays = readFileSync(`${folder}/holidays.csv`, 'utf8').trim().split('\n').slice(1).map((l) => l.split(',')).map((c) => ({ day: dayOf(c[1]!), days: Number(c[2]) }))
 const account: Account = { id: 'act_1', days, ads: [...ads.values()], changes, holidays, labels: [] }
 const panel = toPanel(account, true)
-for (const f of judgePanel(panel, { ...DEFAULTS, z: Number(z), zJoint: Number(z), zLeads: 3.7 })) {
+for (const f of findShifts(panel, { ...defaultShiftParams, threshold: Number(z) })) {
   const e = panel.entities[f.entity]!
   if (f.day < 20) continue
-  console.log(f.day, e.level, e.id, f.metric, f.z.toFixed(1), `w${f.window}`)
+  console.log(f.day, e.level, e.id, f.figure, f.deviate.toFixed(1), `w${f.window}`)
 }

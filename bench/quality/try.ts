@@ -1,10 +1,10 @@
-import { DEFAULTS, judgePanel } from '../../ml/gate/judge.ts'
+import { defaultShiftParams, findShifts } from '../../ml/shifts/judge.ts'
 import { toPanel } from './panel.ts'
 import { simulateAccount } from './simulate.ts'
 
-const z = Number(process.argv[2] ?? DEFAULTS.z)
+const z = Number(process.argv[2] ?? defaultShiftParams.threshold)
 const zJoint = Number(process.argv[3] ?? z)
-const zLeads = Number(process.argv[7] ?? DEFAULTS.zLeads)
+const zLeads = Number(process.argv[7] ?? defaultShiftParams.leadsThreshold)
 const seed = Number(process.argv[4] ?? 1)
 const accounts = Number(process.argv[5] ?? 10)
 let entityDays = 0
@@ -17,7 +17,7 @@ for (const clean of [true, false]) {
   for (let index = 0; index < accounts; index++) {
     const account = simulateAccount({ seed, index, days: 120, weekdayAmplitude: [0.1, 0.25, 0.4][index % 3]!, leadsPerAd: [1, 4, 12][index % 3]!, campaigns: 3, faults: clean ? 0 : 8, partialEnd: true })
     const panel = toPanel(account, true)
-    const found = judgePanel(panel, { ...DEFAULTS, z, zJoint, zLeads })
+    const found = findShifts(panel, { ...defaultShiftParams, threshold: z, jointThreshold: zJoint, leadsThreshold: zLeads }).filter((f) => f.bad)
     const FROM = 28
     const ancestors = (i: number): Set<number> => { const s = new Set<number>(); for (let p = i; p >= 0; p = panel.entities[p]!.parent) s.add(p); return s }
     const related = (i: number, label: { entityId: string; level: string }): boolean => {
@@ -25,7 +25,7 @@ for (const clean of [true, false]) {
       return ancestors(i).has(j) || ancestors(j).has(i)
     }
     panel.entities.forEach((e, i) => {
-      const n = Math.max(0, Math.min(e.end + 1, panel.volumeUntil) - Math.max(FROM, e.start + 7))
+      const n = Math.max(0, Math.min(e.end + 1, panel.completeUntil) - Math.max(FROM, e.start + 7))
       entityDays += n; cleanDays += n
       const days = [...new Set(found.filter((f) => f.entity === i && f.day >= FROM).map((f) => f.day))].sort((a, b) => a - b)
       let episode: number[] = []
@@ -36,8 +36,8 @@ for (const clean of [true, false]) {
         else {
           falseEpisodes++; cleanFalse++
           const first = found.filter((f) => f.entity === i && f.day === episode[0])
-          for (const f of first.slice(0, 1)) { const k = `${e.level} ${f.metric} ${f.z > 0 ? '+' : '-'} w${f.window}`; falseBy.set(k, (falseBy.get(k) ?? 0) + 1) }
-          if (process.argv[6] === 'v') console.log(clean, account.id, e.level, e.id, episode.join(','), first.map((f) => `${f.metric} ${f.z.toFixed(1)} w${f.window}`).join(' '), 'start', e.start, account.changes.filter((c) => e.id.startsWith(c.entityId) || c.entityId.startsWith(e.id)).map((c) => `${c.kind}@${c.day}`).join(' '), 'labels', account.labels.filter((l) => related(i, l)).map((l) => `${l.type}@${l.start}-${l.end}`).join(' '))
+          for (const f of first.slice(0, 1)) { const k = `${e.level} ${f.figure} ${f.deviate > 0 ? '+' : '-'} w${f.window}`; falseBy.set(k, (falseBy.get(k) ?? 0) + 1) }
+          if (process.argv[6] === 'v') console.log(clean, account.id, e.level, e.id, episode.join(','), first.map((f) => `${f.figure} ${f.deviate.toFixed(1)} w${f.window}`).join(' '), 'start', e.start, account.changes.filter((c) => e.id.startsWith(c.entityId) || c.entityId.startsWith(e.id)).map((c) => `${c.kind}@${c.day}`).join(' '), 'labels', account.labels.filter((l) => related(i, l)).map((l) => `${l.type}@${l.start}-${l.end}`).join(' '))
         }
         episode = []
       }
@@ -52,7 +52,7 @@ for (const clean of [true, false]) {
       s.n++
       const hit = hits.length > 0 || zero
       if (hit) { s.found++; s.delay += (zero ? l.start : Math.min(...hits.map((h) => h.day))) - l.start }
-      if (hits.some((h) => h.metric === l.metric) || zero) s.fit++
+      if (hits.some((h) => h.figure === l.metric || (h.figure === 'joint' && l.metric === 'multivariate')) || zero) s.fit++
       if (l.evidence >= 9) { s.clear++; if (hit) s.clearFound++ }
       stat.set(l.type, s)
     }
