@@ -17,7 +17,7 @@ for (const clean of [true, false]) {
   for (let index = 0; index < accounts; index++) {
     const account = simulateAccount({ seed, index, days: 120, weekdayAmplitude: [0.1, 0.25, 0.4][index % 3]!, leadsPerAd: [1, 4, 12][index % 3]!, campaigns: 3, faults: clean ? 0 : 8, partialEnd: true })
     const panel = toPanel(account, true)
-    const found = findShifts(panel, { ...defaultShiftParams, threshold: z, jointThreshold: zJoint, leadsThreshold: zLeads }).filter((f) => f.bad)
+    const found = findShifts(panel, { ...defaultShiftParams, threshold: z, jointThreshold: zJoint, leadsThreshold: zLeads, witness: Number(process.argv[8] ?? 2.5) }).filter((f) => f.bad)
     const FROM = 28
     const ancestors = (i: number): Set<number> => { const s = new Set<number>(); for (let p = i; p >= 0; p = panel.entities[p]!.parent) s.add(p); return s }
     const related = (i: number, label: { entityId: string; level: string }): boolean => {

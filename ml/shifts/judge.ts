@@ -13,7 +13,7 @@
  * depend on how many entities there are.
  */
 import type { AccountDays, AccountEntity } from './account.ts'
-import { FIGURE_TABLE } from './figures.ts'
+import { FIGURES, FIGURE_TABLE } from './figures.ts'
 import type { AccountSums, Figure, FigureName } from './figures.ts'
 import { Level } from './level.ts'
 import type { Look } from './level.ts'
@@ -31,6 +31,8 @@ export interface ShiftParams {
   readonly goodThreshold: number
   /** Of all independent figures together. */
   readonly jointThreshold: number
+  /** What another figure has to show for one of leads to count. */
+  readonly witness: number
 }
 
 /** Chosen on simulated accounts (bench/quality), reported on others. */
@@ -39,6 +41,7 @@ export const defaultShiftParams: ShiftParams = {
   leadsThreshold: 3.4,
   goodThreshold: 4.3,
   jointThreshold: 4.1,
+  witness: 2.5,
 }
 
 /** Lengths of the windows, in days. */
@@ -64,6 +67,13 @@ const SETTLED_SUM = 0.08
 const DISPERSION_DAYS = 200
 const LEAST_DISPERSION = 0.2
 
+/** What a figure of leads is borne out by: all count leads, against clicks, money or the calendar. */
+const WITNESSES: Readonly<Partial<Record<FigureName, readonly FigureName[]>>> = {
+  conversion_rate: ['cpl'],
+  cpl: ['conversion_rate', 'ctr'],
+  leads: ['cpl', 'spend'],
+}
+
 /** Figures that say different things, for the joint test. */
 const INDEPENDENT: ReadonlySet<FigureName> = new Set(['spend', 'cpm', 'ctr', 'conversion_rate', 'frequency'])
 
@@ -88,6 +98,13 @@ interface Verdict {
   readonly deviate: number
   readonly expected: number
   readonly size: number
+}
+
+interface Loudest {
+  readonly deviate: number
+  readonly size: number
+  /** 0: nothing was judged. */
+  readonly window: number
 }
 
 interface Promise_ {
@@ -312,21 +329,28 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         }
       }
 
+      const loudest = windows.map((verdicts) => {
+        let best: Loudest = { deviate: 0, size: 0, window: 0 }
+        verdicts.forEach((verdict, w) => {
+          if (verdict && Math.abs(verdict.deviate) > Math.abs(best.deviate))
+            best = { deviate: verdict.deviate, size: verdict.size, window: WINDOWS[w] as number }
+        })
+        return best
+      })
+      /** A figure of leads moves because another does: alone it is chance. */
+      const isBorneOut = ({ name }: Figure, deviate: number): boolean =>
+        (WITNESSES[name] ?? []).some((witness) => {
+          const other = (loudest[FIGURES.indexOf(witness)] as Loudest).deviate
+          return other * Math.sign(deviate) > params.witness
+        })
+
       let oddWindow = 0
       standing.sizes.fill(0)
       for (const { figure, j } of figures) {
-        let best: Verdict | null = null
-        let window = 0
-        windows[j]?.forEach((verdict, w) => {
-          if (!verdict || Math.abs(verdict.deviate) <= Math.abs(best?.deviate ?? 0)) return
-          best = verdict
-          window = WINDOWS[w] as number
-        })
-        const loudest = best as Verdict | null
-        if (!loudest) continue
-        const bad = figure.bad === 0 || Math.sign(loudest.deviate) === figure.bad
+        const { deviate, size, window } = loudest[j] as Loudest
+        const bad = figure.bad === 0 || Math.sign(deviate) === figure.bad
         const threshold = bad ? (figure.usesLeads ? params.leadsThreshold : params.threshold) : params.goodThreshold
-        if (Math.abs(loudest.deviate) <= threshold) continue
+        if (Math.abs(deviate) <= threshold || (figure.usesLeads && !isBorneOut(figure, deviate))) continue
         const level = levelOf(i, j)
         const from = t - window + 1
         const back = isSum
@@ -341,14 +365,14 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           continue
         }
         oddWindow = Math.max(oddWindow, window)
-        standing.sizes[j] = loudest.size
+        standing.sizes[j] = size
         shifts.push({
           day: t,
           entity: i,
           figure: figure.name,
-          deviate: loudest.deviate,
+          deviate,
           window,
-          size: loudest.size,
+          size,
           bad,
           shares: null,
         })
