@@ -41,7 +41,7 @@ export const defaultShiftParams: ShiftParams = {
   leadsThreshold: 3.4,
   goodThreshold: 4.3,
   jointThreshold: 4.1,
-  witness: 2.5,
+  witness: 3,
 }
 
 /** Lengths of the windows, in days. */
@@ -403,6 +403,11 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
             return [[figure.name, verdict.deviate ** 2]]
           })
           const total = squares.reduce((sum, [, square]) => sum + square, 0)
+          const cost = figures.reduce(
+            (sum, { figure, j }) =>
+              sum + (INDEPENDENT.has(figure.name) ? figure.bad * (windows[j]?.[best]?.deviate ?? 0) : 0),
+            0,
+          )
           shifts.push({
             day: t,
             entity: i,
@@ -410,7 +415,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
             deviate: joint,
             window: oddWindow,
             size: 0,
-            bad: true,
+            bad: cost >= 0,
             shares: Object.fromEntries(squares.map(([name, square]) => [name, square / total])),
           })
         }
