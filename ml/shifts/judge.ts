@@ -92,6 +92,14 @@ export interface Shift {
   readonly bad: boolean
   /** Joint: squared deviate of each figure as a share of their sum. */
   readonly shares: Readonly<Partial<Record<FigureName, number>>> | null
+  /** How far each child's total was from what it promised over the window; empty for who has none, and joint. */
+  readonly parts: readonly Part[]
+}
+
+/** A child's part of a shift, in the unit of the total: money, events, impressions, people. */
+export interface Part {
+  readonly entity: number
+  readonly gap: number
 }
 
 interface Verdict {
@@ -107,8 +115,8 @@ interface Loudest {
   readonly window: number
 }
 
-interface Promise_ {
-  sum: number
+/** Adds up the variance of a promise. */
+interface Uncertainty {
   variance: number
 }
 
@@ -164,7 +172,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   const rates = FIGURE_TABLE.map(() => ({ seen: 0, among: 0 }))
 
   /** What the children of i promise for `day` at their levels before `from`; adds up the variance of the sum. */
-  const gather = (i: number, j: number, from: number, day: number, former: boolean, into: Promise_): number => {
+  const gather = (i: number, j: number, from: number, day: number, former: boolean, into: Uncertainty): number => {
     const figure = FIGURE_TABLE[j] as Figure
     let sum = 0
     for (const c of childrenOf(i)) {
@@ -218,7 +226,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         const weekdayVariance = weekday.variance[w] as number
         if (!isSum)
           return { seen: level.seen[d] as number, among: level.among[d] as number, variance: 0, weekdayVariance }
-        const into: Promise_ = { sum: 0, variance: 0 }
+        const into: Uncertainty = { variance: 0 }
         const sum = gather(i, j, from, d, former, into)
         if (!(sum > 0)) return null
         const base = sum * Math.exp(figure.sign * (weekday.effect[w] as number))
@@ -265,6 +273,28 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         const level = levelOf(i, j)
         const sd = Math.sqrt(level.noise / n + variance + (common / n) ** 2 + ofWeekdays / (n * n))
         return { deviate: studentDeviate(seen / n / sd, level.freedom), expected: 0, size: seen / n }
+      }
+
+      /** What each child's total was beyond its promise over the days [from, t]. */
+      const partsOf = (j: number, from: number): Part[] => {
+        const figure = FIGURE_TABLE[j] as Figure
+        return childrenOf(i).map((c) => {
+          const child = entities[c] as AccountEntity
+          const level = levelOf(c, j)
+          let gap = 0
+          for (let d = from; d <= t; d++) {
+            if (d < child.start || d > child.end || !(figure.volume || figure.exposure(child, d) > 0)) continue
+            const mean = level.meanBefore[Math.max(from, child.start)] as number
+            if (!Number.isFinite(mean)) continue
+            const weekday = figure.sign * ((weekdays[j] as WeekdayEffects).effect[weekdayOf(account, d)] as number)
+            const promised =
+              childrenOf(c).length > 0
+                ? gather(c, j, from, d, false, { variance: 0 }) * Math.exp(figure.sign * mean)
+                : figure.part(child, d, mean)
+            gap += figure.whole(child, d) - promised * Math.exp(weekday)
+          }
+          return { entity: c, gap }
+        })
       }
 
       const present = FIGURE_TABLE.map(() => false)
@@ -375,6 +405,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           size,
           bad,
           shares: null,
+          parts: partsOf(j, from),
         })
       }
       if (oddWindow === 0 && !ended) {
@@ -417,6 +448,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
             size: 0,
             bad: cost >= 0,
             shares: Object.fromEntries(squares.map(([name, square]) => [name, square / total])),
+            parts: [],
           })
         }
       }
