@@ -7,6 +7,7 @@ import type { Metric, Severity } from '../detectors/signal.ts'
 import { compareSeverity } from '../detectors/severity.ts'
 import type { AccountDays, AccountEntity } from './account.ts'
 import type { ShiftAnomaly } from './anomalies.ts'
+import type { Part } from './judge.ts'
 import { LEVELS_UP } from './level-name.ts'
 
 /** Days without a sign after which what is seen is another incident. */
@@ -15,6 +16,8 @@ const FORGOTTEN_DAYS = 4
 const DAILY_BUDGET = 10
 /** A child that makes up so much of a shift is its cause; otherwise all children share it. */
 const MAIN_SHARE = 0.6
+/** The others moved with it when they moved by so much of its relative move. */
+const SHARED_MOVE = 0.4
 
 /** Metrics that one fault moves together. */
 const FAMILIES: Readonly<Record<Metric, 'volume' | 'yield' | 'audience'>> = {
@@ -109,10 +112,20 @@ const causesOf = (
       shares = loud.map(({ entity, weight }) => ({ entity, share: total === 0 ? 0 : weight / total }))
     }
     const main = shares.reduce((best, next) => (next.share > best.share ? next : best))
-    if (main.share < MAIN_SHARE) return path
+    if (main.share < MAIN_SHARE || (shift && isShared(shift.parts, main.entity))) return path
     path.push(main)
     at = main.entity
   }
+}
+
+/** Whether the others moved nearly as far, each for its size: then it is what they have in common that moved. */
+const isShared = (parts: readonly Part[], main: number): boolean => {
+  const own = parts.find(({ entity }) => entity === main)
+  const others = parts.filter(({ entity }) => entity !== main)
+  const gap = others.reduce((sum, part) => sum + part.gap, 0)
+  const promised = others.reduce((sum, part) => sum + part.promised, 0)
+  if (!own || promised <= 0) return false
+  return gap / promised / (own.gap / own.promised) > SHARED_MOVE
 }
 
 export interface IncidentBook {

@@ -100,6 +100,7 @@ export interface Shift {
 export interface Part {
   readonly entity: number
   readonly gap: number
+  readonly promised: number
 }
 
 interface Verdict {
@@ -282,18 +283,20 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           const child = entities[c] as AccountEntity
           const level = levelOf(c, j)
           let gap = 0
+          let promised = 0
           for (let d = from; d <= t; d++) {
             if (d < child.start || d > child.end || !(figure.volume || figure.exposure(child, d) > 0)) continue
             const mean = level.meanBefore[Math.max(from, child.start)] as number
             if (!Number.isFinite(mean)) continue
             const weekday = figure.sign * ((weekdays[j] as WeekdayEffects).effect[weekdayOf(account, d)] as number)
-            const promised =
+            const promise =
               childrenOf(c).length > 0
                 ? gather(c, j, from, d, false, { variance: 0 }) * Math.exp(figure.sign * mean)
                 : figure.part(child, d, mean)
-            gap += figure.whole(child, d) - promised * Math.exp(weekday)
+            promised += promise * Math.exp(weekday)
+            gap += figure.whole(child, d) - promise * Math.exp(weekday)
           }
-          return { entity: c, gap }
+          return { entity: c, gap, promised }
         })
       }
 
