@@ -40,7 +40,7 @@ export const defaultShiftParams: ShiftParams = {
   threshold: 4.2,
   leadsThreshold: 3.4,
   goodThreshold: 4.3,
-  jointThreshold: 4.1,
+  jointThreshold: 3.6,
   witness: 3,
 }
 
