@@ -115,7 +115,10 @@ const gamma = (random: Random, mean: number, cv: number): number => {
 const count = (random: Random, n: number, p: number): number => {
   const mean = n * p
   if (mean <= 0) return 0
-  return Math.min(n, p > 0.2 ? Math.round(mean + Math.sqrt(mean * (1 - p)) * normal(random)) : poisson(random, mean))
+  return Math.min(
+    n,
+    p > 0.2 ? Math.round(mean + Math.sqrt(mean * (1 - p)) * normal(random)) : poisson(random, mean),
+  )
 }
 
 interface AdsetPlan {
@@ -149,12 +152,18 @@ const LAST_DAY_SHARE = 0.62
 const LATE = [0.55, 0.8, 0.93]
 
 /** Expected log-likelihood ratio of the fault for who knows everything but whether it happened. */
-const evidenceOf = (effect: Fault['effect'], days: number, perDay: { leads: number; clicks: number; noise: number }): number => {
+const evidenceOf = (
+  effect: Fault['effect'],
+  days: number,
+  perDay: { leads: number; clicks: number; noise: number },
+): number => {
   const gauss = (ratio: number, sd: number): number => (days * Math.log(ratio) ** 2) / (2 * sd * sd)
   const counts = (ratio: number, mean: number, cv: number): number => {
     const size = 1 / (cv * cv)
     const variance = mean + (mean * mean) / size
-    return ratio === 1 ? 0 : days * (mean / variance) * mean * (ratio * Math.log(Math.max(ratio, 1e-3)) - ratio + 1)
+    return ratio === 1
+      ? 0
+      : days * (mean / variance) * mean * (ratio * Math.log(Math.max(ratio, 1e-3)) - ratio + 1)
   }
   return (
     (effect.spend === 1 ? 0 : gauss(Math.max(effect.spend, 0.02), perDay.noise)) +
@@ -166,21 +175,65 @@ const evidenceOf = (effect: Fault['effect'], days: number, perDay: { leads: numb
 }
 
 const FAULTS: Readonly<
-  Record<FaultType, { metric: string; direction: 'up' | 'down'; effect: (r: Random) => Fault['effect']; days: readonly [number, number] }>
+  Record<
+    FaultType,
+    {
+      metric: string
+      direction: 'up' | 'down'
+      effect: (r: Random) => Fault['effect']
+      days: readonly [number, number]
+    }
+  >
 > = {
   zero_spend: { metric: 'spend', direction: 'down', effect: () => ({ ...NONE, spend: 0 }), days: [1, 4] },
-  spend_spike: { metric: 'spend', direction: 'up', effect: (r) => ({ ...NONE, spend: between(r, 2, 3.5) }), days: [1, 4] },
-  spend_drop: { metric: 'spend', direction: 'down', effect: (r) => ({ ...NONE, spend: between(r, 0.15, 0.5) }), days: [1, 5] },
-  cpm_rise: { metric: 'cpl', direction: 'up', effect: (r) => ({ ...NONE, cpm: between(r, 1.3, 2) }), days: [2, 7] },
-  ctr_drop: { metric: 'ctr', direction: 'down', effect: (r) => ({ ...NONE, ctr: between(r, 0.35, 0.75) }), days: [2, 7] },
-  cvr_drop: { metric: 'cpl', direction: 'up', effect: (r) => ({ ...NONE, cvr: 1 / between(r, 1.5, 2.6) }), days: [2, 8] },
+  spend_spike: {
+    metric: 'spend',
+    direction: 'up',
+    effect: (r) => ({ ...NONE, spend: between(r, 2, 3.5) }),
+    days: [1, 4],
+  },
+  spend_drop: {
+    metric: 'spend',
+    direction: 'down',
+    effect: (r) => ({ ...NONE, spend: between(r, 0.15, 0.5) }),
+    days: [1, 5],
+  },
+  cpm_rise: {
+    metric: 'cpl',
+    direction: 'up',
+    effect: (r) => ({ ...NONE, cpm: between(r, 1.3, 2) }),
+    days: [2, 7],
+  },
+  ctr_drop: {
+    metric: 'ctr',
+    direction: 'down',
+    effect: (r) => ({ ...NONE, ctr: between(r, 0.35, 0.75) }),
+    days: [2, 7],
+  },
+  cvr_drop: {
+    metric: 'cpl',
+    direction: 'up',
+    effect: (r) => ({ ...NONE, cvr: 1 / between(r, 1.5, 2.6) }),
+    days: [2, 8],
+  },
   leads_stop: { metric: 'leads', direction: 'down', effect: () => ({ ...NONE, cvr: 0.01 }), days: [2, 5] },
-  frequency_rise: { metric: 'frequency', direction: 'up', effect: (r) => ({ ...NONE, frequency: between(r, 1.6, 2.4) }), days: [3, 7] },
+  frequency_rise: {
+    metric: 'frequency',
+    direction: 'up',
+    effect: (r) => ({ ...NONE, frequency: between(r, 1.6, 2.4) }),
+    days: [3, 7],
+  },
   joint: {
     metric: 'multivariate',
     direction: 'up',
     // Each metric moves a little, together they are unlike any day before.
-    effect: (r) => ({ spend: between(r, 0.84, 0.9), cpm: between(r, 1.1, 1.17), ctr: between(r, 0.84, 0.9), cvr: between(r, 0.84, 0.92), frequency: between(r, 1.08, 1.17) }),
+    effect: (r) => ({
+      spend: between(r, 0.84, 0.9),
+      cpm: between(r, 1.1, 1.17),
+      ctr: between(r, 0.84, 0.9),
+      cvr: between(r, 0.84, 0.92),
+      frequency: between(r, 1.08, 1.17),
+    }),
     days: [4, 8],
   },
 }
@@ -213,7 +266,13 @@ const planAdsets = (options: AccountOptions): AdsetPlan[] => {
       }
       const changes: Change[] = []
       for (let day = start + 14; day < options.days - 2; day += 1)
-        if (random() < 0.012) changes.push({ entityId: id, kind: 'budget', day, factor: random() < 0.5 ? between(random, 0.6, 0.85) : between(random, 1.2, 1.6) })
+        if (random() < 0.012)
+          changes.push({
+            entityId: id,
+            kind: 'budget',
+            day,
+            factor: random() < 0.5 ? between(random, 0.6, 0.85) : between(random, 1.2, 1.6),
+          })
       // The budget brings about so many leads from each ad.
       const cpl = ads.reduce((sum, ad) => sum + ad.cpm / 1000 / ad.ctr / ad.cvr, 0) / ads.length
       adsets.push({
@@ -264,13 +323,28 @@ const planFaults = (options: AccountOptions, adsets: readonly AdsetPlan[]): Faul
     // One fault at a time in a campaign, with room before and after, so that a finding has one label.
     const others = busy.get(adset.campaignId) ?? []
     if (others.some(([from, to]) => start <= to + 14 && end + 14 >= from)) continue
-    const inside = adsets.filter((one) => (level === 'campaign' ? one.campaignId === entityId : one === adset))
+    const inside = adsets.filter((one) =>
+      level === 'campaign' ? one.campaignId === entityId : one === adset,
+    )
     const leads = inside.reduce((sum, one) => {
       const shares = one.ads.reduce((total, { share }) => total + share, 0)
-      return sum + one.ads.reduce((total, one2) => total + (level === 'ad' && one2 !== ad ? 0 : ((one.budget * one2.share) / shares / one2.cpm) * 1000 * one2.ctr * one2.cvr), 0)
+      return (
+        sum +
+        one.ads.reduce(
+          (total, one2) =>
+            total +
+            (level === 'ad' && one2 !== ad
+              ? 0
+              : ((one.budget * one2.share) / shares / one2.cpm) * 1000 * one2.ctr * one2.cvr),
+          0,
+        )
+      )
     }, 0)
     const clicks = leads / ad.cvr
-    const chosen = type === 'cvr_drop' && options.cplRise ? { ...NONE, cvr: 1 / between(random, ...options.cplRise) } : effect(random)
+    const chosen =
+      type === 'cvr_drop' && options.cplRise
+        ? { ...NONE, cvr: 1 / between(random, ...options.cplRise) }
+        : effect(random)
     busy.set(adset.campaignId, [...others, [start, end]])
     const seen = lasting ? 7 : length
     faults.push({
@@ -299,7 +373,10 @@ export const simulateAccount = (options: AccountOptions): Account => {
   const random = randomOf(seed, 3, index)
   const weekday = Array.from({ length: 7 }, () => 1 + options.weekdayAmplitude * (2 * random() - 1))
   const mean = weekday.reduce((sum, f) => sum + f, 0) / 7
-  const holidays = [0, 1].map(() => ({ day: 14 + Math.floor(random() * (days - 20)), days: 1 + Math.floor(random() * 2) }))
+  const holidays = [0, 1].map(() => ({
+    day: 14 + Math.floor(random() * (days - 20)),
+    days: 1 + Math.floor(random() * 2),
+  }))
   const holidayOn = (t: number): boolean => holidays.some(({ day, days: n }) => t >= day && t < day + n)
   const changes: Change[] = []
   const ads: SimulatedAd[] = []
@@ -308,40 +385,81 @@ export const simulateAccount = (options: AccountOptions): Account => {
     const spendDrift = drift(own, days, 0.1)
     const daily = Float64Array.from({ length: days }, () => Math.exp(adset.noise * normal(own)))
     changes.push(...adset.changes)
-    if (adset.start > 0) changes.push({ entityId: adset.campaignId, kind: 'mix_start', day: adset.start, factor: 1 })
+    if (adset.start > 0)
+      changes.push({ entityId: adset.campaignId, kind: 'mix_start', day: adset.start, factor: 1 })
     adset.ads.forEach((ad, a) => {
       const mine = randomOf(seed, 5, (index * 1000 + s) * 10 + a)
-      const [cpmDrift, ctrDrift, cvrDrift, freqDrift] = [0.05, 0.06, 0.06, 0.03].map((sd) => drift(mine, days, sd)) as [Float64Array, Float64Array, Float64Array, Float64Array]
-      const series = { spend: new Float64Array(days), impressions: new Float64Array(days), clicks: new Float64Array(days), leads: new Float64Array(days), reach: new Float64Array(days) }
-      if (ad.start > adset.start) changes.push({ entityId: adset.id, kind: 'mix_start', day: ad.start, factor: 1 })
+      const [cpmDrift, ctrDrift, cvrDrift, freqDrift] = [0.05, 0.06, 0.06, 0.03].map((sd) =>
+        drift(mine, days, sd),
+      ) as [Float64Array, Float64Array, Float64Array, Float64Array]
+      const series = {
+        spend: new Float64Array(days),
+        impressions: new Float64Array(days),
+        clicks: new Float64Array(days),
+        leads: new Float64Array(days),
+        reach: new Float64Array(days),
+      }
+      if (ad.start > adset.start)
+        changes.push({ entityId: adset.id, kind: 'mix_start', day: ad.start, factor: 1 })
       if (ad.end < days - 1) changes.push({ entityId: adset.id, kind: 'mix_end', day: ad.end + 1, factor: 1 })
       for (let t = ad.start; t <= ad.end; t++) {
-        const alive = adset.ads.reduce((sum, one) => sum + (one.start <= t && t <= one.end ? one.share : 0), 0)
+        const alive = adset.ads.reduce(
+          (sum, one) => sum + (one.start <= t && t <= one.end ? one.share : 0),
+          0,
+        )
         let effect = { ...NONE }
         for (const fault of faults) {
           if (t < fault.start || t > fault.end) continue
-          const hit = fault.level === 'campaign' ? fault.entityId === adset.campaignId : fault.level === 'adset' ? fault.entityId === adset.id : fault.entityId === ad.id
+          const hit =
+            fault.level === 'campaign'
+              ? fault.entityId === adset.campaignId
+              : fault.level === 'adset'
+                ? fault.entityId === adset.id
+                : fault.entityId === ad.id
           if (hit) effect = { ...fault.effect }
         }
         const budget = adset.changes.reduce((b, { day, factor }) => (t >= day ? b * factor : b), adset.budget)
         const holiday = holidayOn(t) ? 0.65 : 1
         const spend =
-          ((budget * ad.share) / alive) * ((weekday[t % 7] as number) / mean) * Math.exp(spendDrift[t] as number) *
-          (daily[t] as number) * Math.exp(ad.shareNoise * normal(mine)) * holiday * effect.spend
+          ((budget * ad.share) / alive) *
+          ((weekday[t % 7] as number) / mean) *
+          Math.exp(spendDrift[t] as number) *
+          (daily[t] as number) *
+          Math.exp(ad.shareNoise * normal(mine)) *
+          holiday *
+          effect.spend
         const cpm = ad.cpm * Math.exp((cpmDrift[t] as number) + CPM_SD * normal(mine)) * effect.cpm
         const shown = t === days - 1 && options.partialEnd ? LAST_DAY_SHARE : 1
         const impressions = Math.round((1000 * spend * shown) / cpm)
-        const clicks = count(mine, impressions, gamma(mine, ad.ctr * Math.exp(ctrDrift[t] as number) * effect.ctr, CTR_CV))
-        const leads = count(mine, clicks, Math.min(0.9, gamma(mine, ad.cvr * Math.exp(cvrDrift[t] as number) * effect.cvr, CVR_CV)))
+        const clicks = count(
+          mine,
+          impressions,
+          gamma(mine, ad.ctr * Math.exp(ctrDrift[t] as number) * effect.ctr, CTR_CV),
+        )
+        const leads = count(
+          mine,
+          clicks,
+          Math.min(0.9, gamma(mine, ad.cvr * Math.exp(cvrDrift[t] as number) * effect.cvr, CVR_CV)),
+        )
         const late = options.partialEnd && t >= days - 3 ? (LATE[days - 1 - t] as number) : 1
-        const frequency = Math.max(1, ad.frequency * Math.exp((freqDrift[t] as number) + 0.03 * normal(mine)) * effect.frequency)
+        const frequency = Math.max(
+          1,
+          ad.frequency * Math.exp((freqDrift[t] as number) + 0.03 * normal(mine)) * effect.frequency,
+        )
         series.spend[t] = Math.round(spend * shown * 100) / 100
         series.impressions[t] = impressions
         series.clicks[t] = clicks
         series.leads[t] = late === 1 ? leads : count(mine, leads, late)
         series.reach[t] = Math.round(impressions / frequency)
       }
-      ads.push({ campaignId: adset.campaignId, adsetId: adset.id, adId: ad.id, start: ad.start, end: ad.end, ...series })
+      ads.push({
+        campaignId: adset.campaignId,
+        adsetId: adset.id,
+        adId: ad.id,
+        start: ad.start,
+        end: ad.end,
+        ...series,
+      })
     })
   })
   return { id: `act_${index + 1}`, days, ads, changes, holidays, labels: faults }

@@ -129,7 +129,12 @@ export const stopped = (x: AccountEntity, entity: number, day: number): ShiftAno
   if (day < x.start + 1 || day > x.end) return null
   const from = Math.max(x.start, day - WEEK)
   const meanOf = (column: Float64Array): number => sum(column, from, day - 1) / (day - from)
-  const of = (column: Float64Array, type: AnomalyType, metric: Metric, least: number): ShiftAnomaly | null => {
+  const of = (
+    column: Float64Array,
+    type: AnomalyType,
+    metric: Metric,
+    least: number,
+  ): ShiftAnomaly | null => {
     const expected = meanOf(column)
     if ((column[day] as number) > 0 || expected <= least) return null
     const again = (column[day - 1] as number) === 0

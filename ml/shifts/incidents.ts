@@ -69,7 +69,10 @@ const commonRoot = (account: AccountDays, members: Iterable<number>): number => 
 }
 
 const volumeOfToday = (today: readonly ShiftAnomaly[], { entity, direction }: ShiftAnomaly): boolean =>
-  today.some((other) => other.entity === entity && FAMILIES[other.metric] === 'volume' && other.direction === direction)
+  today.some(
+    (other) =>
+      other.entity === entity && FAMILIES[other.metric] === 'volume' && other.direction === direction,
+  )
 
 const familyOf = (anomaly: ShiftAnomaly, today: readonly ShiftAnomaly[]): string =>
   // Fewer leads for less money are one matter with the money.

@@ -150,12 +150,16 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   const { days, entities } = account
   const figures = FIGURE_TABLE.map((figure, j) => ({ figure, j }))
   const levels = entities.map(() => FIGURE_TABLE.map(() => new Level(days)))
-  const standings = entities.map(
-    (): Standing => ({ run: 0, lastOdd: -9, sizes: new Float64Array(FIGURE_TABLE.length) }),
-  )
+  const standings = entities.map((): Standing => ({
+    run: 0,
+    lastOdd: -9,
+    sizes: new Float64Array(FIGURE_TABLE.length),
+  }))
   const children: number[][] = entities.map(() => [])
   entities.forEach(({ parent }, i) => children[parent]?.push(i))
-  const order = LEVELS_UP.flatMap((level) => entities.flatMap((entity, i) => (entity.level === level ? [i] : [])))
+  const order = LEVELS_UP.flatMap((level) =>
+    entities.flatMap((entity, i) => (entity.level === level ? [i] : [])),
+  )
   const sums = sumsOf(account)
   const shifts: Shift[] = []
 
@@ -173,7 +177,14 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   const rates = FIGURE_TABLE.map(() => ({ seen: 0, among: 0 }))
 
   /** What the children of i promise for `day` at their levels before `from`; adds up the variance of the sum. */
-  const gather = (i: number, j: number, from: number, day: number, former: boolean, into: Uncertainty): number => {
+  const gather = (
+    i: number,
+    j: number,
+    from: number,
+    day: number,
+    former: boolean,
+    into: Uncertainty,
+  ): number => {
     const figure = FIGURE_TABLE[j] as Figure
     let sum = 0
     for (const c of childrenOf(i)) {
@@ -226,7 +237,12 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         const w = weekdayOf(account, d)
         const weekdayVariance = weekday.variance[w] as number
         if (!isSum)
-          return { seen: level.seen[d] as number, among: level.among[d] as number, variance: 0, weekdayVariance }
+          return {
+            seen: level.seen[d] as number,
+            among: level.among[d] as number,
+            variance: 0,
+            weekdayVariance,
+          }
         const into: Uncertainty = { variance: 0 }
         const sum = gather(i, j, from, d, former, into)
         if (!(sum > 0)) return null
@@ -239,7 +255,13 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       }
 
       /** The days [from, t] against a level; null when they say nothing. */
-      const judge = (j: number, from: number, mean: number, variance: number, former = false): Verdict | null => {
+      const judge = (
+        j: number,
+        from: number,
+        mean: number,
+        variance: number,
+        former = false,
+      ): Verdict | null => {
         const isCount = (FIGURE_TABLE[j] as Figure).kind === 'count'
         const dispersion = dispersionOf(j)
         let seen = 0
@@ -268,8 +290,13 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         if (n === 0) return null
         if (isCount) {
           if (!(expected > 0)) return null
-          const spread = expected + scatter + expected * expected * Math.expm1(variance) + common * common + ofWeekdays
-          return { deviate: countDeviate(seen, expected, spread), expected, size: Math.log((seen + 0.25) / expected) }
+          const spread =
+            expected + scatter + expected * expected * Math.expm1(variance) + common * common + ofWeekdays
+          return {
+            deviate: countDeviate(seen, expected, spread),
+            expected,
+            size: Math.log((seen + 0.25) / expected),
+          }
         }
         const level = levelOf(i, j)
         const sd = Math.sqrt(level.noise / n + variance + (common / n) ** 2 + ofWeekdays / (n * n))
@@ -285,10 +312,12 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           let gap = 0
           let promised = 0
           for (let d = from; d <= t; d++) {
-            if (d < child.start || d > child.end || !(figure.volume || figure.exposure(child, d) > 0)) continue
+            if (d < child.start || d > child.end || !(figure.volume || figure.exposure(child, d) > 0))
+              continue
             const mean = level.meanBefore[Math.max(from, child.start)] as number
             if (!Number.isFinite(mean)) continue
-            const weekday = figure.sign * ((weekdays[j] as WeekdayEffects).effect[weekdayOf(account, d)] as number)
+            const weekday =
+              figure.sign * ((weekdays[j] as WeekdayEffects).effect[weekdayOf(account, d)] as number)
             const promise =
               childrenOf(c).length > 0
                 ? gather(c, j, from, d, false, { variance: 0 }) * Math.exp(figure.sign * mean)
@@ -382,7 +411,11 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       for (const { figure, j } of figures) {
         const { deviate, size, window } = loudest[j] as Loudest
         const bad = figure.bad === 0 || Math.sign(deviate) === figure.bad
-        const threshold = bad ? (figure.usesLeads ? params.leadsThreshold : params.threshold) : params.goodThreshold
+        const threshold = bad
+          ? figure.usesLeads
+            ? params.leadsThreshold
+            : params.threshold
+          : params.goodThreshold
         if (Math.abs(deviate) <= threshold || (figure.usesLeads && !isBorneOut(figure, deviate))) continue
         const level = levelOf(i, j)
         const from = t - window + 1

@@ -83,7 +83,10 @@ const readTable = async function* (path: string, required: readonly string[]): A
           places = new Map(record.map((title, place) => [normalizeHeader(title), place]))
           const missing = required.filter((name) => !places?.has(name))
           if (missing.length > 0) {
-            throw invalidCsv(`${basename(path)} lacks ${missing.join(', ')}`, { missing, found: [...places.keys()] })
+            throw invalidCsv(`${basename(path)} lacks ${missing.join(', ')}`, {
+              missing,
+              found: [...places.keys()],
+            })
           }
           continue
         }
@@ -108,13 +111,15 @@ const wrong = (file: string, { line }: Row, what: string): AppError =>
 
 const dayOf = (file: string, row: Row, name: string): number => {
   const day = parseDay(row.cell(name), 'en')
-  if (day === null) throw wrong(file, row, `${name} is a date like 2026-03-31, not ${JSON.stringify(row.cell(name))}`)
+  if (day === null)
+    throw wrong(file, row, `${name} is a date like 2026-03-31, not ${JSON.stringify(row.cell(name))}`)
   return day
 }
 
 const levelOf = (file: string, row: Row): Level => {
   const level = LEVELS_UP.find((name) => name === row.cell('level'))
-  if (!level) throw wrong(file, row, `level is campaign, adset or ad, not ${JSON.stringify(row.cell('level'))}`)
+  if (!level)
+    throw wrong(file, row, `level is campaign, adset or ad, not ${JSON.stringify(row.cell('level'))}`)
   return level
 }
 
@@ -142,14 +147,22 @@ interface Draft {
 interface AccountDraft {
   readonly id: string
   readonly entities: Map<string, Draft>
-  readonly changes: { readonly entityId: string; readonly kind: string; readonly day: number; readonly factor: number }[]
+  readonly changes: {
+    readonly entityId: string
+    readonly kind: string
+    readonly day: number
+    readonly factor: number
+  }[]
   readonly holidays: { readonly day: number; readonly days: number }[]
 }
 
 const COLUMNS = ['spend', 'impressions', 'clicks', 'leads', 'reach'] as const
 const PARENT: Readonly<Record<Level, Level | null>> = { ad: 'adset', adset: 'campaign', campaign: null }
 
-const draftsOf = (): { readonly all: Map<string, AccountDraft>; readonly of: (id: string) => AccountDraft } => {
+const draftsOf = (): {
+  readonly all: Map<string, AccountDraft>
+  readonly of: (id: string) => AccountDraft
+} => {
   const all = new Map<string, AccountDraft>()
   return {
     all,
@@ -175,7 +188,14 @@ type Drafts = ReturnType<typeof draftsOf>
 
 const readDaily = async (path: string, drafts: Drafts): Promise<void> => {
   const file = 'daily.csv'
-  for await (const row of readTable(path, ['account_id', 'date', 'level', 'entity_id', 'spend', 'impressions'])) {
+  for await (const row of readTable(path, [
+    'account_id',
+    'date',
+    'level',
+    'entity_id',
+    'spend',
+    'impressions',
+  ])) {
     const entity = entityOf(drafts.of(row.cell('account_id')), levelOf(file, row), row.cell('entity_id'))
     if (entity.id === '') throw wrong(file, row, 'entity_id is empty')
     if (row.cell('parent_id') !== '') entity.parentId = row.cell('parent_id')
@@ -183,7 +203,8 @@ const readDaily = async (path: string, drafts: Drafts): Promise<void> => {
       ...COLUMNS,
       'frequency',
     ].map((name) => amountOf(file, row, name))
-    if (Number.isNaN(spend) || Number.isNaN(impressions)) throw wrong(file, row, 'spend and impressions are needed')
+    if (Number.isNaN(spend) || Number.isNaN(impressions))
+      throw wrong(file, row, 'spend and impressions are needed')
     entity.days.push(dayOf(file, row, 'date'))
     entity.values.push(
       spend,
@@ -364,7 +385,8 @@ const build = (draft: AccountDraft, lagDays: number): FolderAccount | null => {
 
   const endsOfMix = new Map<string, Set<number>>()
   for (const { kind, entityId, day } of draft.changes)
-    if (kind === 'mix_end') endsOfMix.set(entityId, (endsOfMix.get(entityId) ?? new Set()).add(day - firstDay))
+    if (kind === 'mix_end')
+      endsOfMix.set(entityId, (endsOfMix.get(entityId) ?? new Set()).add(day - firstDay))
 
   const delivered = (node: Node_, t: number): boolean =>
     (node.columns.spend[t] as number) > 0 || (node.columns.impressions[t] as number) > 0
@@ -404,7 +426,8 @@ const build = (draft: AccountDraft, lagDays: number): FolderAccount | null => {
     if (i < 0 || t >= days) continue
     if (kind === 'budget') addBudget(i, t, Math.log(factor))
     else if (t >= 0) {
-      for (let p = i; p >= 0; p = (entities[p] as AccountEntity).parent) (entities[p] as AccountEntity).mixed[t] = 1
+      for (let p = i; p >= 0; p = (entities[p] as AccountEntity).parent)
+        (entities[p] as AccountEntity).mixed[t] = 1
       for (const c of nodes[i]?.children ?? []) (entities[c] as AccountEntity).mixed[t] = 1
     }
   }
