@@ -1,0 +1,39 @@
+/**
+ * What shifts are looked for in: the days of all entities of an account as columns, with what is known of them
+ * from elsewhere. Day numbers here count from the first day of the columns.
+ */
+import type { Level } from './level-name.ts'
+
+export interface AccountEntity {
+  readonly id: string
+  readonly level: Level
+  /** Index among the entities; -1: a campaign. */
+  readonly parent: number
+  /** First and last day it runs, both inclusive; the last may lie beyond the columns. */
+  readonly start: number
+  readonly end: number
+  /** One value per day; 0 where nothing was delivered. */
+  readonly spend: Float64Array
+  readonly impressions: Float64Array
+  readonly clicks: Float64Array
+  readonly leads: Float64Array
+  /** NaN where unknown. */
+  readonly reach: Float64Array
+  /** Log of all known budget factors up to the day. */
+  readonly budget: Float64Array
+  /** 1 on days on which the mix it lives in changed: a sibling or a child started or ended. */
+  readonly mixed: Uint8Array
+}
+
+export interface AccountDays {
+  readonly days: number
+  /** Weekday of day 0, 0..6; which one is which does not matter. */
+  readonly firstWeekday: number
+  readonly entities: readonly AccountEntity[]
+  /** 1 on days whose volume a holiday explains. */
+  readonly holiday: Uint8Array
+  /** Days before it are complete. */
+  readonly completeUntil: number
+  /** Leads of days before it have arrived. */
+  readonly leadsUntil: number
+}

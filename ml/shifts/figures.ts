@@ -1,0 +1,160 @@
+/**
+ * The figures a shift can show in. Each is a level on a log scale that a day is compared with: `gaussian` ones
+ * are logs of amounts and of ratios of large numbers, `count` ones are events among an exposure, over-dispersed
+ * (negative binomial; Hilbe 2011).
+ *
+ * Their independent parts multiply to what a lead costs: cpm / (ctr x conversion rate). Leads and cost per lead
+ * are tested besides because a shift of several parts may show in no single one.
+ */
+import type { AccountEntity } from './account.ts'
+
+export const FIGURES = ['spend', 'cpm', 'ctr', 'conversion_rate', 'cpl', 'leads', 'frequency'] as const
+export type FigureName = (typeof FIGURES)[number]
+
+export interface Figure {
+  readonly name: FigureName
+  readonly kind: 'gaussian' | 'count'
+  /** What a budget, a holiday or a sibling can move. */
+  readonly volume: boolean
+  readonly usesLeads: boolean
+  /** The direction in which its level shifts when money is lost; 0: both. `cpl` is kept as leads per money. */
+  readonly bad: -1 | 0 | 1
+  /** Standard deviation of its noise from day to day before anything is known, as a log. */
+  readonly noise: number
+  /** Standard deviation of what its level wanders in a day, as a log. */
+  readonly wander: number
+  /** Gaussian: the log of the figure. Count: the events. */
+  readonly observe: (entity: AccountEntity, day: number) => number
+  /** Count: what the events are among. Gaussian: 1. NaN: the figure says nothing that day. */
+  readonly exposure: (entity: AccountEntity, day: number) => number
+  /** What an entity at level m contributes that day to the total of its parent. */
+  readonly part: (entity: AccountEntity, day: number, m: number) => number
+  /** That total. */
+  readonly whole: (entity: AccountEntity, day: number) => number
+  /** How the log of total / parts relates to the figure: -1 where the parts are divided by it. */
+  readonly sign: 1 | -1
+  /** Of the weekday pattern, from sums over the account. */
+  readonly ofAccount: ((sums: AccountSums, day: number) => number) | null
+}
+
+export interface AccountSums {
+  readonly spend: Float64Array
+  readonly impressions: Float64Array
+  readonly clicks: Float64Array
+  readonly leads: Float64Array
+}
+
+/** Fewest impressions, and people reached, of a day whose price or frequency is looked at. */
+const FEWEST_IMPRESSIONS = 50
+const FEWEST_REACHED = 30
+
+const at = (column: Float64Array, day: number): number => column[day] as number
+const positive = (value: number): number => (value > 0 ? value : Number.NaN)
+
+export const FIGURE_TABLE: readonly Figure[] = [
+  {
+    name: 'spend',
+    kind: 'gaussian',
+    volume: true,
+    usesLeads: false,
+    bad: 0,
+    noise: 0.12,
+    wander: 0.03,
+    observe: (x, t) => Math.log(at(x.spend, t)) - at(x.budget, t),
+    exposure: (x, t) => (at(x.spend, t) > 0 ? 1 : Number.NaN),
+    part: (x, t, m) => Math.exp(m + at(x.budget, t)),
+    whole: (x, t) => at(x.spend, t),
+    sign: 1,
+    ofAccount: ({ spend }, t) => Math.log(at(spend, t)),
+  },
+  {
+    name: 'cpm',
+    kind: 'gaussian',
+    volume: false,
+    usesLeads: false,
+    bad: 1,
+    noise: 0.07,
+    wander: 0.02,
+    observe: (x, t) => Math.log(at(x.spend, t) / at(x.impressions, t)),
+    exposure: (x, t) => (at(x.impressions, t) >= FEWEST_IMPRESSIONS && at(x.spend, t) > 0 ? 1 : Number.NaN),
+    part: (x, t, m) => at(x.spend, t) / Math.exp(m),
+    whole: (x, t) => at(x.impressions, t),
+    sign: -1,
+    ofAccount: ({ spend, impressions }, t) => Math.log(at(spend, t) / at(impressions, t)),
+  },
+  {
+    name: 'ctr',
+    kind: 'count',
+    volume: false,
+    usesLeads: false,
+    bad: -1,
+    noise: 0.06,
+    wander: 0.02,
+    observe: (x, t) => at(x.clicks, t),
+    exposure: (x, t) => positive(at(x.impressions, t)),
+    part: (x, t, m) => at(x.impressions, t) * Math.exp(m),
+    whole: (x, t) => at(x.clicks, t),
+    sign: 1,
+    ofAccount: ({ clicks, impressions }, t) => Math.log((at(clicks, t) + 0.5) / at(impressions, t)),
+  },
+  {
+    name: 'conversion_rate',
+    kind: 'count',
+    volume: false,
+    usesLeads: true,
+    bad: -1,
+    noise: 0.12,
+    wander: 0.02,
+    observe: (x, t) => at(x.leads, t),
+    exposure: (x, t) => positive(at(x.clicks, t)),
+    part: (x, t, m) => at(x.clicks, t) * Math.exp(m),
+    whole: (x, t) => at(x.leads, t),
+    sign: 1,
+    ofAccount: ({ leads, clicks }, t) => Math.log((at(leads, t) + 0.5) / at(clicks, t)),
+  },
+  {
+    name: 'cpl',
+    kind: 'count',
+    volume: false,
+    usesLeads: true,
+    bad: -1,
+    noise: 0.15,
+    wander: 0.025,
+    observe: (x, t) => at(x.leads, t),
+    exposure: (x, t) => positive(at(x.spend, t)),
+    part: (x, t, m) => at(x.spend, t) * Math.exp(m),
+    whole: (x, t) => at(x.leads, t),
+    sign: 1,
+    ofAccount: ({ leads, spend }, t) => Math.log((at(leads, t) + 0.5) / at(spend, t)),
+  },
+  {
+    name: 'leads',
+    kind: 'count',
+    volume: true,
+    usesLeads: true,
+    bad: -1,
+    noise: 0.2,
+    wander: 0.04,
+    observe: (x, t) => at(x.leads, t),
+    exposure: (x, t) => (at(x.spend, t) > 0 ? Math.exp(at(x.budget, t)) : Number.NaN),
+    part: (x, t, m) => Math.exp(m + at(x.budget, t)),
+    whole: (x, t) => at(x.leads, t),
+    sign: 1,
+    ofAccount: ({ leads }, t) => Math.log(at(leads, t) + 0.5),
+  },
+  {
+    name: 'frequency',
+    kind: 'gaussian',
+    volume: false,
+    usesLeads: false,
+    bad: 1,
+    noise: 0.06,
+    wander: 0.015,
+    observe: (x, t) => Math.log(at(x.impressions, t) / at(x.reach, t)),
+    exposure: (x, t) => (at(x.reach, t) >= FEWEST_REACHED ? 1 : Number.NaN),
+    part: (x, t, m) => at(x.impressions, t) / Math.exp(m),
+    whole: (x, t) => at(x.reach, t),
+    sign: -1,
+    ofAccount: null,
+  },
+]

@@ -1,0 +1,31 @@
+/**
+ * Tail probabilities as signed standard normal deviates, so that figures of different kinds compare and add.
+ * Beyond 1e-15 nothing is told apart: |z| <= 7.94.
+ */
+import chiSquareCdf from '@stdlib/stats-base-dists-chisquare-cdf'
+import negativeBinomialCdf from '@stdlib/stats-base-dists-negative-binomial-cdf'
+import normalQuantile from '@stdlib/stats-base-dists-normal-quantile'
+import studentCdf from '@stdlib/stats-base-dists-t-cdf'
+
+const LEAST_P = 1e-15
+/** A variance barely above the mean is Poisson's; the negative binomial needs a little more. */
+const LEAST_DISPERSION = 1e-6
+
+const upperDeviate = (p: number): number => -normalQuantile(Math.max(p, LEAST_P), 0, 1)
+
+/** The deviate as rare as `t` of Student's distribution with `df` degrees of freedom. */
+export const studentDeviate = (t: number, df: number): number =>
+  Math.sign(t) * upperDeviate(studentCdf(-Math.abs(t), df))
+
+/** The deviate as rare as `x` events, or more extreme, of a negative binomial with that mean and variance. */
+export const countDeviate = (x: number, mean: number, variance: number): number => {
+  const size = (mean * mean) / Math.max(variance - mean, mean * LEAST_DISPERSION)
+  const p = size / (size + mean)
+  const upTo = negativeBinomialCdf(x, size, p)
+  const atLeast = 1 - (x > 0 ? negativeBinomialCdf(x - 1, size, p) : 0)
+  return upTo < atLeast ? -upperDeviate(upTo) : upperDeviate(atLeast)
+}
+
+/** The deviate as rare as a sum of `n` squared independent deviates. */
+export const jointDeviate = (sumOfSquares: number, n: number): number =>
+  upperDeviate(1 - chiSquareCdf(sumOfSquares, n))

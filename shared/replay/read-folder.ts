@@ -1,0 +1,498 @@
+/**
+ * A folder of CSV files as accounts to replay: `daily.csv`, or exports of Meta's Ads Manager where there is none,
+ * and what is known besides (`entities.csv`, `changes.csv`, `holidays.csv`, `labels.csv`). Levels that are not
+ * given are summed from those below.
+ */
+import { once } from 'node:events'
+import { createReadStream } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import type { AccountDays, AccountEntity } from '../../ml/shifts/account.ts'
+import type { Level } from '../../ml/shifts/level-name.ts'
+import { LEVELS_UP } from '../../ml/shifts/level-name.ts'
+import { toDayNumber, toLocalDate } from '../core/days.ts'
+import { AppError, messageOf } from '../core/errors.ts'
+import { parseDay } from '../entities/csv/dates.ts'
+import { normalizeHeader } from '../entities/csv/headers.ts'
+import { openInsightsFile } from '../entities/csv/insight-rows.ts'
+import { invalidCsv } from '../entities/csv/invalid-csv.ts'
+import { parseNumber } from '../entities/csv/numbers.ts'
+import { readRecords } from '../entities/csv/records.ts'
+import { readText } from '../entities/csv/text.ts'
+
+/** Files that tell of an account; all others are taken for exports. */
+const KNOWN = ['daily.csv', 'entities.csv', 'changes.csv', 'holidays.csv', 'labels.csv'] as const
+type KnownFile = (typeof KNOWN)[number]
+/** An entity silent for so long has ended. */
+const SILENT_DAYS = 7
+const LONGEST_DAYS = 3650
+
+export interface Label {
+  readonly id: string
+  readonly accountId: string
+  readonly level: string
+  readonly entityId: string
+  readonly type: string
+  /** Days since 1970, both inclusive. */
+  readonly start: number
+  readonly end: number
+  readonly metric: string
+  readonly direction: string
+  readonly class: string
+}
+
+export interface FolderAccount {
+  readonly id: string
+  /** Day 0 of `days`, since 1970. */
+  readonly firstDay: number
+  readonly days: AccountDays
+  /** By the index of the entity; the id where no name is known. */
+  readonly names: readonly string[]
+}
+
+export interface Folder {
+  /** Ascending by id. */
+  readonly accounts: readonly FolderAccount[]
+  readonly labels: readonly Label[]
+}
+
+/** One row as texts by the name of its column; absent columns are empty. */
+interface Row {
+  readonly line: number
+  readonly cell: (name: string) => string
+}
+
+const openFile = async (path: string): Promise<ReturnType<typeof createReadStream>> => {
+  const stream = createReadStream(path)
+  try {
+    await once(stream, 'open')
+    return stream
+  } catch (error) {
+    throw new AppError('INVALID_REQUEST', `${path} cannot be read: ${messageOf(error)}`, {}, { cause: error })
+  }
+}
+
+const readTable = async function* (path: string, required: readonly string[]): AsyncGenerator<Row> {
+  const stream = await openFile(path)
+  try {
+    let places: Map<string, number> | undefined
+    for await (const { records, lines } of readRecords(readText(stream))) {
+      for (const [i, record] of records.entries()) {
+        if (record.every((cell) => cell.trim() === '')) continue
+        if (!places) {
+          places = new Map(record.map((title, place) => [normalizeHeader(title), place]))
+          const missing = required.filter((name) => !places?.has(name))
+          if (missing.length > 0) {
+            throw invalidCsv(`${basename(path)} lacks ${missing.join(', ')}`, {
+              missing,
+              found: [...places.keys()],
+            })
+          }
+          continue
+        }
+        const at = places
+        yield {
+          line: lines[i] ?? 0,
+          cell: (name) => {
+            const place = at.get(name)
+            return place === undefined ? '' : (record[place] ?? '').trim()
+          },
+        }
+      }
+    }
+    if (!places) throw invalidCsv(`${basename(path)} is empty: it needs a header line`)
+  } finally {
+    stream.destroy()
+  }
+}
+
+const wrong = (file: string, { line }: Row, what: string): AppError =>
+  invalidCsv(`${file}, line ${line}: ${what}`, { file, line })
+
+const dayOf = (file: string, row: Row, name: string): number => {
+  const day = parseDay(row.cell(name), 'en')
+  if (day === null)
+    throw wrong(file, row, `${name} is a date like 2026-03-31, not ${JSON.stringify(row.cell(name))}`)
+  return day
+}
+
+const levelOf = (file: string, row: Row): Level => {
+  const level = LEVELS_UP.find((name) => name === row.cell('level'))
+  if (!level)
+    throw wrong(file, row, `level is campaign, adset or ad, not ${JSON.stringify(row.cell('level'))}`)
+  return level
+}
+
+/** An amount; NaN when the cell is empty. */
+const amountOf = (file: string, row: Row, name: string): number => {
+  const text = row.cell(name)
+  if (text === '') return Number.NaN
+  const value = /e/i.test(text) ? Number(text) : parseNumber(text, '.')
+  if (!(value >= 0)) throw wrong(file, row, `${name} is a number from 0 on, not ${JSON.stringify(text)}`)
+  return value
+}
+
+interface Draft {
+  readonly level: Level
+  readonly id: string
+  parentId: string
+  name: string
+  start: number | null
+  end: number | null
+  readonly days: number[]
+  /** spend, impressions, clicks, leads, reach per day. */
+  readonly values: number[]
+}
+
+interface AccountDraft {
+  readonly id: string
+  readonly entities: Map<string, Draft>
+  readonly changes: {
+    readonly entityId: string
+    readonly kind: string
+    readonly day: number
+    readonly factor: number
+  }[]
+  readonly holidays: { readonly day: number; readonly days: number }[]
+}
+
+const COLUMNS = ['spend', 'impressions', 'clicks', 'leads', 'reach'] as const
+const PARENT: Readonly<Record<Level, Level | null>> = { ad: 'adset', adset: 'campaign', campaign: null }
+
+const draftsOf = (): {
+  readonly all: Map<string, AccountDraft>
+  readonly of: (id: string) => AccountDraft
+} => {
+  const all = new Map<string, AccountDraft>()
+  return {
+    all,
+    of: (id) => {
+      let draft = all.get(id)
+      if (!draft) all.set(id, (draft = { id, entities: new Map(), changes: [], holidays: [] }))
+      return draft
+    },
+  }
+}
+
+const entityOf = (account: AccountDraft, level: Level, id: string): Draft => {
+  const key = `${level} ${id}`
+  let draft = account.entities.get(key)
+  if (!draft) {
+    draft = { level, id, parentId: '', name: '', start: null, end: null, days: [], values: [] }
+    account.entities.set(key, draft)
+  }
+  return draft
+}
+
+type Drafts = ReturnType<typeof draftsOf>
+
+const readDaily = async (path: string, drafts: Drafts): Promise<void> => {
+  const file = 'daily.csv'
+  for await (const row of readTable(path, [
+    'account_id',
+    'date',
+    'level',
+    'entity_id',
+    'spend',
+    'impressions',
+  ])) {
+    const entity = entityOf(drafts.of(row.cell('account_id')), levelOf(file, row), row.cell('entity_id'))
+    if (entity.id === '') throw wrong(file, row, 'entity_id is empty')
+    if (row.cell('parent_id') !== '') entity.parentId = row.cell('parent_id')
+    const [spend = 0, impressions = 0, clicks = 0, leads = 0, reach = 0, frequency = 0] = [
+      ...COLUMNS,
+      'frequency',
+    ].map((name) => amountOf(file, row, name))
+    if (Number.isNaN(spend) || Number.isNaN(impressions))
+      throw wrong(file, row, 'spend and impressions are needed')
+    entity.days.push(dayOf(file, row, 'date'))
+    entity.values.push(
+      spend,
+      impressions,
+      Number.isNaN(clicks) ? 0 : clicks,
+      Number.isNaN(leads) ? 0 : leads,
+      Number.isNaN(reach) && frequency > 0 ? impressions / frequency : reach,
+    )
+  }
+}
+
+const readExport = async (path: string, account: AccountDraft): Promise<void> => {
+  const stream = await openFile(path)
+  try {
+    const file = await openInsightsFile(stream)
+    for await (const { rows, entities } of file.batches(toDayNumber('2999-12-31'))) {
+      entities.ids.forEach((id, i) => {
+        const entity = entityOf(account, entities.levels[i] as Level, id)
+        if (entities.parentIds[i]) entity.parentId = entities.parentIds[i]
+      })
+      rows.adIds.forEach((id, i) => {
+        const ad = entityOf(account, 'ad', id)
+        ad.parentId = rows.adsetIds[i] as string
+        entityOf(account, 'adset', ad.parentId).parentId = rows.campaignIds[i] as string
+        ad.days.push(rows.days[i] as number)
+        ad.values.push(
+          rows.spend[i] as number,
+          rows.impressions[i] as number,
+          rows.clicks[i] as number,
+          rows.leads[i] as number,
+          rows.reach[i] ?? Number.NaN,
+        )
+      })
+    }
+  } finally {
+    stream.destroy()
+  }
+}
+
+const readEntities = async (path: string, drafts: Drafts): Promise<void> => {
+  const file = 'entities.csv'
+  for await (const row of readTable(path, ['account_id', 'entity_id', 'level'])) {
+    const entity = entityOf(drafts.of(row.cell('account_id')), levelOf(file, row), row.cell('entity_id'))
+    if (row.cell('parent_id') !== '') entity.parentId = row.cell('parent_id')
+    entity.name = row.cell('name')
+    if (row.cell('start') !== '') entity.start = dayOf(file, row, 'start')
+    if (row.cell('end') !== '') entity.end = dayOf(file, row, 'end')
+  }
+}
+
+const readChanges = async (path: string, drafts: Drafts): Promise<void> => {
+  const file = 'changes.csv'
+  for await (const row of readTable(path, ['account_id', 'entity_id', 'kind', 'date'])) {
+    const kind = row.cell('kind')
+    const factor = amountOf(file, row, 'factor')
+    if (kind === 'budget' && !(factor > 0)) throw wrong(file, row, 'a budget needs a factor above 0')
+    drafts
+      .of(row.cell('account_id'))
+      .changes.push({ entityId: row.cell('entity_id'), kind, day: dayOf(file, row, 'date'), factor })
+  }
+}
+
+const readHolidays = async (path: string, drafts: Drafts): Promise<void> => {
+  const file = 'holidays.csv'
+  for await (const row of readTable(path, ['account_id', 'date'])) {
+    const days = row.cell('days') === '' ? 1 : amountOf(file, row, 'days')
+    if (!Number.isInteger(days) || days > 366) throw wrong(file, row, 'days is a whole number of days')
+    drafts.of(row.cell('account_id')).holidays.push({ day: dayOf(file, row, 'date'), days })
+  }
+}
+
+const readLabels = async (path: string): Promise<Label[]> => {
+  const file = 'labels.csv'
+  const labels: Label[] = []
+  for await (const row of readTable(path, ['account_id', 'level', 'entity_id', 'start', 'end'])) {
+    const start = dayOf(file, row, 'start')
+    labels.push({
+      id: row.cell('id') || `${row.cell('entity_id')}@${toLocalDate(start)}`,
+      accountId: row.cell('account_id'),
+      level: levelOf(file, row),
+      entityId: row.cell('entity_id'),
+      type: row.cell('type'),
+      start,
+      end: dayOf(file, row, 'end'),
+      metric: row.cell('metric'),
+      direction: row.cell('direction'),
+      class: row.cell('class'),
+    })
+  }
+  return labels
+}
+
+type Columns = Record<(typeof COLUMNS)[number], Float64Array>
+
+const columnsOf = (days: number): Columns => ({
+  spend: new Float64Array(days),
+  impressions: new Float64Array(days),
+  clicks: new Float64Array(days),
+  leads: new Float64Array(days),
+  reach: new Float64Array(days),
+})
+
+interface Node_ {
+  readonly draft: Draft
+  parent: number
+  readonly children: number[]
+  columns: Columns
+}
+
+/** Parents that no row names come to be by their children. */
+const treeOf = (account: AccountDraft): Node_[] => {
+  for (const level of LEVELS_UP) {
+    const above = PARENT[level]
+    for (const draft of [...account.entities.values()]) {
+      if (draft.level !== level || above === null || draft.parentId === '') continue
+      entityOf(account, above, draft.parentId)
+    }
+  }
+  const drafts = [...account.entities.values()].sort(
+    (a, b) =>
+      LEVELS_UP.indexOf(b.level) - LEVELS_UP.indexOf(a.level) || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0),
+  )
+  const index = new Map(drafts.map((draft, i) => [`${draft.level} ${draft.id}`, i]))
+  const nodes = drafts.map((draft): Node_ => {
+    const above = PARENT[draft.level]
+    const parent = above === null ? -1 : (index.get(`${above} ${draft.parentId}`) ?? -1)
+    return { draft, parent, children: [], columns: columnsOf(0) }
+  })
+  nodes.forEach(({ parent }, i) => nodes[parent]?.children.push(i))
+  return nodes
+}
+
+/** Fills the columns from the rows; of a day given twice the last row counts. */
+const fill = (nodes: readonly Node_[], firstDay: number, days: number): void => {
+  for (const node of nodes) {
+    node.columns = columnsOf(days)
+    node.columns.reach.fill(Number.NaN)
+    node.draft.days.forEach((day, row) => {
+      COLUMNS.forEach((name, k) => {
+        node.columns[name][day - firstDay] = node.draft.values[row * COLUMNS.length + k] as number
+      })
+    })
+  }
+  for (const node of nodes.toReversed()) {
+    if (node.draft.days.length > 0) continue
+    node.columns.reach.fill(0)
+    for (const child of node.children) {
+      const { columns } = nodes[child] as Node_
+      for (const name of COLUMNS) {
+        for (let t = 0; t < days; t++) {
+          const value = columns[name][t] as number
+          if (!Number.isNaN(value)) (node.columns[name][t] as number) += value
+        }
+      }
+    }
+  }
+}
+
+const build = (draft: AccountDraft, lagDays: number): FolderAccount | null => {
+  const nodes = treeOf(draft)
+  let firstDay = Infinity
+  let lastDay = -Infinity
+  for (const { draft: entity } of nodes) {
+    for (const day of entity.days) {
+      firstDay = Math.min(firstDay, day)
+      lastDay = Math.max(lastDay, day)
+    }
+  }
+  if (!Number.isFinite(firstDay)) return null
+  const days = lastDay - firstDay + 1
+  if (days > LONGEST_DAYS) {
+    throw invalidCsv(
+      `account ${draft.id} spans ${days} days, from ${toLocalDate(firstDay)} to ${toLocalDate(lastDay)}; ` +
+        `at most ${LONGEST_DAYS} are taken: is a date mistyped?`,
+    )
+  }
+  fill(nodes, firstDay, days)
+
+  const endsOfMix = new Map<string, Set<number>>()
+  for (const { kind, entityId, day } of draft.changes)
+    if (kind === 'mix_end')
+      endsOfMix.set(entityId, (endsOfMix.get(entityId) ?? new Set()).add(day - firstDay))
+
+  const delivered = (node: Node_, t: number): boolean =>
+    (node.columns.spend[t] as number) > 0 || (node.columns.impressions[t] as number) > 0
+  const entities = nodes.map((node): AccountEntity => {
+    let first = days
+    let last = -1
+    for (let t = 0; t < days; t++) {
+      if (!delivered(node, t)) continue
+      first = Math.min(first, t)
+      last = t
+    }
+    const { start, end, level, id, parentId } = node.draft
+    // Without a word of its end it goes on: silence is what has to be told.
+    let until = end === null ? Infinity : end - firstDay
+    if (end === null && endsOfMix.get(parentId)?.has(last + 1)) until = last
+    return {
+      id,
+      level,
+      parent: node.parent,
+      start: Math.max(first, start === null ? 0 : start - firstDay),
+      end: until,
+      ...node.columns,
+      budget: new Float64Array(days),
+      mixed: new Uint8Array(days),
+    }
+  })
+  const below = (i: number): number[] => (nodes[i]?.children ?? []).flatMap((c) => [c, ...below(c)])
+  const addBudget = (i: number, day: number, log: number): void => {
+    for (const k of [i, ...below(i)]) {
+      const { budget } = entities[k] as AccountEntity
+      for (let t = Math.max(0, day); t < days; t++) (budget[t] as number) += log
+    }
+  }
+  for (const { entityId, kind, day, factor } of draft.changes) {
+    const i = entities.findIndex(({ id }) => id === entityId)
+    const t = day - firstDay
+    if (i < 0 || t >= days) continue
+    if (kind === 'budget') addBudget(i, t, Math.log(factor))
+    else if (t >= 0) {
+      for (let p = i; p >= 0; p = (entities[p] as AccountEntity).parent)
+        (entities[p] as AccountEntity).mixed[t] = 1
+      for (const c of nodes[i]?.children ?? []) (entities[c] as AccountEntity).mixed[t] = 1
+    }
+  }
+  const holiday = new Uint8Array(days)
+  for (const { day, days: length } of draft.holidays)
+    holiday.fill(1, Math.max(0, day - firstDay), Math.max(0, Math.min(days, day - firstDay + length)))
+  return {
+    id: draft.id,
+    firstDay,
+    names: nodes.map(({ draft: { name, id } }) => name || id),
+    days: {
+      days,
+      // 1970-01-01 was a Thursday; which weekday is which is all the same to who reads it.
+      firstWeekday: firstDay % 7,
+      entities,
+      holiday,
+      completeUntil: days - 1,
+      leadsUntil: days - lagDays,
+    },
+  }
+}
+
+export interface FolderOptions {
+  /** Last days of the files whose leads are still arriving. */
+  readonly lagDays: number
+}
+
+/**
+ * Reads a folder.
+ * @throws AppError INVALID_REQUEST for a folder that cannot be read or holds no figures; INVALID_CSV naming file
+ * and line
+ */
+export const readFolder = async (path: string, { lagDays }: FolderOptions): Promise<Folder> => {
+  const names = await readdir(path).catch((error: unknown) => {
+    throw new AppError('INVALID_REQUEST', `${path} cannot be read: ${messageOf(error)}`, {}, { cause: error })
+  })
+  const has = (name: KnownFile): boolean => names.includes(name)
+  const drafts = draftsOf()
+  const labels = has('labels.csv') ? await readLabels(join(path, 'labels.csv')) : []
+  if (has('changes.csv')) await readChanges(join(path, 'changes.csv'), drafts)
+  if (has('holidays.csv')) await readHolidays(join(path, 'holidays.csv'), drafts)
+  if (has('entities.csv')) await readEntities(join(path, 'entities.csv'), drafts)
+  if (has('daily.csv')) await readDaily(join(path, 'daily.csv'), drafts)
+  else {
+    const exports = names
+      .filter((name) => name.toLowerCase().endsWith('.csv') && !KNOWN.some((known) => known === name))
+      .sort()
+    if (exports.length === 0)
+      throw new AppError('INVALID_REQUEST', `${path} holds no daily.csv and no export of Ads Manager (*.csv)`)
+    // An export does not say whose it is; the files beside it do, if they are of one account.
+    const told = new Set([...drafts.all.keys(), ...labels.map(({ accountId }) => accountId)])
+    const [only] = told
+    const account = drafts.of(told.size === 1 && only !== undefined ? only : 'account')
+    for (const name of exports) await readExport(join(path, name), account)
+  }
+  const accounts = [...drafts.all.values()]
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .flatMap((draft) => build(draft, lagDays) ?? [])
+  if (accounts.length === 0) throw new AppError('INVALID_REQUEST', `${path} holds no row with figures`)
+  return { accounts, labels }
+}
+
+/** Whether the entity has been silent so long before `t` that it counts as ended. */
+export const isSilent = ({ spend, impressions }: AccountEntity, t: number): boolean => {
+  for (let d = Math.max(0, t - SILENT_DAYS); d < t; d++)
+    if ((spend[d] as number) > 0 || (impressions[d] as number) > 0) return false
+  return true
+}
