@@ -60,7 +60,9 @@ const metricOf = (metric: Metric, x: AccountEntity, { day, window }: Shift): num
       return ratio(100 * of('leads'), of('clicks'))
     case 'frequency':
       return ratio(of('impressions'), of('reach'))
-    default:
+    case 'impressions':
+    case 'reach':
+    case 'multivariate':
       return null
   }
 }

@@ -9,7 +9,6 @@ import { forecastAll, forecastLevel, forecastValidate, forecastValidateAll } fro
 import { retentionNightly } from './maintenance.ts'
 import { driftOfSeries, seriesRetention, trainSeries, uploadsSweep } from './series.ts'
 import { notifyDeliver } from './notify.ts'
-import { seriesRetention, trainSeries, uploadsSweep } from './series.ts'
 import { syncHook, syncSource } from './sync.ts'
 import {
   trainAll,

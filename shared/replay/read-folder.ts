@@ -318,7 +318,7 @@ interface Node_ {
 const treeOf = (account: AccountDraft): Node_[] => {
   for (const level of LEVELS_UP) {
     const above = PARENT[level]
-    for (const draft of [...account.entities.values()]) {
+    for (const draft of account.entities.values()) {
       if (draft.level !== level || above === null || draft.parentId === '') continue
       entityOf(account, above, draft.parentId)
     }

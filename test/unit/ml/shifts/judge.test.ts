@@ -80,7 +80,7 @@ describe('findShifts', () => {
 
   it('says on the first day that spend has tripled, in the ad and above it', () => {
     const shifts = findShifts(withFault(calm, ad, 60, 62, TRIPLED))
-    const [first] = of(shifts, ad).filter(({ day }) => day >= 60)
+    const first = of(shifts, ad).find(({ day }) => day >= 60)
     expect(first).to.include({ day: 60, figure: 'spend', window: 1 })
     expect(first?.size).to.be.closeTo(Math.log(3), 0.4)
     expect(of(shifts, adset).some(({ day, figure }) => day === 60 && figure === 'spend')).to.equal(true)
@@ -159,7 +159,7 @@ describe('findShifts', () => {
     const shifts = findShifts(
       withFault(alone, ad, start + 7, start + 8, { spend: 6, impressions: 6, clicks: 6, leads: 6, reach: 6 }),
     )
-    expect(of(shifts, ad).filter(({ figure }) => figure === 'spend')[0]?.day).to.equal(start + 7)
+    expect(of(shifts, ad).find(({ figure }) => figure === 'spend')?.day).to.equal(start + 7)
     expect(of(shifts, ad).filter(({ day }) => day < start + 7)).to.deep.equal([])
   })
 })
