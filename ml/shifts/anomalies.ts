@@ -63,8 +63,9 @@ const metricOf = (metric: Metric, x: AccountEntity, { day, window }: Shift): num
     case 'impressions':
     case 'reach':
     case 'multivariate':
-      return null
+      break
   }
+  return null
 }
 
 const severityOf = (deviate: number, polarity: Polarity): Severity => {
