@@ -19,8 +19,11 @@ const MAIN_SHARE = 0.6
 /** The others moved with it when they moved by so much of its relative move. */
 const SHARED_MOVE = 0.4
 
-/** Metrics that one fault moves together. */
-const FAMILIES: Readonly<Record<Metric, 'volume' | 'yield' | 'audience'>> = {
+/** Metrics that one fault moves together: of one family, one incident tells. */
+export const INCIDENT_FAMILIES = ['volume', 'yield', 'audience'] as const
+export type IncidentFamily = (typeof INCIDENT_FAMILIES)[number]
+
+const FAMILIES: Readonly<Record<Metric, IncidentFamily>> = {
   spend: 'volume',
   impressions: 'volume',
   leads: 'yield',
@@ -74,7 +77,7 @@ const volumeOfToday = (today: readonly ShiftAnomaly[], { entity, direction }: Sh
       other.entity === entity && FAMILIES[other.metric] === 'volume' && other.direction === direction,
   )
 
-const familyOf = (anomaly: ShiftAnomaly, today: readonly ShiftAnomaly[]): string =>
+const familyOf = (anomaly: ShiftAnomaly, today: readonly ShiftAnomaly[]): IncidentFamily =>
   // Fewer leads for less money are one matter with the money.
   anomaly.metric === 'leads' && volumeOfToday(today, anomaly) ? 'volume' : FAMILIES[anomaly.metric]
 
@@ -138,7 +141,7 @@ export interface IncidentBook {
 }
 
 export const openIncidentBook = (account: AccountDays): IncidentBook => {
-  const incidents: (Incident & { readonly family: string; readonly alerted: boolean })[] = []
+  const incidents: (Incident & { readonly family: IncidentFamily; readonly alerted: boolean })[] = []
 
   const related = (a: number, b: number): boolean =>
     ancestors(account, a).includes(b) || ancestors(account, b).includes(a)
@@ -148,7 +151,7 @@ export const openIncidentBook = (account: AccountDays): IncidentBook => {
     take: (day, anomalies) => {
       const bad = anomalies.filter(({ polarity }) => polarity === 'bad')
       // Groups of today: what is related through somebody who is odd today.
-      const groups: { readonly family: string; readonly members: ShiftAnomaly[] }[] = []
+      const groups: { readonly family: IncidentFamily; readonly members: ShiftAnomaly[] }[] = []
       const upFirst = bad.toSorted(
         (a, b) =>
           LEVELS_UP.indexOf((account.entities[b.entity] as AccountEntity).level) -

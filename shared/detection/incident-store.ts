@@ -1,0 +1,115 @@
+/** Incidents as they are kept: what detection writes of them, set-based, and what it has to know of earlier ones. */
+import type { IncidentFamily } from '../../ml/shifts/incidents.ts'
+import type { AnomalyType, Metric, Polarity, Severity } from '../../ml/detectors/signal.ts'
+import type { DayNumber } from '../../ml/frame.ts'
+import type { Level } from '../core/entity.ts'
+import type { Fence } from '../core/work.ts'
+import type { EventType } from '../notify/events.ts'
+import type { Notice } from '../notify/webhooks.ts'
+import type { Carriage } from '../runs/run.ts'
+
+export interface EntityKey {
+  readonly entityType: Level
+  readonly entityId: string
+}
+
+/** A child's part of what happened to its parent; the children of one parent, by share. */
+export interface IncidentCause extends EntityKey {
+  /** 1: directly below the root; each cause of depth n + 1 is a child of the first of depth n. */
+  readonly depth: number
+  /** Of the whole at its parent; the shares of siblings sum to 1. */
+  readonly share: number
+  readonly observed: number | null
+  readonly expected: number | null
+}
+
+/** What detection says of an incident after a day. */
+export interface IncidentState {
+  readonly campaignId: string
+  readonly family: IncidentFamily
+  readonly root: EntityKey
+  readonly metric: Metric
+  readonly direction: 'up' | 'down'
+  readonly polarity: Polarity
+  readonly severity: Severity
+  /** First and last day on which something of it was seen. */
+  readonly dateFrom: DayNumber
+  readonly dateTo: DayNumber
+  readonly causes: readonly IncidentCause[]
+  /** Of the loudest anomaly, as the figures of anomalies: amounts per day, ratios in their units. */
+  readonly observed: number | null
+  readonly expected: number | null
+  /** What was spent beyond (or, below 0, short of) what was expected since it began; null when unknown. */
+  readonly money: number | null
+}
+
+export interface StoredIncident extends IncidentState {
+  readonly id: number
+  /** Whether it was told of when it opened. */
+  readonly alerted: boolean
+  readonly status: 'open' | 'acknowledged' | 'resolved'
+  /** Entities of its anomalies that nobody took back (restated, false positives). */
+  readonly members: readonly EntityKey[]
+}
+
+export interface SavedIncident extends IncidentState {
+  /** Null: a new one. One of the same natural key (config, campaign, metric, direction, first day) is that one. */
+  readonly id: number | null
+  readonly alerted: boolean
+}
+
+/** An anomaly, by its natural key, that belongs to an incident of the same call; unknown ones are passed over. */
+export interface IncidentLink extends EntityKey {
+  readonly type: AnomalyType
+  readonly metric: Metric
+  readonly day: DayNumber
+  /** Index among the saved incidents; null: to none. */
+  readonly incident: number | null
+  readonly alerted: boolean
+}
+
+export interface IncidentBatch {
+  readonly configId: number
+  /** The day whose check says it. */
+  readonly day: DayNumber
+  readonly at: Date
+  readonly incidents: readonly SavedIncident[]
+  readonly links: readonly IncidentLink[]
+}
+
+/** What became of an incident in a save, with what a message about it needs. */
+export interface IncidentChange {
+  readonly type: EventType
+  readonly previousSeverity: Severity | null
+  readonly incident: StoredIncident
+  readonly configName: string
+  readonly currency: string
+  /** The root and what is above it, from the root up. */
+  readonly path: readonly (EntityKey & { readonly name: string | null })[]
+  /** The first cause of depth 1, 2, ..: the last of them is the main cause. */
+  readonly mainCauses: readonly (EntityKey & { readonly name: string | null; readonly share: number })[]
+}
+
+export interface IncidentSaved {
+  readonly opened: number
+  readonly escalated: number
+  readonly resolved: number
+  /** Of the messages, to be hurried once all is committed. */
+  readonly carriages: readonly Carriage[]
+}
+
+export interface IncidentWriter {
+  /** Incidents seen on `since` or later, by id, whatever their status. */
+  known(configId: number, since: DayNumber): Promise<readonly StoredIncident[]>
+  /**
+   * One transaction under the fence: writes the incidents, ties the anomalies to them, resolves what is over (no
+   * member open, or nothing seen since the day before yesterday of `day`), and leaves the messages of what opened,
+   * got louder or is over to be sent. Only alerted incidents of bad or neutral polarity are told of. A repetition
+   * changes and sends nothing.
+   */
+  save(
+    fence: Fence,
+    batch: IncidentBatch,
+    noticeOf: (changes: readonly IncidentChange[]) => Notice,
+  ): Promise<IncidentSaved>
+}
