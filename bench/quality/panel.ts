@@ -27,6 +27,8 @@ export const toPanel = (account: Account, partial: boolean): AccountDays => {
         ...columns,
         budget,
         mixed,
+        idle: new Uint8Array(days),
+        tolerance: {},
       }) - 1
     ids.set(`${level} ${id}`, i)
     return i

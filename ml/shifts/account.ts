@@ -2,6 +2,7 @@
  * What shifts are looked for in: the days of all entities of an account as columns, with what is known of them
  * from elsewhere. Day numbers here count from the first day of the columns.
  */
+import type { FigureName } from './figures.ts'
 import type { Level } from './level-name.ts'
 
 export interface AccountEntity {
@@ -23,7 +24,15 @@ export interface AccountEntity {
   readonly budget: Float64Array
   /** 1 on days on which the mix it lives in changed: a sibling or a child started or ended. */
   readonly mixed: Uint8Array
+  /** 1 on days between its first and last on which it was known not to run. */
+  readonly idle: Uint8Array
+  /** Deviates by which the thresholds of a figure are raised for it; what is not named: 0. */
+  readonly tolerance: Readonly<Partial<Record<FigureName | 'joint', number>>>
 }
+
+/** Whether it is to be running on `day`. */
+export const runsOn = ({ start, end, idle }: AccountEntity, day: number): boolean =>
+  day >= start && day <= end && idle[day] !== 1
 
 export interface AccountDays {
   readonly days: number

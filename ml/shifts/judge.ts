@@ -12,6 +12,7 @@
  * Thresholds are deviates of one test, not of a whole account: the rate of false findings per entity does not
  * depend on how many entities there are.
  */
+import { runsOn } from './account.ts'
 import type { AccountDays, AccountEntity } from './account.ts'
 import { FIGURES, FIGURE_TABLE } from './figures.ts'
 import type { AccountSums, Figure, FigureName } from './figures.ts'
@@ -189,7 +190,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     let sum = 0
     for (const c of childrenOf(i)) {
       const child = entities[c] as AccountEntity
-      if (day < child.start || day > child.end) continue
+      if (!runsOn(child, day)) continue
       // A figure of volume is owed also by a child that gave nothing.
       if (!figure.volume && !(figure.exposure(child, day) > 0)) continue
       const level = levelOf(c, j)
@@ -224,7 +225,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
 
     for (const i of order) {
       const entity = entities[i] as AccountEntity
-      if (t < entity.start || t > entity.end) continue
+      if (!runsOn(entity, t)) continue
       const isSum = childrenOf(i).length > 0
       const standing = standings[i] as Standing
 
@@ -312,8 +313,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           let gap = 0
           let promised = 0
           for (let d = from; d <= t; d++) {
-            if (d < child.start || d > child.end || !(figure.volume || figure.exposure(child, d) > 0))
-              continue
+            if (!runsOn(child, d) || !(figure.volume || figure.exposure(child, d) > 0)) continue
             const mean = level.meanBefore[Math.max(from, child.start)] as number
             if (!Number.isFinite(mean)) continue
             const weekday =
@@ -411,11 +411,9 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       for (const { figure, j } of figures) {
         const { deviate, size, window } = loudest[j] as Loudest
         const bad = figure.bad === 0 || Math.sign(deviate) === figure.bad
-        const threshold = bad
-          ? figure.usesLeads
-            ? params.leadsThreshold
-            : params.threshold
-          : params.goodThreshold
+        const threshold =
+          (entity.tolerance[figure.name] ?? 0) +
+          (bad ? (figure.usesLeads ? params.leadsThreshold : params.threshold) : params.goodThreshold)
         if (Math.abs(deviate) <= threshold || (figure.usesLeads && !isBorneOut(figure, deviate))) continue
         const level = levelOf(i, j)
         const from = t - window + 1
@@ -461,7 +459,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           joint = deviate
           best = w
         }
-        if (joint > params.jointThreshold) {
+        if (joint > params.jointThreshold + (entity.tolerance.joint ?? 0)) {
           oddWindow = WINDOWS[best] as number
           const squares = figures.flatMap(({ figure, j }): [FigureName, number][] => {
             const verdict = windows[j]?.[best]
@@ -510,10 +508,10 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         level.days++
         if (lasts) {
           const settle = (c: number): void => {
-            const { start, end } = entities[c] as AccountEntity
+            const settled = entities[c] as AccountEntity
             const own = levelOf(c, j)
-            if (t < start || t > end || own.floor > t) return
-            own.settle(Math.max(start, t - LASTING_DAYS + 1), t, figure.kind, dispersion)
+            if (!runsOn(settled, t) || own.floor > t) return
+            own.settle(Math.max(settled.start, t - LASTING_DAYS + 1), t, figure.kind, dispersion)
           }
           if (!isSum) settle(i)
           else {

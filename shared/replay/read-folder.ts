@@ -411,6 +411,8 @@ const build = (draft: AccountDraft, lagDays: number): FolderAccount | null => {
       ...node.columns,
       budget: new Float64Array(days),
       mixed: new Uint8Array(days),
+      idle: new Uint8Array(days),
+      tolerance: {},
     }
   })
   const below = (i: number): number[] => (nodes[i]?.children ?? []).flatMap((c) => [c, ...below(c)])
