@@ -194,6 +194,7 @@ export class MeasuredSystem {
         watermark: new Date().toISOString(),
         entityType: null,
         entityIds: null,
+        verdicts: 0,
       })
       return [run.id]
     })

@@ -5,7 +5,7 @@ import { LocalDate, lastCompleteDay, toDayNumber, toLocalDate } from '../../shar
 import { ConfigId, EntityId, Level, LEVELS } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
-import { ANOMALY_STATUSES } from '../../shared/detection/anomalies.ts'
+import { ANOMALY_STATUSES, FEEDBACK_VERDICTS } from '../../shared/detection/anomalies.ts'
 import type { AnomalyFilter, AnomalyRow } from '../../shared/detection/anomalies.ts'
 import { requireCompleteDay } from '../../shared/entities/freshness.ts'
 import { toSignalRow } from '../../shared/detection/signal-row.ts'
@@ -55,6 +55,7 @@ const Anomaly = z.object({
   status: z.enum(ANOMALY_STATUSES),
   resolution: text,
   notes: text,
+  verdict: z.enum(FEEDBACK_VERDICTS).nullable().describe('The newest one people gave'),
   actor: text,
   acted_at: z.iso.datetime().nullable(),
   first_seen: z.iso.datetime(),
@@ -259,6 +260,8 @@ const detect = route({
   },
 })
 
+const Notes = z.string().max(500)
+
 const decision = (verb: 'acknowledge' | 'resolve', text: string): Route =>
   route({
     method: 'post',
@@ -267,7 +270,7 @@ const decision = (verb: 'acknowledge' | 'resolve', text: string): Route =>
     tag: TAG,
     summary: text,
     params: AnomalyPath,
-    body: z.object({ notes: z.string().max(500).optional() }).default({}),
+    body: z.object({ notes: Notes.optional() }).default({}),
     reply: { 200: Anomaly },
     handle: async ({ params, body, principal, seesConfig }, services) => {
       const before = await visible(params.id, seesConfig, services)
@@ -285,6 +288,36 @@ const decision = (verb: 'acknowledge' | 'resolve', text: string): Route =>
     },
   })
 
+const feedback = route({
+  method: 'post',
+  path: '/api/v1/ml/anomalies/:id/feedback',
+  role: 'trainer',
+  tag: TAG,
+  summary:
+    'Says whether a finding was real: false_positive resolves it and makes its metric less touchy, true_positive takes its day out of training; repeating is harmless',
+  params: AnomalyPath,
+  body: z.object({ verdict: z.enum(FEEDBACK_VERDICTS), notes: Notes.optional() }),
+  reply: { 200: Anomaly },
+  handle: async ({ params, body, principal, seesConfig }, services) => {
+    const before = await visible(params.id, seesConfig, services)
+    const after = await services.anomalies.feedback(params.id, {
+      verdict: body.verdict,
+      actor: principal.actor,
+      notes: body.notes ?? null,
+      at: services.clock.now(),
+    })
+    return {
+      status: 200,
+      body: after,
+      audit: {
+        target: `anomaly/${params.id}`,
+        before: { status: before.status, verdict: before.verdict },
+        after: { status: after.status, verdict: after.verdict, notes: after.notes },
+      },
+    }
+  },
+})
+
 export const anomalyRoutes: readonly Route[] = [
   list,
   summary,
@@ -292,4 +325,5 @@ export const anomalyRoutes: readonly Route[] = [
   detail,
   decision('acknowledge', 'Marks an anomaly as seen; repeating is harmless'),
   decision('resolve', 'Closes an anomaly; repeating is harmless'),
+  feedback,
 ]

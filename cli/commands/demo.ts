@@ -47,6 +47,7 @@ const train = async ({ services }: System, config: AdsConfig, day: number): Prom
       watermark: (await services.freshness.watermark(config.id, localDate)).toISOString(),
       entityType: null,
       entityIds: null,
+      verdicts: 0,
     },
     { actor: 'cli' },
   )

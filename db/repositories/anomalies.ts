@@ -5,7 +5,7 @@ import type { Level } from '../../shared/core/entity.ts'
 import { toPage } from '../../shared/core/page.ts'
 import { wireNumber, wireNumbers } from '../../shared/core/wire.ts'
 import type { AnomalyFilter, AnomalyRow, AnomalyStore } from '../../shared/detection/anomalies.ts'
-import type { DetectionStore, ScoredAnomaly } from '../../shared/detection/detection-store.ts'
+import type { DetectionStore, FalsePositives, ScoredAnomaly } from '../../shared/detection/detection-store.ts'
 import { assertFence } from '../fence.ts'
 import { cutByDay, dayCursor } from './day-pages.ts'
 
@@ -181,6 +181,21 @@ export const detectionStore = (db: Knex): DetectionStore => ({
     return daysByEntity(rows)
   },
 
+  falsePositives: async (configId, from, to) => {
+    const { rows } = (await db.raw(
+      `select entity_type as "entityType", entity_id as "entityId", metric, count(*)::int as count from (
+         select distinct on (a.id) a.entity_type, a.entity_id, a.metric, f.verdict
+         from ml_anomalies a join ml_anomaly_feedback f on f.anomaly_id = a.id
+         where a.config_id = ? and a.anomaly_date between ? and ?
+         order by a.id, f.id desc
+       ) newest where verdict = 'false_positive'
+       group by entity_type, entity_id, metric
+       order by entity_type collate "C", entity_id collate "C", metric collate "C"`,
+      [configId, toLocalDate(from), toLocalDate(to)],
+    )) as { rows: FalsePositives[] }
+    return rows
+  },
+
   frequencyAlertDays: async (configId, level, from, to) =>
     daysByEntity(
       (await db('ml_anomalies')
@@ -259,6 +274,9 @@ const withNames = (db: Knex): Knex.QueryBuilder =>
       ),
       'c.campaign_id',
       'c.name as campaign_name',
+      db.raw(
+        '(select verdict from ml_anomaly_feedback where anomaly_id = a.id order by id desc limit 1) as verdict',
+      ),
     )
 
 const filtered = (query: Knex.QueryBuilder, filter: AnomalyFilter): Knex.QueryBuilder => {
@@ -325,6 +343,7 @@ const fromRow = (row: StoredAnomaly): AnomalyRow => ({
   status: row.status,
   resolution: row.resolution,
   notes: row.notes,
+  verdict: row.verdict,
   actor: row.actor,
   acted_at: row.acted_at?.toISOString() ?? null,
   first_seen: row.first_seen.toISOString(),
@@ -385,4 +404,38 @@ export const anomalyStore = (db: Knex): AnomalyStore => ({
       .update({ status, resolution, actor, acted_at: at, ...(notes === null ? {} : { notes }) })
     return moved > 0
   },
+
+  judge: (id, { verdict, actor, notes, at }) =>
+    db.transaction(async (trx) => {
+      // Whoever judges the same anomaly waits here, so that of two at once the second sees the first.
+      const anomaly = (await trx('ml_anomalies').where({ id }).forUpdate().first('resolution')) as
+        | { resolution: string | null }
+        | undefined
+      if (!anomaly) return false
+      const [newest, own] = (await Promise.all([
+        trx('ml_anomaly_feedback').where({ anomaly_id: id }).orderBy('id', 'desc').first('id', 'verdict'),
+        trx('ml_anomaly_feedback')
+          .where({ anomaly_id: id, actor })
+          .orderBy('id', 'desc')
+          .first('id', 'verdict'),
+      ])) as ({ id: number; verdict: string } | undefined)[]
+      // Of two people who disagree each may insist; one who agrees is heard, too.
+      if (own && newest?.verdict === verdict && own.verdict === verdict) {
+        if (notes !== null) await trx('ml_anomaly_feedback').where({ id: own.id }).update({ notes })
+      } else {
+        await trx('ml_anomaly_feedback').insert({ anomaly_id: id, verdict, actor, notes, created_at: at })
+      }
+      const resolvedBefore = anomaly.resolution === 'false_positive'
+      const change =
+        verdict === 'false_positive'
+          ? resolvedBefore
+            ? {}
+            : { status: 'resolved', resolution: 'false_positive', actor, acted_at: at }
+          : resolvedBefore
+            ? { status: 'acknowledged', resolution: null, actor, acted_at: at }
+            : {}
+      const said = notes === null ? change : { ...change, notes }
+      if (Object.keys(said).length > 0) await trx('ml_anomalies').where({ id }).update(said)
+      return true
+    }),
 })

@@ -11,6 +11,22 @@ cross join lateral (
 ) w
 where w.updated_at is not null`
 
+const VERDICTS = `
+select a.config_id, count(*)::int as verdicts
+from ml_anomaly_feedback f
+join ml_anomalies a on a.id = f.anomaly_id
+join unnest(cast(:configIds as int[]), cast(:days as date[])) as c(config_id, day) on c.config_id = a.config_id
+where a.anomaly_date <= c.day
+group by a.config_id`
+
+type ConfigDays = Parameters<FreshnessStore['watermarks']>[0]
+
+const bindingsOf = (configs: ConfigDays): Knex.ValueDict =>
+  ({
+    configIds: configs.map(({ configId }) => configId),
+    days: configs.map(({ day }) => day),
+  }) as unknown as Knex.ValueDict
+
 export const freshness = (db: Knex): FreshnessStore => ({
   activeZones: async () =>
     db('ads_configs')
@@ -19,11 +35,19 @@ export const freshness = (db: Knex): FreshnessStore => ({
       .select<{ configId: number; timeZone: string }[]>({ configId: 'id', timeZone: 'timezone' }),
 
   watermarks: async (configs) => {
-    const { rows }: { rows: { config_id: number; updated_at: Date }[] } = await db.raw(WATERMARKS, {
-      configIds: configs.map(({ configId }) => configId),
-      days: configs.map(({ day }) => day),
-    } as unknown as Knex.ValueDict)
+    const { rows }: { rows: { config_id: number; updated_at: Date }[] } = await db.raw(
+      WATERMARKS,
+      bindingsOf(configs),
+    )
     return new Map(rows.map((row) => [row.config_id, row.updated_at]))
+  },
+
+  verdicts: async (configs) => {
+    const { rows }: { rows: { config_id: number; verdicts: number }[] } = await db.raw(
+      VERDICTS,
+      bindingsOf(configs),
+    )
+    return new Map(rows.map((row) => [row.config_id, row.verdicts]))
   },
 
   hasRows: async (configId, date) =>

@@ -8,6 +8,10 @@ import type { Page, PageRequest } from '../core/page.ts'
 export type AnomalyStatus = 'open' | 'acknowledged' | 'resolved'
 export const ANOMALY_STATUSES = ['open', 'acknowledged', 'resolved'] as const
 
+/** What people say of a finding: it was real, or it was none. */
+export type FeedbackVerdict = (typeof FEEDBACK_VERDICTS)[number]
+export const FEEDBACK_VERDICTS = ['true_positive', 'false_positive'] as const
+
 export interface AnomalyFilter {
   readonly configId: number
   /** Absent: all levels. */
@@ -56,6 +60,8 @@ export interface AnomalyRow {
   readonly status: AnomalyStatus
   readonly resolution: string | null
   readonly notes: string | null
+  /** The newest one people gave. */
+  readonly verdict: FeedbackVerdict | null
   readonly actor: string | null
   readonly acted_at: string | null
   readonly first_seen: string
@@ -80,6 +86,10 @@ export interface Verdict {
   readonly at: Date
 }
 
+export interface Feedback extends Verdict {
+  readonly verdict: FeedbackVerdict
+}
+
 export interface AnomalyStore {
   list(filter: AnomalyFilter, page: PageRequest): Promise<Page<AnomalyRow>>
   summary(filter: AnomalyFilter): Promise<AnomalySummary>
@@ -92,6 +102,8 @@ export interface AnomalyStore {
     resolution: string | null,
     verdict: Verdict,
   ): Promise<boolean>
+  /** Notes the verdict and what it means for the anomaly, in one transaction; false when there is no such anomaly. */
+  judge(id: number, feedback: Feedback): Promise<boolean>
 }
 
 export interface AnomaliesService {
@@ -103,6 +115,14 @@ export interface AnomaliesService {
   acknowledge(id: number, verdict: Verdict): Promise<AnomalyRow>
   /** Repeating is harmless: the first resolution stays. */
   resolve(id: number, verdict: Verdict): Promise<AnomalyRow>
+  /**
+   * What somebody says of a finding, whatever its status; the newest verdict counts. `false_positive` resolves
+   * it, `true_positive` takes its day out of what its entity's models and baselines learn from. To say the
+   * newest verdict again is harmless: only notes, if any, are taken. Whoever takes back a `false_positive` has
+   * seen the finding: it is `acknowledged`.
+   * @throws NOT_FOUND
+   */
+  feedback(id: number, feedback: Feedback): Promise<AnomalyRow>
 }
 
 export const createAnomalies = (store: AnomalyStore): AnomaliesService => {
@@ -129,6 +149,10 @@ export const createAnomalies = (store: AnomalyStore): AnomaliesService => {
     },
     resolve: async (id, verdict) => {
       await store.move(id, ['open', 'acknowledged'], 'resolved', 'manual', verdict)
+      return get(id)
+    },
+    feedback: async (id, feedback) => {
+      await store.judge(id, feedback)
       return get(id)
     },
   }

@@ -1,5 +1,5 @@
 /** What detection remembers and asks, set-based: one statement for many entities. */
-import type { AnomalyDraft, BaselineReason } from '../../ml/detectors/signal.ts'
+import type { AnomalyDraft, BaselineReason, Metric } from '../../ml/detectors/signal.ts'
 import type { DayNumber } from '../../ml/frame.ts'
 import type { Level } from '../core/entity.ts'
 import type { Fence } from '../core/work.ts'
@@ -44,6 +44,14 @@ export interface LateDays {
   readonly days: readonly DayNumber[]
 }
 
+/** Findings of one entity and metric that people called false. */
+export interface FalsePositives {
+  readonly entityType: Level
+  readonly entityId: string
+  readonly metric: Metric
+  readonly count: number
+}
+
 export interface DetectionStore {
   /**
    * What came in late for the days [from, to]. A run over all entities looks at its day and, for late rows, at
@@ -57,6 +65,11 @@ export interface DetectionStore {
     level: Level,
     from: DayNumber,
   ): Promise<ReadonlyMap<string, readonly DayNumber[]>>
+  /**
+   * Findings of days in [from, to] whose newest verdict is false_positive, counted by entity and metric of all
+   * levels; ordered, and only those with any.
+   */
+  falsePositives(configId: number, from: DayNumber, to: DayNumber): Promise<readonly FalsePositives[]>
   /** Days in [from, to] that have a frequency alert, by entity id. */
   frequencyAlertDays(
     configId: number,

@@ -17,6 +17,8 @@ export interface FreshnessStore {
   activeZones(): Promise<{ configId: number; timeZone: string }[]>
   /** Newest `updated_at` of the rows up to each config's day, in one query; configs without rows are left out. */
   watermarks(configs: readonly { configId: number; day: LocalDate }[]): Promise<Map<number, Date>>
+  /** How many verdicts people gave on findings of days up to each config's; those without any are left out. */
+  verdicts(configs: readonly { configId: number; day: LocalDate }[]): Promise<Map<number, number>>
   hasRows(configId: number, day: LocalDate): Promise<boolean>
   /** When the newest import whose declared days include `day` was made. */
   lastCovered(configId: number, day: LocalDate): Promise<Date | null>
@@ -26,6 +28,11 @@ export interface FreshnessStore {
 export interface DataFreshness extends ConfigSweep {
   /** The watermark of one config: newest `updated_at` among its rows dated <= day; the epoch when it has none. */
   watermark(configId: number, day: LocalDate): Promise<Date>
+  /**
+   * How many verdicts people gave on findings of days up to `day`. Every change of mind counts, so it grows
+   * whenever what a training leaves out may have changed.
+   */
+  verdicts(configId: number, day: LocalDate): Promise<number>
   /** @throws AppError CONFIG_NOT_FOUND */
   freshness(configId: number, day: LocalDate): Promise<Freshness>
   /**
@@ -60,15 +67,18 @@ export const createDataFreshness = (
       if (isTimeZone(timeZone)) days.push({ configId, day: toLocalDate(lastCompleteDay(asOf, timeZone)) })
       else logger.error('a config has an unknown time zone', { config_id: configId, time_zone: timeZone })
     }
-    const watermarks = await store.watermarks(days)
+    const [watermarks, verdicts] = await Promise.all([store.watermarks(days), store.verdicts(days)])
     return days.map(({ configId, day }) => ({
       configId,
       day,
       watermark: (watermarks.get(configId) ?? EPOCH).toISOString(),
+      verdicts: verdicts.get(configId) ?? 0,
     }))
   },
 
   watermark: async (configId, day) => (await store.watermarks([{ configId, day }])).get(configId) ?? EPOCH,
+
+  verdicts: async (configId, day) => (await store.verdicts([{ configId, day }])).get(configId) ?? 0,
 
   freshness: async (configId, day) => {
     if (await store.hasRows(configId, day)) return 'fresh'

@@ -58,7 +58,10 @@ export const wholeLevel = ({ configId, asOf, day, watermark }: StepPayload): Ste
 })
 
 /** The step of a config as the timetable asks for it. */
-export const sweptStep = ({ configId, day, watermark }: SweptConfig, asOf: Instant): StepPayload => ({
+export const sweptStep = (
+  { configId, day, watermark }: Omit<SweptConfig, 'verdicts'>,
+  asOf: Instant,
+): StepPayload => ({
   configId,
   asOf,
   day,

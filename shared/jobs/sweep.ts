@@ -14,6 +14,8 @@ export interface SweptConfig {
   readonly day: LocalDate
   /** ISO 8601: newest `updated_at` among its rows dated <= D; the epoch when it has none. */
   readonly watermark: Instant
+  /** How many verdicts people gave on its findings of days up to D. */
+  readonly verdicts: number
 }
 
 /** Finds the active configs; one query for all of them. */

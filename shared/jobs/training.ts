@@ -20,6 +20,8 @@ export const TrainConfigPayload = z.object({
   entityType: Level.nullable().default(null),
   /** Null: all entities. */
   entityIds: z.array(EntityId).min(1).max(500).nullable().default(null),
+  /** Verdicts people gave on findings so far: they take days out of the training, without a row that changes. */
+  verdicts: z.int().min(0).default(0),
 })
 export type TrainConfigPayload = z.output<typeof TrainConfigPayload>
 
@@ -55,6 +57,7 @@ const trainingKey = (payload: TrainConfigPayload): (string | number)[] => [
   payload.configId,
   payload.day,
   instantKey(payload.watermark),
+  ...(payload.verdicts > 0 ? [`verdicts-${payload.verdicts}`] : []),
 ]
 
 export const trainChunk = defineJob<TrainChunkPayload>({
@@ -92,7 +95,7 @@ export const trainConfig = defineJob<TrainConfigPayload>({
   finish: (context, { training }) => training.finishConfig(context.payload, context.children, context),
 })
 
-const TrainClassifierPayload = TrainConfigPayload.omit({ entityIds: true })
+const TrainClassifierPayload = TrainConfigPayload.omit({ entityIds: true, verdicts: true })
 export type TrainClassifierPayload = z.output<typeof TrainClassifierPayload>
 
 /** The classifiers of tiers, of a config's levels. */
@@ -118,13 +121,17 @@ export const trainClassifiers = sweep(
   ({ configId, day, watermark }, asOf) => ({ configId, asOf, day, watermark, entityType: null }),
 )
 
-const wholeConfig = ({ configId, day, watermark }: SweptConfig, asOf: Instant): TrainConfigPayload => ({
+const wholeConfig = (
+  { configId, day, watermark, verdicts }: SweptConfig,
+  asOf: Instant,
+): TrainConfigPayload => ({
   configId,
   asOf,
   day,
   watermark,
   entityType: null,
   entityIds: null,
+  verdicts,
 })
 
 export const trainAll = sweep(
@@ -135,7 +142,8 @@ export const trainAll = sweep(
 
 /**
  * An hour later the same question again: failed and partial trainings start over, configs whose rows were
- * restated since have a newer watermark and train what changed; all others are up to date.
+ * restated since have a newer watermark and train what changed, and so do those whose findings were judged
+ * since; all others are up to date.
  */
 export const trainRetrain = sweep(
   trainConfig,

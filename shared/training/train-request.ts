@@ -22,5 +22,6 @@ export const toTrainPayload = async (
 ): Promise<TrainConfigPayload> => {
   const { configId, entityType, entityIds } = request
   const { asOf, day, watermark } = await toStepPayload({ configId, entityIds, day: request.day }, services)
-  return { configId, asOf, day, watermark, entityType, entityIds: entityIds && [...entityIds] }
+  const verdicts = await services.freshness.verdicts(configId, day)
+  return { configId, asOf, day, watermark, entityType, entityIds: entityIds && [...entityIds], verdicts }
 }

@@ -146,6 +146,7 @@ export const openLiveSystem = async ({
         watermark: new Date(0).toISOString(),
         entityType: null,
         entityIds: null,
+        verdicts: 0,
       }),
     ended: (runId, withinMs) =>
       eventually(

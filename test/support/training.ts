@@ -66,6 +66,7 @@ export const payloadOf = (
   watermark: `${day}T12:00:00.000Z`,
   entityType: null,
   entityIds: null,
+  verdicts: 0,
   ...asked,
 })
 

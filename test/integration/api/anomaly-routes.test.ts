@@ -189,6 +189,7 @@ describe('routes of anomalies', () => {
       await get(`/${String(id)}`, stranger),
       await post(`/${String(id)}/acknowledge`, {}, stranger),
       await post(`/${String(id)}/resolve`, {}, stranger),
+      await post(`/${String(id)}/feedback`, { verdict: 'false_positive' }, stranger),
       await post('/detect', { config_id: configId }, stranger),
     ])
       expect(reply.status, reply.text).to.equal(404)
@@ -202,8 +203,11 @@ describe('routes of anomalies', () => {
   it('let viewers look but not decide', async () => {
     const { id } = await anomalyOf('a1')
     expect((await get(`/${String(id)}`)).body).to.include({ id, entity_name: 'Video' })
-    for (const path of [`/${String(id)}/acknowledge`, `/${String(id)}/resolve`, '/detect'])
-      expect((await post(path, { config_id: configId }, viewer)).status, path).to.equal(403)
+    for (const verb of ['acknowledge', 'resolve', 'feedback'])
+      expect((await post(`/${String(id)}/${verb}`, { verdict: 'true_positive' }, viewer)).status).to.equal(
+        403,
+      )
+    expect((await post('/detect', { config_id: configId }, viewer)).status).to.equal(403)
   })
 
   it('acknowledge and resolve with actor and notes, once; acknowledging comes too late after', async () => {
@@ -235,6 +239,120 @@ describe('routes of anomalies', () => {
     expect((await post(`/${String(id)}/acknowledge`, { notes })).status).to.equal(400)
     expect((await anomalyOf('a1'))['status']).to.equal('open')
     expect((await post(`/${String(id)}/acknowledge`, { notes: notes.slice(1) })).status).to.equal(200)
+  })
+
+  describe('feedback', () => {
+    let id: string
+    const rows = (): Promise<readonly Body[]> =>
+      api.knex('ml_anomaly_feedback').where({ anomaly_id: id }).orderBy('id')
+    const say = (verdict: string, key = trainer, notes?: string): Promise<Reply> =>
+      post(`/${id}/feedback`, { verdict, ...(notes === undefined ? {} : { notes }) }, key)
+    before(async () => {
+      id = String((await anomalyOf('a1'))['id'])
+      await api.knex('ml_anomalies').where({ id }).update({ status: 'open', notes: null, actor: null })
+    })
+
+    it('of a true positive leaves the anomaly as it is, and says who said so', async () => {
+      const reply = await say('true_positive', trainer, 'the new offer')
+      expect(reply.status, reply.text).to.equal(200)
+      expect(reply.body).to.include({ status: 'open', verdict: 'true_positive', notes: 'the new offer' })
+      expect((await anomalyOf('a1'))['verdict']).to.equal('true_positive')
+      const [row, ...more] = await rows()
+      expect(row).to.include({ verdict: 'true_positive', notes: 'the new offer' })
+      expect(String(row?.['actor'])).to.include('trainer')
+      expect(more).to.deep.equal([])
+    })
+
+    it('said again by the same person adds no row, by another one does', async () => {
+      expect((await say('true_positive')).status).to.equal(200)
+      expect((await rows()).map((row) => row['notes'])).to.deep.equal(['the new offer'])
+      await say('true_positive', trainer, 'confirmed')
+      expect((await rows()).map((row) => row['notes'])).to.deep.equal(['confirmed'])
+      const colleague = await api.key('colleague', 'trainer')
+      expect((await say('true_positive', colleague)).body).to.include({ notes: 'confirmed' })
+      expect(await rows()).to.have.length(2)
+    })
+
+    it('of a false positive resolves the anomaly, and a change of mind takes that back', async () => {
+      const wrong = await say('false_positive')
+      expect(wrong.body).to.include({
+        status: 'resolved',
+        resolution: 'false_positive',
+        verdict: 'false_positive',
+        acted_at: NOW,
+      })
+      expect((await say('false_positive')).status).to.equal(200)
+      expect(await rows()).to.have.length(3)
+      expect((await post(`/${id}/acknowledge`, {})).body).to.include({ status: 409, code: 'CONFLICT' })
+      // To resolve what is resolved is harmless, and the first resolution stays.
+      expect((await post(`/${id}/resolve`, {})).body).to.include({ resolution: 'false_positive' })
+
+      const right = await say('true_positive')
+      expect(right.body).to.include({ status: 'acknowledged', resolution: null, verdict: 'true_positive' })
+      expect(await rows()).to.have.length(4)
+    })
+
+    it('is heard after the anomaly was resolved, too', async () => {
+      await post(`/${id}/resolve`, {})
+      expect((await say('true_positive')).body).to.include({ status: 'resolved', resolution: 'manual' })
+      expect((await say('false_positive')).body).to.include({
+        status: 'resolved',
+        resolution: 'false_positive',
+      })
+    })
+
+    it('of several at once adds one row', async () => {
+      const before = (await rows()).length
+      const replies = await Promise.all(Array.from({ length: 5 }, () => say('true_positive')))
+      expect(replies.map((reply) => reply.status)).to.deep.equal([200, 200, 200, 200, 200])
+      expect(await rows()).to.have.length(before + 1)
+    })
+
+    it('is audited with the verdict before and after', async () => {
+      const audited = (await api
+        .knex('audit_log')
+        .where({ target: `anomaly/${id}` })
+        .orderBy('id', 'desc')) as Body[]
+      const [newest] = audited.filter((row) => String(row['action']).includes('feedback'))
+      expect(newest?.['after']).to.include({ verdict: 'true_positive' })
+    })
+
+    it('needs a verdict there is, and notes of at most 500 characters', async () => {
+      expect((await say('maybe')).status).to.equal(400)
+      expect((await post(`/${id}/feedback`, {})).status).to.equal(400)
+      expect((await say('true_positive', trainer, 'x'.repeat(501))).status).to.equal(400)
+      expect((await say('true_positive', trainer, 'x'.repeat(500))).status).to.equal(200)
+      expect((await post('/999999/feedback', { verdict: 'true_positive' })).body).to.include({
+        status: 404,
+        code: 'NOT_FOUND',
+      })
+    })
+
+    it('makes a training of the same figures another one', async () => {
+      const keyOf = async (): Promise<string> => {
+        const reply = await api.ask('/api/v1/ml/models/train', {
+          method: 'POST',
+          body: { config_id: configId, entity_type: 'ad', date: DAY },
+          key: trainer,
+        })
+        const row = (await api
+          .knex('runs')
+          .where({ id: reply.body['run_id'] as string })
+          .first('key')) as { key: string }
+        return row.key
+      }
+      const before = await keyOf()
+      expect(await keyOf()).to.equal(before)
+      await say('false_positive')
+      const after = await keyOf()
+      expect(after).to.not.equal(before)
+      await say('false_positive')
+      expect(await keyOf()).to.equal(after)
+      const swept = await api.services.freshness.activeConfigs(api.services.clock.now())
+      const ours = swept.find((config) => config.configId === configId)
+      expect(after).to.include(`verdicts-${ours?.verdicts}`)
+      expect(swept.find((config) => config.configId === other)?.verdicts).to.equal(0)
+    })
   })
 
   it('know only numbers as ids', async () => {

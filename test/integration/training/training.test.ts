@@ -1,11 +1,13 @@
 import { expect } from 'chai'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { anomalyStore } from '../../../db/repositories/anomalies.ts'
 import { decodeSafetensors } from '../../../ml/artifact/safetensors.ts'
 import { computeInPlace } from '../../../shared/compute-in-place.ts'
 import { toDayNumber, toLocalDate } from '../../../shared/core/days.ts'
 import { FenceLost } from '../../../shared/core/work.ts'
 import type { WorkContext } from '../../../shared/core/work.ts'
+import { createAnomalies } from '../../../shared/detection/anomalies.ts'
 import { fitBatch } from '../../../shared/training/fit-batch.ts'
 import type { FitResult } from '../../../shared/training/fit-batch.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
@@ -114,6 +116,47 @@ describe('training', () => {
     await label('2026-02-03', ['true_positive', 'false_positive'])
     await system.train(configId, DAY, { entityType: 'ad' })
     expect((await versions())[0]?.points).to.equal(90 - 1 - 1)
+  })
+
+  it('trains anew without the days called real after a training, and again with them when that is taken back', async () => {
+    await account(60, 'a1')
+    const ids = (await database
+      .knex('ml_anomalies')
+      .insert(
+        [LAST, LAST, '2026-03-08', '2026-03-07'].map((date, i) => ({
+          config_id: configId,
+          entity_type: 'ad',
+          entity_id: 'a1',
+          type: i === 0 ? 'cpl_spike' : 'spend_spike',
+          metric: i === 0 ? 'cpl' : 'spend',
+          anomaly_date: date,
+          severity: 'HIGH',
+          signals: '[]',
+          model_source: 'baseline',
+          score: 1,
+          direction: 'up',
+          polarity: 'bad',
+          first_seen: new Date(),
+          last_seen: new Date(),
+        })),
+      )
+      .returning('id')) as { id: number }[]
+    const anomalies = createAnomalies(anomalyStore(database.knex))
+    const say = (i: number, verdict: 'true_positive' | 'false_positive') =>
+      anomalies.feedback(ids[i]?.id ?? 0, { verdict, actor: 'test', notes: null, at: new Date() })
+    const train = () => system.train(configId, DAY, { entityType: 'ad' })
+    const points = async (): Promise<number[]> => (await versions()).map((version) => version.points)
+
+    await train()
+    for (let i = 0; i < 4; i += 1) await say(i, 'true_positive')
+    // Two findings of one day take out one day.
+    expect((await train()).result).to.include({ trained: 1, reused: 0 })
+    expect((await points()).toSorted((a, b) => a - b)).to.deep.equal([57, 60])
+    expect((await train()).result).to.include({ trained: 0, reused: 1 })
+    for (let i = 0; i < 4; i += 1) await say(i, 'false_positive')
+    expect((await train()).result).to.include({ trained: 0, reused: 1 })
+    const stable = (await versions()).find((version) => version.aliases.includes('stable'))
+    expect(stable?.points).to.equal(60)
   })
 
   it('answers a repeated training with the version there is', async () => {

@@ -38,6 +38,7 @@ const row = (fields: Partial<AnomalyRow> = {}): AnomalyRow => ({
   status: 'open',
   resolution: null,
   notes: null,
+  verdict: null,
   actor: null,
   acted_at: null,
   first_seen: SEEN,

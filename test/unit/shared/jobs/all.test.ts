@@ -12,8 +12,8 @@ import type { Services } from '../../../../shared/services.ts'
 
 const asOf = '2026-03-11T07:00:00.000Z'
 const swept: SweptConfig[] = [
-  { configId: 1, day: '2026-03-10', watermark: '2026-03-11T02:59:59.000Z' },
-  { configId: 2, day: '2026-03-09', watermark: '1970-01-01T00:00:00.000Z' },
+  { configId: 1, day: '2026-03-10', watermark: '2026-03-11T02:59:59.000Z', verdicts: 0 },
+  { configId: 2, day: '2026-03-09', watermark: '1970-01-01T00:00:00.000Z', verdicts: 0 },
 ]
 
 /** Runs a sweep over two configs; tickets say whether their runs were new. */
@@ -156,6 +156,8 @@ describe('keys of the jobs', () => {
       training(),
       training({ day: '2026-03-09' }),
       training({ watermark: asOf }),
+      training({ verdicts: 1 }),
+      training({ verdicts: 2 }),
       training({ entityType: 'ad' }),
       training({ entityType: 'ad', entityIds: ['a', 'b'] }),
       training({ entityType: 'adset', entityIds: ['a', 'b'] }),
