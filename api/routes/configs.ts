@@ -64,7 +64,7 @@ const patchConfig = route({
   method: 'patch',
   path: '/api/v1/configs/:id',
   role: 'admin',
-  summary: 'Change the name, state, time zone or source of a config',
+  summary: 'Change the name, state, time zone, source or attribution lag of a config',
   tag: TAG,
   params: Params,
   body: ConfigPatch,

@@ -16,6 +16,8 @@ export interface ImportOptions {
   readonly config: string
   readonly currency?: string | undefined
   readonly timezone?: string | undefined
+  /** Attribution lag, as typed. */
+  readonly lagDays?: string | undefined
 }
 
 export interface ImportResult {
@@ -46,6 +48,9 @@ const refuseOther = (what: string, asked: string | undefined, config: AdsConfig,
   )
 }
 
+/** NaN, which no config takes, for what is no whole number. */
+const wholeDays = (text: string): number => (/^\d{1,2}$/.test(text.trim()) ? Number(text) : Number.NaN)
+
 /**
  * Imports `file`. A config that does not exist is made once the file's header is found sound: in the
  * currency asked for, else the header's, else BRL.
@@ -63,6 +68,7 @@ export const importFile = async (
   if (known) {
     refuseOther('currency', options.currency, known, known.currency)
     refuseOther('time zone', options.timezone, known, known.timezone)
+    refuseOther('an attribution lag of', options.lagDays, known, String(known.attribution_lag_days))
   } else if (
     inHeader !== null &&
     options.currency !== undefined &&
@@ -76,6 +82,7 @@ export const importFile = async (
   const { config, created } = await services.configs.getOrCreateByName(options.config, {
     currency: options.currency ?? inHeader ?? DEFAULT_CURRENCY,
     timezone: options.timezone ?? DEFAULT_TIMEZONE,
+    attributionLagDays: options.lagDays === undefined ? undefined : wholeDays(options.lagDays),
   })
 
   let bytes = 0
@@ -147,6 +154,7 @@ export const registerImport = (
     .requiredOption('--config <name>', 'id or name of the config; a name that does not exist is made')
     .option('--currency <code>', `of a new config (default: the header's, else ${DEFAULT_CURRENCY})`)
     .option('--timezone <zone>', `of a new config (default: ${DEFAULT_TIMEZONE})`)
+    .option('--lag-days <days>', 'newest days of a new config whose leads are still coming in (default: 3)')
     .option('--json', 'print the report as one JSON object')
     .action(async (file: string, options: ImportOptions & { readonly json?: boolean }) => {
       const opened = await open()

@@ -10,6 +10,7 @@ interface ConfigRow {
   timezone: string
   currency: string
   source_url: string | null
+  attribution_lag_days: number
   is_active: boolean
   created_at: Date
   updated_at: Date
@@ -22,6 +23,7 @@ const fromRow = (row: ConfigRow): AdsConfig => ({
   timezone: row.timezone,
   currency: row.currency,
   source_url: row.source_url,
+  attribution_lag_days: row.attribution_lag_days,
   is_active: row.is_active,
   created_at: row.created_at.toISOString(),
   updated_at: row.updated_at.toISOString(),
@@ -57,9 +59,17 @@ export const configs = (db: Knex): ConfigStore => {
       return row ? fromRow(row) : null
     },
     byName: async (name) => (await table().where({ name }).orderBy('id').limit(2).select('*')).map(fromRow),
-    append: async ({ name, account_id, timezone, currency, source_url }) => {
+    append: async ({ name, account_id, timezone, currency, source_url, attribution_lag_days }) => {
       const [row] = await table()
-        .insert({ name, account_id, timezone, currency, source_url: source_url ?? null })
+        .insert({
+          name,
+          account_id,
+          timezone,
+          currency,
+          source_url: source_url ?? null,
+          // Without a word the column's own default.
+          ...(attribution_lag_days === undefined ? {} : { attribution_lag_days }),
+        })
         .onConflict('account_id')
         .ignore()
         .returning('*')

@@ -21,11 +21,10 @@ group by a.config_id`
 
 type ConfigDays = Parameters<FreshnessStore['watermarks']>[0]
 
-const bindingsOf = (configs: ConfigDays): Knex.ValueDict =>
-  ({
-    configIds: configs.map(({ configId }) => configId),
-    days: configs.map(({ day }) => day),
-  }) as unknown as Knex.ValueDict
+const bindingsOf = (configs: ConfigDays): { configIds: number[]; days: string[] } => ({
+  configIds: configs.map(({ configId }) => configId),
+  days: configs.map(({ day }) => day),
+})
 
 export const freshness = (db: Knex): FreshnessStore => ({
   activeZones: async () =>

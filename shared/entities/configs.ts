@@ -33,12 +33,22 @@ const SourceUrl = z
   .max(2000)
   .refine((url) => !URL.canParse(url) || !hasCredentials(url), 'must not carry a user or password')
 
+/** Meta reports a lead on the day of its ad's click or view, up to 28 days before it came. */
+const MOST_LAG_DAYS = 28
+
+const AttributionLagDays = z
+  .int()
+  .min(0)
+  .max(MOST_LAG_DAYS)
+  .describe('Newest days whose leads are still coming in, the last complete day included; default 3')
+
 export const ConfigDraft = z.object({
   name: ConfigName,
   account_id: z.string().regex(/^[A-Za-z0-9_-]{1,100}$/, 'must be 1 to 100 letters, digits, "_" or "-"'),
   timezone: TimeZone,
   currency: Currency.default('BRL'),
   source_url: SourceUrl.nullish(),
+  attribution_lag_days: AttributionLagDays.optional(),
 })
 export type ConfigDraft = z.output<typeof ConfigDraft>
 
@@ -48,6 +58,7 @@ export const ConfigPatch = z
     is_active: z.boolean(),
     timezone: TimeZone,
     source_url: SourceUrl.nullable(),
+    attribution_lag_days: AttributionLagDays,
   })
   .partial()
   .strict()
@@ -62,6 +73,7 @@ export const AdsConfig = z.object({
   timezone: z.string(),
   currency: z.string(),
   source_url: z.string().nullable(),
+  attribution_lag_days: z.int(),
   is_active: z.boolean(),
   created_at: z.iso.datetime(),
   updated_at: z.iso.datetime(),
@@ -96,6 +108,8 @@ export interface ConfigArtifacts {
 export interface NewConfigDefaults {
   readonly currency: string
   readonly timezone: string
+  /** Default 3. */
+  readonly attributionLagDays?: number | undefined
 }
 
 export interface Configs {
@@ -118,7 +132,7 @@ export interface Configs {
   find(idOrName: string): Promise<AdsConfig | null>
   /**
    * The config of that id or name; a name nobody has becomes a new config whose account id is its slug.
-   * @throws AppError CONFIG_NOT_FOUND for a number without config; INVALID_REQUEST for a bad name, currency or zone
+   * @throws AppError CONFIG_NOT_FOUND for a number without config; INVALID_REQUEST for a bad name, currency, zone or lag
    */
   getOrCreateByName(
     idOrName: string,
@@ -146,8 +160,15 @@ const GREATEST_ID = 2_147_483_647
 const notFound = (idOrName: number | string): AppError =>
   new AppError('CONFIG_NOT_FOUND', `There is no config ${idOrName}`)
 
-const toDraft = (name: string, { currency, timezone }: NewConfigDefaults): ConfigDraft => {
-  const parsed = ConfigDraft.safeParse({ name, account_id: slugOf(name), timezone, currency })
+const toDraft = (name: string, defaults: NewConfigDefaults): ConfigDraft => {
+  const { currency, timezone, attributionLagDays: attribution_lag_days } = defaults
+  const parsed = ConfigDraft.safeParse({
+    name,
+    account_id: slugOf(name),
+    timezone,
+    currency,
+    attribution_lag_days,
+  })
   if (parsed.success) return parsed.data
   const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`)
   throw new AppError('INVALID_REQUEST', `A config cannot be made of that: ${problems.join('; ')}`)

@@ -313,7 +313,7 @@ describe('routes of anomalies', () => {
         .knex('audit_log')
         .where({ target: `anomaly/${id}` })
         .orderBy('id', 'desc')) as Body[]
-      const [newest] = audited.filter((row) => String(row['action']).includes('feedback'))
+      const newest = audited.find((row) => String(row['action']).includes('feedback'))
       expect(newest?.['after']).to.include({ verdict: 'true_positive' })
     })
 

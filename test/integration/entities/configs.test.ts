@@ -35,6 +35,7 @@ describe('configs', () => {
       timezone: 'UTC',
       currency: 'USD',
       source_url: null,
+      attribution_lag_days: 3,
       is_active: true,
     })
     expect(await configs.get(made.id)).to.deep.equal(made)
@@ -101,6 +102,8 @@ describe('configs', () => {
       updated_at: '',
     })
     expect((await configs.patch(made.id, { source_url: null })).source_url).to.equal(null)
+    const { attribution_lag_days, name } = await configs.patch(made.id, { attribution_lag_days: 7 })
+    expect([attribution_lag_days, name]).to.deep.equal([7, 'New'])
     expect(await codeOf(configs.patch(2_000_000_000, { name: 'x' }))).to.equal('CONFIG_NOT_FOUND')
   })
 

@@ -49,9 +49,16 @@ describe('vigia import', () => {
 
   it('takes currency and zone of a new config from its options', async () => {
     const own = 'date,campaign_id,adset_id,ad_id,spend,impressions\n2026-06-01,c,s,a,1,1'
-    const options = { config: 'Options', currency: 'eur', timezone: 'Europe/Lisbon' }
-    expect((await run(own, options)).config).to.include({ currency: 'EUR', timezone: 'Europe/Lisbon' })
-    expect((await run(own, { config: 'No options' })).config).to.include({ currency: 'BRL' })
+    const options = { config: 'Options', currency: 'eur', timezone: 'Europe/Lisbon', lagDays: '7' }
+    expect((await run(own, options)).config).to.include({
+      currency: 'EUR',
+      timezone: 'Europe/Lisbon',
+      attribution_lag_days: 7,
+    })
+    expect((await run(own, { config: 'No options' })).config).to.include({
+      currency: 'BRL',
+      attribution_lag_days: 3,
+    })
   })
 
   it('makes no config for a file it cannot read, or under options it cannot keep', async () => {
@@ -59,6 +66,8 @@ describe('vigia import', () => {
     expect(await refused('Day,Ad ID\n2026-06-01,a', { config: 'Never' })).to.equal('INVALID_CSV')
     expect(await refused(good, { config: 'Never', currency: 'BRL' })).to.equal('CONFLICT')
     expect(await refused(good, { config: 'Never', timezone: 'Mars' })).to.equal('INVALID_REQUEST')
+    expect(await refused(good, { config: 'Never', lagDays: '29' })).to.equal('INVALID_REQUEST')
+    expect(await refused(good, { config: 'Never', lagDays: '' })).to.equal('INVALID_REQUEST')
     expect(await refused(good, { config: '4711' })).to.equal('CONFIG_NOT_FOUND')
     expect(await services.configs.find('Never')).to.equal(null)
   })
@@ -68,6 +77,8 @@ describe('vigia import', () => {
     await run(good, { config: 'Settled' })
     expect(await refused(good, { config: 'Settled', currency: 'EUR' })).to.equal('CONFLICT')
     expect(await refused(good, { config: 'Settled', timezone: 'UTC' })).to.equal('CONFLICT')
+    expect(await refused(good, { config: 'Settled', lagDays: '4' })).to.equal('CONFLICT')
+    expect((await run(good, { config: 'Settled', lagDays: '3' })).report.duplicate).to.equal(true)
     expect((await run(good, { config: 'Settled', currency: 'usd' })).report.duplicate).to.equal(true)
   })
 

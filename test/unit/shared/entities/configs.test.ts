@@ -46,11 +46,17 @@ describe('draft of a config', () => {
     expect(problemsOf({ ...DRAFT, source_url: 'ftp://x' })).to.deep.equal(['source_url'])
     expect(problemsOf({ ...DRAFT, source_url: 'file:///etc/passwd' })).to.deep.equal(['source_url'])
     expect(problemsOf({ ...DRAFT, source_url: 'https://example.com/hook' })).to.deep.equal([])
+    const lag = (attribution_lag_days: unknown) => problemsOf({ ...DRAFT, attribution_lag_days })
+    for (const days of [undefined, 0, 28]) expect(lag(days), String(days)).to.deep.equal([])
+    for (const days of [-1, 29, 1.5, '3', null])
+      expect(lag(days), String(days)).to.deep.equal(['attribution_lag_days'])
   })
 
-  it('can be patched in name, state, zone and source only', () => {
+  it('can be patched in name, state, zone, source and lag only', () => {
     expect(ConfigPatch.safeParse({ is_active: false }).success).to.equal(true)
     expect(ConfigPatch.safeParse({ source_url: null }).success).to.equal(true)
+    expect(ConfigPatch.safeParse({ attribution_lag_days: 0 }).success).to.equal(true)
+    expect(ConfigPatch.safeParse({ attribution_lag_days: 29 }).success).to.equal(false)
     expect(ConfigPatch.safeParse({}).success).to.equal(false)
     expect(ConfigPatch.safeParse({ currency: 'USD' }).success).to.equal(false)
     expect(ConfigPatch.safeParse({ id: 3 }).success).to.equal(false)
