@@ -1,8 +1,10 @@
+/** A simulated account as the days the judge reads. */
 import type { AccountDays, AccountEntity } from '../../ml/shifts/account.ts'
 import type { Account, Level, SimulatedAd } from './simulate.ts'
 
 const COLUMNS = ['spend', 'impressions', 'clicks', 'leads', 'reach'] as const
 
+/** @param partial the last day is not over, and leads of the last three are still to come */
 export const toPanel = (account: Account, partial: boolean): AccountDays => {
   const { days } = account
   const ids = new Map<string, number>()

@@ -7,6 +7,8 @@
  *   clicks ~ binomial(impressions, ctr x beta noise); leads ~ binomial(clicks, cvr x beta noise)
  *   reach = impressions / frequency, no more people than impressions
  *
+ * What is seen of an account on a day before its end is made of the whole one by `asSeen`.
+ *
  * Same seed, same account, on every machine.
  */
 import { between, normal, poisson, randomOf } from '../random.ts'
@@ -43,6 +45,8 @@ export interface Label {
   /** What the metric is multiplied with. */
   readonly factor: number
   readonly lasting: boolean
+  /** Expected a day, without the fault. */
+  readonly leadsPerDay: number
 }
 
 export interface SimulatedAd {
@@ -94,6 +98,8 @@ export interface AccountOptions {
   readonly cplRise?: readonly [number, number]
   /** Faults hit entities of this level only. */
   readonly faultLevel?: Level
+  /** Shortest and longest fault; each type's own when absent. */
+  readonly faultDays?: readonly [number, number]
 }
 
 interface Fault extends Label {
@@ -308,7 +314,8 @@ const planFaults = (options: AccountOptions, adsets: readonly AdsetPlan[]): Faul
   for (let tries = 0; faults.length < options.faults && tries < options.faults * 30; tries++) {
     const types = options.types ?? FAULT_TYPES
     const type = types[Math.floor(random() * types.length)] as FaultType
-    const { metric, direction, effect, days } = FAULTS[type]
+    const { metric, direction, effect } = FAULTS[type]
+    const days = options.faultDays ?? FAULTS[type].days
     const adset = adsets[Math.floor(random() * adsets.length)] as AdsetPlan
     const dice = random()
     const level: Level = options.faultLevel ?? (dice < 0.25 ? 'campaign' : dice < 0.6 ? 'adset' : 'ad')
@@ -360,6 +367,7 @@ const planFaults = (options: AccountOptions, adsets: readonly AdsetPlan[]): Faul
       evidence: evidenceOf(chosen, seen, { leads, clicks, noise: Math.hypot(adset.noise, 0.05) }),
       factor: Math.max(...Object.values(chosen).map((f) => (f >= 1 ? f : 1 / Math.max(f, 0.01)))),
       lasting,
+      leadsPerDay: leads,
       effect: chosen,
     })
   }
@@ -429,8 +437,7 @@ export const simulateAccount = (options: AccountOptions): Account => {
           holiday *
           effect.spend
         const cpm = ad.cpm * Math.exp((cpmDrift[t] as number) + CPM_SD * normal(mine)) * effect.cpm
-        const shown = t === days - 1 && options.partialEnd ? LAST_DAY_SHARE : 1
-        const impressions = Math.round((1000 * spend * shown) / cpm)
+        const impressions = Math.round((1000 * spend) / cpm)
         const clicks = count(
           mine,
           impressions,
@@ -441,15 +448,14 @@ export const simulateAccount = (options: AccountOptions): Account => {
           clicks,
           Math.min(0.9, gamma(mine, ad.cvr * Math.exp(cvrDrift[t] as number) * effect.cvr, CVR_CV)),
         )
-        const late = options.partialEnd && t >= days - 3 ? (LATE[days - 1 - t] as number) : 1
         const frequency = Math.max(
           1,
           ad.frequency * Math.exp((freqDrift[t] as number) + 0.03 * normal(mine)) * effect.frequency,
         )
-        series.spend[t] = Math.round(spend * shown * 100) / 100
+        series.spend[t] = Math.round(spend * 100) / 100
         series.impressions[t] = impressions
         series.clicks[t] = clicks
-        series.leads[t] = late === 1 ? leads : count(mine, leads, late)
+        series.leads[t] = leads
         series.reach[t] = Math.round(impressions / frequency)
       }
       ads.push({
@@ -462,5 +468,40 @@ export const simulateAccount = (options: AccountOptions): Account => {
       })
     })
   })
-  return { id: `act_${index + 1}`, days, ads, changes, holidays, labels: faults }
+  const account = { id: `act_${index + 1}`, days, ads, changes, holidays, labels: faults }
+  return options.partialEnd ? asSeen(account, days, seed) : account
+}
+
+/** What is known of the account at noon of day `days - 1`: the day is not over, and leads are still to come. */
+export const asSeen = (account: Account, days: number, seed: number): Account => {
+  const today = days - 1
+  const ads = account.ads
+    .filter(({ start }) => start < days)
+    .map((ad, a): SimulatedAd => {
+      const random = randomOf(seed, 6, days * 10_000 + a)
+      const cut = (column: Float64Array): Float64Array => column.slice(0, days)
+      const [spend, impressions, clicks, leads, reach] = [
+        cut(ad.spend),
+        cut(ad.impressions),
+        cut(ad.clicks),
+        cut(ad.leads),
+        cut(ad.reach),
+      ]
+      for (const column of [impressions, clicks, leads, reach])
+        column[today] = count(random, column[today] as number, LAST_DAY_SHARE)
+      spend[today] = Math.round((spend[today] as number) * LAST_DAY_SHARE * 100) / 100
+      LATE.forEach((share, ago) => {
+        const t = today - ago
+        if (t >= 0) leads[t] = count(random, leads[t] as number, share)
+      })
+      return { ...ad, spend, impressions, clicks, leads, reach }
+    })
+  return {
+    ...account,
+    days,
+    ads,
+    changes: account.changes.filter(({ day }) => day < days),
+    holidays: account.holidays.filter(({ day }) => day < days),
+    labels: account.labels.filter(({ start }) => start < days),
+  }
 }

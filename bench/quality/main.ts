@@ -1,0 +1,162 @@
+/**
+ * `npm run bench:quality`: what the judge of shifts says of made-up accounts with labelled faults. Options:
+ * --set report|tune (seeds 101-112 or 1-12)  --seeds 101,102  --quick (one seed)  --false (what was false)
+ * --out FILE (bench/results/quality.json for the whole report)
+ */
+import { writeFileSync } from 'node:fs'
+import { performance } from 'node:perf_hooks'
+import { parseArgs } from 'node:util'
+import { printLine, remark } from '../../cli/output.ts'
+import { compare, extraAlerts, judgeAccount, noFindings } from './measure.ts'
+import type { Findings } from './measure.ts'
+import { renderRows, renderTypes, rowsOf, typeRowsOf } from './report.ts'
+import type { Measured } from './report.ts'
+import { roughAccount } from './rough.ts'
+import { asSeen, simulateAccount } from './simulate.ts'
+import type { Account, AccountOptions } from './simulate.ts'
+
+const SETS = { tune: 1, report: 101 } as const
+const SEEDS_OF_SET = 12
+const DAYS = 120
+const AMPLITUDES = [0.1, 0.25, 0.4] as const
+const LEADS_PER_AD = [1, 4, 12] as const
+const REPLAYED_DAYS = 90
+/** About 387 entities, as the shape of that name in bench/accounts.ts has. */
+const REPLAYED_ENTITIES = 387
+
+const { values: options } = parseArgs({
+  options: {
+    set: { type: 'string', default: 'report' },
+    seeds: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    false: { type: 'boolean', default: false },
+    out: { type: 'string' },
+  },
+})
+
+const seedsOf = (): number[] => {
+  if (options.seeds !== undefined) {
+    const seeds = options.seeds.split(',').map(Number)
+    if (seeds.every(Number.isInteger)) return seeds
+    throw new Error(`--seeds: ${options.seeds} is no list of whole numbers`)
+  }
+  const first = options.set === 'tune' ? SETS.tune : options.set === 'report' ? SETS.report : null
+  if (first === null) throw new Error(`--set: ${options.set} is neither tune nor report`)
+  return Array.from({ length: options.quick ? 1 : SEEDS_OF_SET }, (_, i) => first + i)
+}
+
+const accountOf = (seed: number, index: number, change: Partial<AccountOptions> = {}): Account =>
+  simulateAccount({
+    seed,
+    index,
+    days: DAYS,
+    weekdayAmplitude: AMPLITUDES[index % AMPLITUDES.length] as number,
+    leadsPerAd: LEADS_PER_AD[index % LEADS_PER_AD.length] as number,
+    campaigns: 3,
+    faults: 0,
+    partialEnd: true,
+    ...change,
+  })
+
+/** Judges `count` accounts of every seed. */
+const findingsOf = (
+  title: string,
+  seeds: readonly number[],
+  count: number,
+  make: (seed: number, index: number) => Account,
+): Findings => {
+  const startMs = performance.now()
+  const findings = noFindings()
+  for (const seed of seeds) {
+    for (let index = 0; index < count; index++) {
+      const account = make(seed, index)
+      compare(account, judgeAccount(account), findings)
+    }
+  }
+  remark(`${title}: ${seeds.length * count} accounts, ${((performance.now() - startMs) / 1000).toFixed(1)} s`)
+  return findings
+}
+
+const CPL_RISES = [
+  [1.5, 1.75],
+  [1.75, 2.5],
+  [2.5, 4],
+] as const
+
+/** Accounts seen on twenty of their days, against the same accounts seen whole. */
+const extrasOf = (seeds: readonly number[]): number => {
+  let extra = 0
+  for (const seed of seeds) {
+    const account = accountOf(seed, seed % 3, { partialEnd: false, faults: 3 })
+    const whole = judgeAccount(account)
+    for (let days = 60; days < DAYS - 4; days += 11)
+      extra += extraAlerts(whole, judgeAccount(asSeen(account, days, seed)))
+  }
+  return extra
+}
+
+const replayOf = (seed: number): Measured['replay'] => {
+  let campaigns = 20
+  let account = accountOf(seed, 1, { days: REPLAYED_DAYS, campaigns })
+  const entitiesOf = ({ ads }: Account): number =>
+    ads.length +
+    new Set(ads.map(({ adsetId }) => adsetId)).size +
+    new Set(ads.map((ad) => ad.campaignId)).size
+  while (entitiesOf(account) < REPLAYED_ENTITIES) {
+    campaigns++
+    account = accountOf(seed, 1, { days: REPLAYED_DAYS, campaigns })
+  }
+  const startMs = performance.now()
+  judgeAccount(account)
+  return { entities: entitiesOf(account), seconds: (performance.now() - startMs) / 1000 }
+}
+
+const measure = (seeds: readonly number[]): Measured => ({
+  clean: findingsOf('clean', seeds, 6, (seed, index) => accountOf(seed, index)),
+  doubled: findingsOf('doubled', seeds, 6, (seed, index) => accountOf(seed, index, { campaigns: 6 })),
+  weekly: findingsOf('weekly', seeds, 6, (seed, index) =>
+    accountOf(seed, index + 100, { weekdayAmplitude: 0.4 }),
+  ),
+  faulty: findingsOf('faulty', seeds, 9, (seed, index) => accountOf(seed, index, { faults: 8 })),
+  cpl: findingsOf('cost per lead', seeds, 6, (seed, index) =>
+    accountOf(seed, index + 200, {
+      weekdayAmplitude: 0.2,
+      leadsPerAd: 12,
+      faults: 6,
+      types: ['cvr_drop'],
+      faultLevel: 'ad',
+      faultDays: [7, 14],
+      cplRise: CPL_RISES[index % CPL_RISES.length] as readonly [number, number],
+    }),
+  ),
+  joint: findingsOf('joint', seeds, 3, (seed, index) =>
+    accountOf(seed, index + 300, { faults: 6, types: ['joint'] }),
+  ),
+  otherClean: findingsOf('other make, clean', seeds, 4, (seed, index) => roughAccount(seed, index, false)),
+  otherFaulty: findingsOf('other make, with faults', seeds, 4, (seed, index) =>
+    roughAccount(seed, index, true),
+  ),
+  extraAlerts: extrasOf(seeds),
+  replay: replayOf(seeds[0] as number),
+})
+
+const seeds = seedsOf()
+const measured = measure(seeds)
+const rows = rowsOf(measured)
+const types = typeRowsOf(measured.faulty)
+printLine(renderRows(rows))
+printLine()
+printLine(renderTypes(types))
+if (options.false) {
+  for (const name of ['clean', 'faulty', 'otherClean', 'otherFaulty'] as const) {
+    const worst = [...measured[name].falseBy].toSorted(([, a], [, b]) => b - a).slice(0, 14)
+    printLine(`\n${name}: ${worst.map(([what, n]) => `${what}: ${n}`).join('; ')}`)
+  }
+}
+const wholeReport = options.set === 'report' && options.seeds === undefined && !options.quick
+const out = options.out ?? (wholeReport ? 'bench/results/quality.json' : undefined)
+if (out !== undefined) {
+  const command = ['npm run bench:quality', ...process.argv.slice(2)].join(' ')
+  writeFileSync(out, `${JSON.stringify({ command, seeds, rows, types }, null, 2)}\n`)
+}
+if (rows.some(({ ok }) => ok === false)) process.exitCode = 1

@@ -1,0 +1,337 @@
+/** The figures of the bench as rows: what must be, what is aimed at, and what was measured. */
+import chiSquareCdf from '@stdlib/stats-base-dists-chisquare-cdf'
+import { renderTable } from '../../cli/output.ts'
+import type { Findings, Outcome } from './measure.ts'
+import { FAULT_TYPES } from './simulate.ts'
+
+const DAYS_OF_MONTH = 30
+
+/** What was found in each group of accounts. */
+export interface Measured {
+  readonly clean: Findings
+  readonly faulty: Findings
+  /** Accounts as clean ones, with twice the campaigns. */
+  readonly doubled: Findings
+  /** Clean accounts whose weekdays differ by up to 40% either way. */
+  readonly weekly: Findings
+  /** One ad after another with 12 expected leads a day and a worse conversion rate. */
+  readonly cpl: Findings
+  readonly joint: Findings
+  /** Of accounts of another make, clean and with faults. */
+  readonly otherClean: Findings
+  readonly otherFaulty: Findings
+  readonly extraAlerts: number
+  readonly replay: { readonly entities: number; readonly seconds: number }
+}
+
+export interface Row {
+  readonly what: string
+  readonly must: string
+  readonly aim: string
+  readonly measured: string
+  /** Null: nothing to measure it by. */
+  readonly ok: boolean | null
+  readonly aimed: boolean | null
+}
+
+const falseRate = ({ falseEpisodes, entityDays }: Findings): number =>
+  (falseEpisodes / Math.max(1, entityDays)) * DAYS_OF_MONTH
+
+const share = (part: number, whole: number): number => (whole === 0 ? Number.NaN : part / whole)
+
+const mean = (values: readonly number[]): number =>
+  share(
+    values.reduce((a, b) => a + b, 0),
+    values.length,
+  )
+
+const given = (values: readonly (number | null)[]): number[] =>
+  values.filter((value): value is number => value !== null)
+
+/** The smallest value that so large a part of them does not exceed. */
+const quantile = (values: readonly number[], part: number): number =>
+  values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(values.length * part) - 1)] ?? Number.NaN
+
+const rightShare = (values: readonly (boolean | null)[]): { share: number; n: number } => {
+  const known = values.filter((value) => value !== null)
+  return { share: share(known.filter(Boolean).length, known.length), n: known.length }
+}
+
+const recall = (outcomes: readonly Outcome[], of: (one: Outcome) => number | null): number =>
+  share(given(outcomes.map(of)).length, outcomes.length)
+
+const weekdayP = ({ weekdayDays, weekdayEpisodes }: Findings): number => {
+  const days = weekdayDays.reduce((a, b) => a + b, 0)
+  const episodes = weekdayEpisodes.reduce((a, b) => a + b, 0)
+  if (episodes === 0) return 1
+  let squares = 0
+  weekdayDays.forEach((n, weekday) => {
+    const expected = (episodes * n) / days
+    squares += ((weekdayEpisodes[weekday] as number) - expected) ** 2 / expected
+  })
+  return 1 - chiSquareCdf(squares, weekdayDays.length - 1)
+}
+
+const figure = (value: number, digits = 3): string => (Number.isNaN(value) ? '-' : value.toFixed(digits))
+
+/** A row whose figure is to be no more, or no less, than its bounds. */
+const bounded = (
+  what: string,
+  value: number,
+  sign: '<=' | '>=' | '>',
+  must: number,
+  aim: number | null,
+  note = '',
+  digits = 3,
+): Row => {
+  const holds = (bound: number): boolean =>
+    sign === '<=' ? value <= bound : sign === '>=' ? value >= bound : value > bound
+  const known = !Number.isNaN(value)
+  return {
+    what,
+    must: `${sign} ${must}`,
+    aim: aim === null ? '' : `${sign} ${aim}`,
+    measured: `${figure(value, digits)}${note === '' ? '' : ` (${note})`}`,
+    ok: known ? holds(must) : null,
+    aimed: known && aim !== null ? holds(aim) : null,
+  }
+}
+
+const DAY_ONE = ['zero_spend', 'spend_spike', 'spend_drop'] as const
+
+export const rowsOf = (measured: Measured): Row[] => {
+  const { clean, faulty, doubled, weekly, cpl, joint, otherClean, otherFaulty } = measured
+  const clear = faulty.outcomes.filter((one) => one.clear && one.type !== 'joint')
+  const twelve = cpl.outcomes.filter((one) => one.clear && one.leadsPerDay >= 9 && one.leadsPerDay <= 16)
+  const small = cpl.outcomes.filter(
+    ({ factor, leadsPerDay }) => factor >= 1.5 && factor <= 1.75 && leadsPerDay >= 9 && leadsPerDay <= 16,
+  )
+  const clearJoint = joint.outcomes.filter((one) => one.clear)
+  const found = faulty.outcomes.filter(({ incidents }) => incidents > 0)
+  const silent = given(faulty.outcomes.map(({ silentFrom }) => silentFrom))
+  const cause = rightShare(
+    faulty.outcomes.filter(({ level }) => level === 'ad').map(({ causeRight }) => causeRight),
+  )
+  const causes = rightShare(faulty.outcomes.map(({ causeRight }) => causeRight))
+  const metrics = rightShare(
+    faulty.outcomes.filter(({ type }) => type !== 'joint').map(({ metricRight }) => metricRight),
+  )
+  const severeTrue = faulty.severeTrue
+  const severeAll = severeTrue + faulty.severeFalse + clean.severeFalse
+  const episodes = (one: Findings): string => `${one.falseEpisodes} in ${one.entityDays} entity-days`
+  const precision = (one: Findings): number => share(one.trueEpisodes, one.trueEpisodes + one.falseEpisodes)
+  const growth = falseRate(doubled) / Math.max(falseRate(clean), 1e-9) - 1
+  return [
+    bounded('false episodes per entity-month, clean', falseRate(clean), '<=', 0.05, 0.02, episodes(clean), 4),
+    bounded('the same, with faults', falseRate(faulty), '<=', 0.05, 0.02, episodes(faulty), 4),
+    bounded(
+      'precision of alerted episodes',
+      precision(faulty),
+      '>=',
+      0.85,
+      0.95,
+      `${faulty.trueEpisodes} true`,
+    ),
+    bounded(
+      'recall of clear faults, fitting metric',
+      recall(clear, ({ fittingDelay }) => fittingDelay),
+      '>=',
+      0.9,
+      0.95,
+      `${clear.length} faults; any metric ${figure(recall(clear, ({ delay }) => delay))}`,
+    ),
+    ...DAY_ONE.map((type) => {
+      const some = faulty.outcomes.filter((one) => one.type === type && one.clear)
+      const first = some.filter(({ fittingDelay }) => fittingDelay === 0).length
+      return bounded(`${type} on day one`, share(first, some.length), '>=', 1, 1, `${some.length} faults`)
+    }),
+    bounded(
+      'cpl at 12 leads a day: recall',
+      recall(twelve, ({ fittingDelay }) => fittingDelay),
+      '>=',
+      0.92,
+      0.96,
+      `${twelve.length} clear faults`,
+    ),
+    bounded('its mean delay, days', mean(given(twelve.map(({ delay }) => delay))), '<=', 2, 1.5, '', 2),
+    bounded(
+      'mean delay of a 50-75% rise, days',
+      mean(given(small.map(({ delay }) => delay))),
+      '<=',
+      4,
+      null,
+      `recall ${figure(recall(small, ({ fittingDelay }) => fittingDelay))} of ${small.length}, within 4 days ${figure(
+        share(given(small.map(({ delay }) => delay)).filter((delay) => delay <= 4).length, small.length),
+      )}`,
+      2,
+    ),
+    bounded(
+      'clear joint shifts found',
+      recall(clearJoint, ({ delay }) => delay),
+      '>=',
+      0.6,
+      0.75,
+      `${clearJoint.length} faults`,
+    ),
+    bounded('extra alerts by a partial day or late leads', measured.extraAlerts, '<=', 0, 0, '', 0),
+    bounded(
+      'single-day cpl alerts below 3 expected leads',
+      clean.thinAlerts + faulty.thinAlerts + cpl.thinAlerts,
+      '<=',
+      0,
+      0,
+      '',
+      0,
+    ),
+    bounded(
+      'alert rate by weekday, p',
+      weekdayP(weekly),
+      '>',
+      0.01,
+      0.05,
+      `${weekly.weekdayEpisodes.reduce((a, b) => a + b, 0)} episodes`,
+    ),
+    bounded(
+      'alerted incidents per fault found',
+      mean(found.map(({ incidents }) => incidents)),
+      '<=',
+      1.3,
+      1.1,
+      `${found.length} faults`,
+      2,
+    ),
+    bounded(
+      'silent again after a lasting change, day (95% of them)',
+      quantile(silent, 0.95),
+      '<=',
+      7,
+      5,
+      `mean ${figure(mean(silent), 1)} of ${silent.length}`,
+      0,
+    ),
+    bounded(
+      'false rate with twice the entities, growth',
+      clean.falseEpisodes + doubled.falseEpisodes === 0 ? 0 : growth,
+      '<=',
+      0.2,
+      0,
+      `${figure(falseRate(doubled), 4)} instead of ${figure(falseRate(clean), 4)}`,
+      2,
+    ),
+    bounded(
+      'precision of HIGH and CRITICAL',
+      share(severeTrue, severeAll),
+      '>=',
+      0.95,
+      0.98,
+      `${severeAll} episodes`,
+    ),
+    bounded('cause named first at the right ad', cause.share, '>=', 0.95, 0.99, `${cause.n} faults of ads`),
+    bounded('cause right at any level', causes.share, '>=', 0.95, 0.99, `${causes.n} faults`),
+    bounded('leading metric right', metrics.share, '>=', 0.95, 0.99, `${metrics.n} faults`),
+    bounded(
+      `findings of ${measured.replay.entities} entities over 90 days, s`,
+      measured.replay.seconds,
+      '<=',
+      60,
+      20,
+      '',
+      2,
+    ),
+    bounded(
+      'other make: false episodes per entity-month, clean',
+      falseRate(otherClean),
+      '<=',
+      0.05,
+      0.02,
+      episodes(otherClean),
+      4,
+    ),
+    bounded(
+      'other make: the same, with faults',
+      falseRate(otherFaulty),
+      '<=',
+      0.05,
+      0.02,
+      episodes(otherFaulty),
+      4,
+    ),
+    bounded('other make: precision', precision(otherFaulty), '>=', 0.85, 0.95),
+    bounded(
+      'other make: recall of clear faults, any metric',
+      recall(
+        otherFaulty.outcomes.filter((one) => one.clear),
+        ({ delay }) => delay,
+      ),
+      '>=',
+      0.9,
+      0.95,
+      `${otherFaulty.outcomes.filter((one) => one.clear).length} faults`,
+    ),
+  ]
+}
+
+export interface TypeRow {
+  readonly type: string
+  readonly strength: string
+  readonly faults: number
+  readonly found: number
+  readonly fitting: number
+  readonly delay: number
+  readonly cause: number
+}
+
+/** By the evidence an ideal test would have. */
+const STRENGTHS = [
+  { strength: 'hidden, < 9', from: 0, to: 9 },
+  { strength: 'clear, 9-30', from: 9, to: 30 },
+  { strength: 'plain, > 30', from: 30, to: Infinity },
+] as const
+
+export const typeRowsOf = ({ outcomes }: Findings): TypeRow[] =>
+  FAULT_TYPES.flatMap((type) =>
+    STRENGTHS.flatMap(({ strength, from, to }) => {
+      const some = outcomes.filter((one) => one.type === type && one.evidence >= from && one.evidence < to)
+      if (some.length === 0) return []
+      return [
+        {
+          type,
+          strength,
+          faults: some.length,
+          found: recall(some, ({ delay }) => delay),
+          fitting: recall(some, ({ fittingDelay }) => fittingDelay),
+          delay: mean(given(some.map(({ delay }) => delay))),
+          cause: rightShare(some.map(({ causeRight }) => causeRight)).share,
+        },
+      ]
+    }),
+  )
+
+const mark = (value: boolean | null): string => (value === null ? '-' : value ? 'yes' : 'NO')
+
+export const renderRows = (rows: readonly Row[]): string =>
+  renderTable<Row>(
+    [
+      { title: 'what', cell: ({ what }) => what },
+      { title: 'must', cell: ({ must }) => must },
+      { title: 'aim', cell: ({ aim }) => aim },
+      { title: 'ok', cell: ({ ok }) => mark(ok) },
+      { title: 'aim met', cell: ({ aimed }) => mark(aimed) },
+      { title: 'measured', cell: ({ measured }) => measured },
+    ],
+    rows,
+  )
+
+export const renderTypes = (rows: readonly TypeRow[]): string =>
+  renderTable<TypeRow>(
+    [
+      { title: 'fault', cell: ({ type }) => type },
+      { title: 'log-likelihood ratio', cell: ({ strength }) => strength },
+      { title: 'faults', align: 'right', cell: ({ faults }) => String(faults) },
+      { title: 'found', align: 'right', cell: ({ found }) => figure(found, 2) },
+      { title: 'fitting metric', align: 'right', cell: ({ fitting }) => figure(fitting, 2) },
+      { title: 'delay, days', align: 'right', cell: ({ delay }) => figure(delay, 2) },
+      { title: 'cause right', align: 'right', cell: ({ cause }) => figure(cause, 2) },
+    ],
+    rows,
+  )
