@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { ConfigError } from '../shared/config.ts'
 import { AppError, messageOf } from '../shared/core/errors.ts'
 import { packageVersion } from '../shared/platform/run-process.ts'
+import { registerChanges } from './commands/changes.ts'
 import { registerClassify, registerTiers } from './commands/classify.ts'
 import { registerDemo } from './commands/demo.ts'
 import { registerDetect } from './commands/detect.ts'
@@ -66,6 +67,7 @@ export const buildProgram = (environment: Environment, opener: Opener): Command 
   registerWebhooks(program, opener)
   registerMutes(program, opener)
   registerHolidays(program, opener)
+  registerChanges(program, opener)
   registerKeys(program, opener)
   registerDoctor(program, environment)
   return program

@@ -162,7 +162,7 @@ with changes as (
   select distinct on (entity_id, date) entity_id, date, factor
   from unnest(cast(:entityIds as text[]), cast(:dates as date[]), cast(:factors as numeric[])) with ordinality as c(entity_id, date, factor, place)
   order by entity_id, date, place desc
-), known as (
+), found as (
   select coalesce(c.level, s.level, a.level) as entity_type, x.entity_id, x.date, x.factor
   from changes x
   left join (select campaign_id, 'campaign' as level from ads_campaigns where config_id = :configId) c
@@ -171,7 +171,8 @@ with changes as (
     on s.adset_id = x.entity_id
   left join (select ad_id, 'ad' as level from ads_ads where config_id = :configId) a
     on a.ad_id = x.entity_id
-  where coalesce(c.level, s.level, a.level) is not null
+), known as (
+  select * from found where entity_type is not null
 ), merged as (
   insert into ads_budget_changes as b (config_id, entity_type, entity_id, old, new, changed_at)
   select :configId, entity_type, entity_id, 100, 100 * factor, date::timestamp at time zone :timeZone from known
@@ -180,7 +181,8 @@ with changes as (
   where (b.old, b.new) is distinct from (excluded.old, excluded.new)
   returning 1
 )
-select (select count(*) from known) as known, (select count(*) from merged) as changed`
+select (select count(*) from known) as known, (select count(*) from merged) as changed,
+  array(select distinct entity_id from found where entity_type is null order by 1) as strangers`
 
 interface ImportRow {
   id: number
@@ -326,7 +328,7 @@ export const imports = (db: Knex): ImportStore => ({
   },
 
   mergeBudgetChanges: (configId, timeZone, { entityIds, dates, factors }) =>
-    firstRow<{ known: number; changed: number }>(
+    firstRow<{ known: number; changed: number; strangers: string[] }>(
       db.raw(MERGE_BUDGET_CHANGES, { configId, timeZone, entityIds, dates, factors } as Knex.ValueDict),
     ),
 })

@@ -91,12 +91,15 @@ export interface ImportStore {
   page(configId: number, request: PageRequest): Promise<{ rows: ImportRecord[]; total: number }>
   /** Lets the query planner see what a large import brought. */
   refreshStatistics(): Promise<void>
-  /** Writes changes of known entities; `changed` counts those new or different. */
+  /**
+   * Writes changes of known entities, the last of each entity and day; `changed` counts those new or different,
+   * `strangers` are ids the config does not have.
+   */
   mergeBudgetChanges(
     configId: number,
     timeZone: string,
     changes: BudgetChangeColumns,
-  ): Promise<{ readonly known: number; readonly changed: number }>
+  ): Promise<{ readonly known: number; readonly changed: number; readonly strangers: readonly string[] }>
 }
 
 export interface ImportRequest {
@@ -108,11 +111,19 @@ export interface ImportRequest {
   readonly onProgress?: (rowsRead: number) => void
 }
 
+/** Wire form of what an import of changes did. */
 export interface BudgetChangesReport {
   readonly rows_read: number
+  /** Changes of known entities, whether or not they were known. */
   readonly changes_imported: number
+  /** Those of them that were new or differed. */
   readonly changes_changed: number
+  /** Rows that are not needed: children that start or end, which the figures tell, and other accounts. */
+  readonly rows_ignored: number
+  readonly rows_rejected: number
   readonly warnings: readonly string[]
+  /** The first 100. */
+  readonly errors: readonly { readonly line: number; readonly column: string; readonly reason: string }[]
 }
 
 export interface Imports {
@@ -129,7 +140,8 @@ export interface Imports {
   currencyOf(source: AsyncIterable<Uint8Array>): Promise<string | null>
   /**
    * Imports `account_id,entity_id,kind,date,factor`: rows of kind `budget` say that a budget was multiplied
-   * by `factor` at the local midnight of `date`. Amounts are unknown, so they are kept relative to 100.
+   * by `factor` at the local midnight of `date`. Amounts are unknown, so they are kept relative to 100. Other
+   * kinds are ignored, since the figures tell when children start and end. Repeating changes nothing.
    * @throws AppError CONFIG_NOT_FOUND, INVALID_CSV
    */
   importChanges(configId: number, source: AsyncIterable<Uint8Array>): Promise<BudgetChangesReport>
@@ -157,6 +169,11 @@ const warningsOf = (file: InsightsFile, merged: MergeOutcome): string[] => {
   if (totals > 0) warnings.push(`${plural(totals, 'row', 'rows')} without ad or date (totals) ignored.`)
   return warnings
 }
+
+const NAMED_STRANGERS = 5
+
+const strangersWarning = (ids: readonly string[]): string =>
+  `${plural(ids.length, 'entity is', 'entities are')} not known to the config, and what was done to them is left out: ${ids.slice(0, NAMED_STRANGERS).join(', ')}${ids.length > NAMED_STRANGERS ? ', ...' : ''}.`
 
 const refuseCurrency = (file: InsightsFile, config: AdsConfig): void => {
   if (file.currency === null || file.currency === config.currency) return
@@ -221,17 +238,20 @@ export const createImports = (store: ImportStore, configs: Configs, clock: Clock
 
   importChanges: async (configId, source) => {
     const config = await configs.get(configId)
-    const { changes, rowsRead } = await readBudgetChanges(source)
-    const { known, changed } = await store.mergeBudgetChanges(configId, zoneOf(config), changes)
-    const unknown = changes.entityIds.length - known
+    const read = await readBudgetChanges(source, config.account_id)
+    const { known, changed, strangers } = await store.mergeBudgetChanges(
+      configId,
+      zoneOf(config),
+      read.changes,
+    )
     return {
-      rows_read: rowsRead,
+      rows_read: read.rowsRead,
       changes_imported: known,
       changes_changed: changed,
-      warnings:
-        unknown > 0
-          ? [`${plural(unknown, 'change is', 'changes are')} of entities the config does not have.`]
-          : [],
+      rows_ignored: read.rowsIgnored,
+      rows_rejected: read.rowsRejected,
+      warnings: strangers.length > 0 ? [strangersWarning(strangers)] : [],
+      errors: read.errors,
     }
   },
 

@@ -12,6 +12,8 @@ import type { Level } from '../../ml/shifts/level-name.ts'
 import { LEVELS_UP } from '../../ml/shifts/level-name.ts'
 import { toDayNumber, toLocalDate } from '../core/days.ts'
 import { AppError, messageOf } from '../core/errors.ts'
+import { isProblem, parseChange } from '../entities/csv/change-rows.ts'
+import type { ChangeRow } from '../entities/csv/change-rows.ts'
 import { parseDay } from '../entities/csv/dates.ts'
 import { normalizeHeader } from '../entities/csv/headers.ts'
 import { openInsightsFile } from '../entities/csv/insight-rows.ts'
@@ -147,12 +149,7 @@ interface Draft {
 interface AccountDraft {
   readonly id: string
   readonly entities: Map<string, Draft>
-  readonly changes: {
-    readonly entityId: string
-    readonly kind: string
-    readonly day: number
-    readonly factor: number
-  }[]
+  readonly changes: ChangeRow[]
   readonly holidays: { readonly day: number; readonly days: number }[]
 }
 
@@ -258,12 +255,9 @@ const readEntities = async (path: string, drafts: Drafts): Promise<void> => {
 const readChanges = async (path: string, drafts: Drafts): Promise<void> => {
   const file = 'changes.csv'
   for await (const row of readTable(path, ['account_id', 'entity_id', 'kind', 'date'])) {
-    const kind = row.cell('kind')
-    const factor = amountOf(file, row, 'factor')
-    if (kind === 'budget' && !(factor > 0)) throw wrong(file, row, 'a budget needs a factor above 0')
-    drafts
-      .of(row.cell('account_id'))
-      .changes.push({ entityId: row.cell('entity_id'), kind, day: dayOf(file, row, 'date'), factor })
+    const change = parseChange(row.cell)
+    if (isProblem(change)) throw wrong(file, row, `${change.column} ${change.reason}`)
+    drafts.of(row.cell('account_id')).changes.push(change)
   }
 }
 

@@ -1,17 +1,15 @@
-/** `account_id,entity_id,kind,date,factor`: what was done to an account. Only budgets are of use here. */
-import { EntityId } from '../../core/entity.ts'
+/** The budget changes of a file of changes, for an account whose days come from imports. */
 import { toLocalDate } from '../../core/days.ts'
-import { parseDay } from './dates.ts'
+import { EntityId } from '../../core/entity.ts'
+import { isProblem, parseChange } from './change-rows.ts'
 import { normalizeHeader } from './headers.ts'
 import { invalidCsv } from './invalid-csv.ts'
-import { parseNumber } from './numbers.ts'
 import { readRecords } from './records.ts'
 import { readText } from './text.ts'
 
-const COLUMNS = ['entity_id', 'kind', 'date', 'factor'] as const
-/** Amounts are kept relative to 100 in numeric(15,2): beyond these a factor is a slip of the pen. */
-const LEAST_FACTOR = 0.0001
-const GREATEST_FACTOR = 1_000_000
+const REQUIRED = ['entity_id', 'kind', 'date', 'factor'] as const
+const MOST_ROWS = 100_000
+const KEPT_ERRORS = 100
 
 export interface BudgetChangeColumns {
   readonly entityIds: string[]
@@ -21,42 +19,75 @@ export interface BudgetChangeColumns {
   readonly factors: number[]
 }
 
-/** @throws AppError INVALID_CSV when a column is missing or a row of kind `budget` cannot be read */
+export interface ReadChanges {
+  readonly changes: BudgetChangeColumns
+  readonly rowsRead: number
+  /** Rows that are not needed: of children that start or end, which the figures tell, and of other accounts. */
+  readonly rowsIgnored: number
+  readonly rowsRejected: number
+  /** The first 100. */
+  readonly errors: readonly { readonly line: number; readonly column: string; readonly reason: string }[]
+}
+
+/**
+ * Reads rows of kind `budget`. Where `account_id` of some row is `accountId` only its rows count; else the ids of
+ * the entities have to tell, since an account made of files goes by another name than Meta's.
+ * @throws AppError INVALID_CSV when a column is missing or the file has more than 100,000 rows
+ */
 export const readBudgetChanges = async (
   source: AsyncIterable<Uint8Array>,
-): Promise<{ changes: BudgetChangeColumns; rowsRead: number }> => {
-  const changes: BudgetChangeColumns = { entityIds: [], dates: [], factors: [] }
-  let places: readonly number[] | undefined
+  accountId: string,
+): Promise<ReadChanges> => {
+  const found: { entityId: string; date: string; factor: number; ours: boolean }[] = []
+  const errors: { line: number; column: string; reason: string }[] = []
+  let places: ReadonlyMap<string, number> | undefined
+  let namesUs = false
   let rowsRead = 0
+  let rowsRejected = 0
   for await (const { records, lines } of readRecords(readText(source))) {
     for (const [i, record] of records.entries()) {
       if (record.every((cell) => cell.trim() === '')) continue
       if (!places) {
-        const titles = record.map(normalizeHeader)
-        places = COLUMNS.map((column) => titles.indexOf(column))
-        const missing = COLUMNS.filter((_, column) => places?.[column] === -1)
+        const titles = new Map(record.map((title, place) => [normalizeHeader(title), place]))
+        const missing = REQUIRED.filter((column) => !titles.has(column))
         if (missing.length > 0)
-          throw invalidCsv(`The file lacks ${missing.join(', ')}`, { missing, found: titles })
+          throw invalidCsv(`The file lacks ${missing.join(', ')}`, { missing, found: [...titles.keys()] })
+        places = titles
         continue
       }
+      const at = places
       rowsRead += 1
-      const [id = '', kind = '', date = '', factorCell = ''] = places.map((place) =>
-        (record[place] ?? '').trim(),
-      )
-      if (kind !== 'budget') continue
-      const day = parseDay(date, 'en')
-      const factor = parseNumber(factorCell, '.')
-      if (
-        !EntityId.safeParse(id).success ||
-        day === null ||
-        !(factor >= LEAST_FACTOR && factor <= GREATEST_FACTOR)
-      )
-        throw invalidCsv(`Line ${lines[i] ?? 0} needs an entity_id, a date and a factor above 0`)
-      changes.entityIds.push(id)
-      changes.dates.push(toLocalDate(day))
-      changes.factors.push(factor)
+      if (rowsRead > MOST_ROWS) throw invalidCsv(`The file has more than ${MOST_ROWS} rows`)
+      const cell = (column: string): string => (record[at.get(column) ?? -1] ?? '').trim()
+      const ours = cell('account_id') === accountId
+      namesUs ||= ours
+      const change = parseChange(cell)
+      const problem = isProblem(change)
+        ? change
+        : EntityId.safeParse(change.entityId).success
+          ? null
+          : { column: 'entity_id', reason: 'is 1 to 100 letters, digits, "_" or "-"' }
+      if (problem) {
+        rowsRejected += 1
+        if (errors.length < KEPT_ERRORS)
+          errors.push({ line: lines[i] ?? 0, column: problem.column, reason: problem.reason })
+      } else if (!isProblem(change) && change.kind === 'budget') {
+        const { entityId, day, factor } = change
+        found.push({ entityId, date: toLocalDate(day), factor, ours })
+      }
     }
   }
   if (!places) throw invalidCsv('The file is empty: it needs a header line')
-  return { changes, rowsRead }
+  const taken = namesUs ? found.filter(({ ours }) => ours) : found
+  return {
+    changes: {
+      entityIds: taken.map(({ entityId }) => entityId),
+      dates: taken.map(({ date }) => date),
+      factors: taken.map(({ factor }) => factor),
+    },
+    rowsRead,
+    rowsIgnored: rowsRead - rowsRejected - taken.length,
+    rowsRejected,
+    errors,
+  }
 }

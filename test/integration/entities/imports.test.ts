@@ -468,7 +468,10 @@ describe('imports', () => {
         rows_read: 4,
         changes_imported: 2,
         changes_changed: 2,
-        warnings: ['1 change is of entities the config does not have.'],
+        rows_ignored: 1,
+        rows_rejected: 0,
+        warnings: ['1 entity is not known to the config, and what was done to them is left out: gone.'],
+        errors: [],
       })
       expect(await stored(configId)).to.deep.equal([
         {
@@ -500,12 +503,62 @@ describe('imports', () => {
       expect(await stored(configId)).to.have.length(1)
     })
 
-    it('refuse a file without columns, or a factor of 0', async () => {
+    it('take the last of several of one entity and day, and count none of them as unknown', async () => {
+      const configId = await services.newConfig()
+      await services.importText(configId, own(row('a', '2026-06-01', 1)))
+      const report = await changes(configId, 'x,c,budget,2026-06-02,1.5', 'x,c,budget,2026-06-02,2')
+      expect(report).to.deep.include({ changes_imported: 1, changes_changed: 1, warnings: [] })
+      expect((await stored(configId)).map((one: { new: number }) => one.new)).to.deep.equal([200])
+    })
+
+    it('tell of each row that cannot be read, and take the others', async () => {
+      const configId = await services.newConfig()
+      await services.importText(configId, own(row('a', '2026-06-01', 1)))
+      const report = await changes(
+        configId,
+        'x,c,budget,2026-06-02,0',
+        'x,c,budget,2026-06-02,1.5',
+        'x,c,pause,2026-06-02,1',
+        '',
+        'x,c,budget,2026-02-30,1.5',
+        'x,../c,budget,2026-06-02,1.5',
+        'x,,mix_end,2026-06-02,',
+      )
+      expect(report).to.include({
+        rows_read: 6,
+        changes_imported: 1,
+        changes_changed: 1,
+        rows_ignored: 0,
+        rows_rejected: 5,
+      })
+      expect(report.errors.map(({ line, column }) => [line, column])).to.deep.equal([
+        [2, 'factor'],
+        [4, 'kind'],
+        [6, 'date'],
+        [7, 'entity_id'],
+        [8, 'entity_id'],
+      ])
+      expect(report.errors[1]?.reason).to.equal('is budget, mix_start, mix_end, not "pause"')
+    })
+
+    it('are those of the account, where the file names it', async () => {
+      const configId = await services.newConfig()
+      const { account_id: account } = await services.configs.get(configId)
+      await services.importText(configId, own(row('a', '2026-06-01', 1)))
+      const report = await changes(
+        configId,
+        'another,c,budget,2026-06-02,3',
+        `${account},s,budget,2026-06-02,1.5`,
+      )
+      expect(report).to.include({ rows_read: 2, changes_imported: 1, rows_ignored: 1 })
+      expect((await stored(configId)).map((one: { entity_id: string }) => one.entity_id)).to.deep.equal(['s'])
+    })
+
+    it('refuse a file without columns, or without a line', async () => {
       const configId = await services.newConfig()
       expect(
         (await rejectionOf(services.imports.importChanges(configId, bytesOf('a,b\n1,2')))).message,
       ).to.contain('entity_id, kind, date, factor')
-      expect((await rejectionOf(changes(configId, 'x,c,budget,2026-06-02,0'))).message).to.contain('Line 2')
       expect((await rejectionOf(services.imports.importChanges(configId, bytesOf('')))).message).to.contain(
         'empty',
       )
