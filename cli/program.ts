@@ -18,6 +18,7 @@ import { registerMigrate } from './commands/migrate.ts'
 import { registerModels } from './commands/models.ts'
 import { registerMutes } from './commands/mutes.ts'
 import { registerAdvice, registerRecommend } from './commands/recommend.ts'
+import { registerReplay } from './commands/replay.ts'
 import { registerReport } from './commands/report.ts'
 import { registerRuns } from './commands/runs.ts'
 import { registerSchedules } from './commands/schedules.ts'
@@ -59,6 +60,7 @@ export const buildProgram = (environment: Environment, opener: Opener): Command 
   registerAdvice(program, opener)
   registerForecasts(program, opener)
   registerScore(program)
+  registerReplay(program, environment)
   registerForecast(program)
   registerSeries(program, opener)
   registerModels(program, opener)

@@ -15,6 +15,7 @@ type Handlers = {
 const HANDLERS: Handlers = {
   fit: fitBatch,
   detect: detectBatch,
+  replay: async (task) => (await import('./replay/replay.ts')).replayAccount(task),
   fitClassifier: async (task) => (await import('./classification/fit-classifier.ts')).fitClassifier(task),
   fitSeries: async (task) => (await import('./series/fit-series.ts')).fitSeries(task),
   readPoints: async (task) => (await import('./series/point-reader.ts')).readPoints(task),

@@ -6,6 +6,7 @@ import type { DetectResult, DetectTask } from './detection/detect-batch.ts'
 import type { ForecastResult, ForecastTask } from './forecasting/forecast-batch.ts'
 import type { SeriesResult, SeriesTask } from './forecasting/series-batch.ts'
 import type { FitClassifierResult, FitClassifierTask } from './classification/fit-classifier.ts'
+import type { Replayed, ReplayTask } from './replay/replay.ts'
 import type { ReadResult, ReadTask } from './series/point-reader.ts'
 import type { ScoreResult, ScoreTask } from './series/score-task.ts'
 import type { FitSeriesResult, FitSeriesTask } from './series/fit-task.ts'
@@ -19,6 +20,8 @@ export interface ComputeTasks {
   readonly fitClassifier: { readonly input: FitClassifierTask; readonly output: FitClassifierResult }
   /** Judges the wanted days of a batch of entities. */
   readonly detect: { readonly input: DetectTask; readonly output: DetectResult }
+  /** Detection over the past of an account. */
+  readonly replay: { readonly input: ReplayTask; readonly output: Replayed }
   /** Forecasts a batch of entities; the first of a thread loads the forecasting packages. */
   readonly forecast: { readonly input: ForecastTask; readonly output: ForecastResult }
   /** Fits the members of a series model. */

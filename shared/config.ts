@@ -93,6 +93,13 @@ export const ConfigSchema = z.object({
   ANOMALY_IQR_MULTIPLIER: real(1.5, 0.1, 100).describe('Fences: quartiles -/+ this times the IQR'),
   ANOMALY_MIN_HISTORY_DAYS: whole(7, 2, 365).describe('Fewest days for a weekday baseline'),
   ANOMALY_BASELINE_DAYS: whole(56, 7, 365).describe('Days the weekday baseline looks back'),
+  ANOMALY_FDR_Q: real(0.1, 0.0001, 1).describe(
+    'How many false findings are borne: 0.05 is half as many as 0.1',
+  ),
+  USE_ALERT_GATE: flag(true).describe(
+    'Anomalies are what the whole account bears out; false: every signal is one',
+  ),
+  ALARM_BUDGET_PER_DAY: whole(10, 1, 100_000).describe('New incidents a config is told of on one day'),
   FREQUENCY_IDEAL: real(2.5, 0.1, 100).describe('Frequency an alert is measured against'),
   FREQUENCY_LOW: real(3, 0.1, 100).describe('7-day frequency above which an alert is LOW'),
   FREQUENCY_MEDIUM: real(5, 0.1, 100).describe('7-day frequency above which an alert is MEDIUM'),

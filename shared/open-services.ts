@@ -11,6 +11,7 @@ import type { Clock } from './core/clock.ts'
 import type { WorkOutcome } from './core/work.ts'
 import { createAnomalies } from './detection/anomalies.ts'
 import { createDetection } from './detection/detection.ts'
+import { judgementParams } from './detection/params.ts'
 import { createConfigs } from './entities/configs.ts'
 import { createEntities } from './entities/entities.ts'
 import { createDataFreshness } from './entities/freshness.ts'
@@ -272,18 +273,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       compute,
       useForests: config.USE_ISOLATION_FOREST,
       onDetected: (level, counts) => metrics.detected(level, counts),
-      params: {
-        baselineDays: config.ANOMALY_BASELINE_DAYS,
-        minHistoryDays: config.ANOMALY_MIN_HISTORY_DAYS,
-        zThreshold: config.ANOMALY_Z_THRESHOLD,
-        iqrMultiplier: config.ANOMALY_IQR_MULTIPLIER,
-        frequencyIdeal: config.FREQUENCY_IDEAL,
-        frequencyLow: config.FREQUENCY_LOW,
-        frequencyMedium: config.FREQUENCY_MEDIUM,
-        frequencyHigh: config.FREQUENCY_HIGH,
-        frequencyCritical: config.FREQUENCY_CRITICAL,
-        changePointPct: config.CHANGE_POINT_PCT,
-      },
+      params: judgementParams(config).detection,
     }),
     anomalies: createAnomalies(store.anomalies),
     features: createFeatures({ source: store.featureSource, store: store.features, freshness }),

@@ -1,10 +1,15 @@
-/** Signals of one (type, metric) make one anomaly; its loudest signal speaks for it. */
+/** Signals of one (type, metric) make one anomaly; one of them speaks for it. */
 import { compareSeverity } from './severity.ts'
 import type { AnomalyDraft, Signal } from './signal.ts'
 
-/** Positive when `a` should speak rather than `b`; z_iqr has the better interval, so it wins a tie. */
+/**
+ * Positive when `a` should speak rather than `b`: what the whole account was weighed for, then the loudest; z_iqr
+ * has the better interval, so it wins a tie.
+ */
 const precedence = (a: Signal, b: Signal): number =>
-  compareSeverity(a.severity, b.severity) || Number(a.detector === 'z_iqr') - Number(b.detector === 'z_iqr')
+  Number(a.detector === 'shift') - Number(b.detector === 'shift') ||
+  compareSeverity(a.severity, b.severity) ||
+  Number(a.detector === 'z_iqr') - Number(b.detector === 'z_iqr')
 
 /** In the order in which the (type, metric) pairs appear. */
 export const toAnomalies = (signals: readonly Signal[]): AnomalyDraft[] => {

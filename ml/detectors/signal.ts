@@ -11,6 +11,7 @@ export const DETECTORS = [
   'reach_saturation',
   'change_point',
   'isolation_forest',
+  'shift',
 ] as const
 export type DetectorName = (typeof DETECTORS)[number]
 

@@ -1,39 +1,23 @@
 /**
  * What a day's shifts say in the words of findings: a type, a metric, what was seen and what was expected. One
- * shift may show in several figures; each that passed its own test is an anomaly of its own.
+ * shift may show in several figures; each that passed its own test is a signal of its own.
  */
-import type { AnomalyType, Metric, Polarity, Severity } from '../detectors/signal.ts'
+import type { AnomalyType, Metric, Polarity, Severity, Signal } from '../detectors/signal.ts'
 import type { AccountDays, AccountEntity } from './account.ts'
 import type { FigureName } from './figures.ts'
+import { COUNT_START } from './judge.ts'
 import type { Shift } from './judge.ts'
+import { rarityOf } from './tails.ts'
 
 /** Half the width of the expected interval, in deviates. */
 const INTERVAL = 2.5
 /** Deviates from which a shift is severe. Those of MEDIUM begin at the threshold itself. */
 const HIGH = 5
 const CRITICAL = 7
-/** Mean spend, and impressions, of the seven days before a day on which there were none. */
-const MISSED_SPEND = 10
-const MISSED_IMPRESSIONS = 100
-const WEEK = 7
 
-export interface ShiftAnomaly {
-  readonly entity: number
-  readonly day: number
-  readonly type: AnomalyType
-  readonly metric: Metric
-  readonly direction: 'up' | 'down'
-  readonly polarity: Polarity
-  readonly severity: Severity
-  /** Per day for amounts; over the window for ratios. Null: nothing of the kind happened. */
-  readonly observed: number | null
-  readonly expected: number | null
-  readonly lower: number | null
-  readonly upper: number | null
-  /** Signed deviate; -1 for what stopped. */
-  readonly deviation: number
-  /** The shift it was made of; null for what stopped. */
-  readonly shift: Shift | null
+/** A shift as a signal, before it is told which model its entity had. */
+export interface ShiftSignal extends Omit<Signal, 'modelSource' | 'modelVersion'> {
+  readonly shift: Shift
 }
 
 const sum = (column: Float64Array, from: number, to: number): number => {
@@ -42,30 +26,47 @@ const sum = (column: Float64Array, from: number, to: number): number => {
   return total
 }
 
-/** The metric over the days of the shift, as the report shows it. */
-const metricOf = (metric: Metric, x: AccountEntity, { day, window }: Shift): number | null => {
-  const of = (name: 'spend' | 'impressions' | 'clicks' | 'leads' | 'reach'): number =>
-    sum(x[name], day - window + 1, day)
-  const ratio = (a: number, b: number): number | null => (b > 0 ? a / b : null)
-  switch (metric) {
-    case 'spend':
-      return of('spend') / window
-    case 'leads':
-      return of('leads') / window
-    case 'cpl':
-      return ratio(of('spend'), of('leads'))
-    case 'ctr':
-      return ratio(100 * of('clicks'), of('impressions'))
-    case 'conversion_rate':
-      return ratio(100 * of('leads'), of('clicks'))
-    case 'frequency':
-      return ratio(of('impressions'), of('reach'))
-    case 'impressions':
-    case 'reach':
-    case 'multivariate':
-      break
-  }
-  return null
+const ratio = (a: number, b: number): number | null => (b > 0 ? a / b : null)
+
+type Column = 'spend' | 'impressions' | 'clicks' | 'leads' | 'reach'
+
+interface Seen {
+  readonly observed: number | null
+  readonly expected: number | null
+}
+
+/**
+ * How a figure shows in reports: amounts per day, ratios over the window. `grown` is what the figure moved by, as a
+ * factor; of counts by a quarter of an event more than were seen, so that none at all still tells what was missed.
+ */
+const SEEN: Readonly<
+  Record<FigureName, (of: (column: Column) => number, days: number, grown: number) => Seen>
+> = {
+  spend: (of, days, grown) => ({ observed: of('spend') / days, expected: of('spend') / days / grown }),
+  cpm: (of, _, grown) => {
+    const observed = ratio(of('spend'), of('leads'))
+    return { observed, expected: observed === null ? null : observed / grown }
+  },
+  ctr: (of, _, grown) => ({
+    observed: ratio(100 * of('clicks'), of('impressions')),
+    expected: ratio((100 * (of('clicks') + COUNT_START)) / grown, of('impressions')),
+  }),
+  conversion_rate: (of, _, grown) => ({
+    observed: ratio(100 * of('leads'), of('clicks')),
+    expected: ratio((100 * (of('leads') + COUNT_START)) / grown, of('clicks')),
+  }),
+  cpl: (of, _, grown) => ({
+    observed: ratio(of('spend'), of('leads')),
+    expected: ratio(of('spend') * grown, of('leads') + COUNT_START),
+  }),
+  leads: (of, days, grown) => ({
+    observed: of('leads') / days,
+    expected: (of('leads') + COUNT_START) / days / grown,
+  }),
+  frequency: (of, _, grown) => {
+    const observed = ratio(of('impressions'), of('reach'))
+    return { observed, expected: observed === null ? null : observed / grown }
+  },
 }
 
 const severityOf = (deviate: number, polarity: Polarity): Severity => {
@@ -92,14 +93,24 @@ const NAMES: Readonly<Record<FigureName, Naming>> = {
   frequency: { metric: 'frequency', sign: 1 },
 }
 
-const fromShift = (x: AccountEntity, shift: Shift): ShiftAnomaly => {
+/** The figure a metric's anomalies were judged by; the tolerance of a metric is that of its figures. */
+export const figuresOf = (metric: Metric): (FigureName | 'joint')[] =>
+  metric === 'multivariate'
+    ? ['joint']
+    : (Object.keys(NAMES) as FigureName[]).filter((figure) => NAMES[figure].metric === metric)
+
+/** One shift of `entity` as a signal. */
+export const shiftSignal = (entity: AccountEntity, shift: Shift): ShiftSignal => {
   const polarity: Polarity = shift.bad ? 'bad' : 'good'
+  const rarity = rarityOf(shift.deviate)
   const common = {
-    entity: shift.entity,
-    day: shift.day,
+    detector: 'shift' as const,
     polarity,
     severity: severityOf(shift.deviate, polarity),
     deviation: shift.deviate,
+    rarity,
+    score: 1 - rarity,
+    contributions: shift.shares,
     shift,
   }
   if (shift.figure === 'joint') {
@@ -108,13 +119,29 @@ const fromShift = (x: AccountEntity, shift: Shift): ShiftAnomaly => {
     return { ...common, ...nothing, type, metric: 'multivariate', direction: shift.bad ? 'down' : 'up' }
   }
   const { metric, sign } = NAMES[shift.figure]
-  const size = sign * shift.size
-  const direction = size < 0 ? 'down' : 'up'
-  const observed = metricOf(metric, x, shift)
-  const expected = observed === null ? null : observed / Math.exp(size)
+  const direction = sign * shift.size < 0 ? 'down' : 'up'
+  const from = shift.day - shift.window + 1
+  const of = (column: Column): number => sum(entity[column], from, shift.day)
+  const grown = Math.exp(shift.size)
+  const { observed, expected } = SEEN[shift.figure](of, shift.window, grown)
+  // Without a lead there is no cost of one: what is missing is told as missing leads.
+  if (metric === 'cpl' && observed === null) {
+    const leads = SEEN.leads(of, shift.window, grown)
+    return {
+      ...common,
+      ...leads,
+      type: 'leads_drop',
+      metric: 'leads',
+      direction: 'down',
+      lower: null,
+      upper: null,
+    }
+  }
   const sd = Math.abs(shift.size / shift.deviate)
   const type: AnomalyType =
-    metric === 'frequency' ? 'frequency_alert' : (`${metric}_${size < 0 ? 'drop' : 'spike'}` as AnomalyType)
+    metric === 'frequency'
+      ? 'frequency_alert'
+      : (`${metric}_${direction === 'down' ? 'drop' : 'spike'}` as AnomalyType)
   return {
     ...common,
     type,
@@ -127,64 +154,23 @@ const fromShift = (x: AccountEntity, shift: Shift): ShiftAnomaly => {
   }
 }
 
-/** An active entity that delivered nothing although it did the week before. */
-export const stopped = (x: AccountEntity, entity: number, day: number): ShiftAnomaly | null => {
-  if (day < x.start + 1 || day > x.end) return null
-  const from = Math.max(x.start, day - WEEK)
-  const meanOf = (column: Float64Array): number => sum(column, from, day - 1) / (day - from)
-  const of = (
-    column: Float64Array,
-    type: AnomalyType,
-    metric: Metric,
-    least: number,
-  ): ShiftAnomaly | null => {
-    const expected = meanOf(column)
-    if ((column[day] as number) > 0 || expected <= least) return null
-    const again = (column[day - 1] as number) === 0
-    return {
-      entity,
-      day,
-      type,
-      metric,
-      direction: 'down',
-      polarity: 'bad',
-      severity: type === 'zero_impressions' ? 'MEDIUM' : again ? 'CRITICAL' : 'HIGH',
-      observed: 0,
-      expected,
-      lower: null,
-      upper: null,
-      deviation: -1,
-      shift: null,
-    }
-  }
-  return (
-    of(x.spend, 'zero_spend', 'spend', MISSED_SPEND) ??
-    of(x.impressions, 'zero_impressions', 'impressions', MISSED_IMPRESSIONS)
-  )
-}
-
-const keyOf = ({ entity, type, metric }: ShiftAnomaly): string => `${entity} ${type} ${metric}`
-
-/** The anomalies of every day, ascending; of two of one type the loudest. */
-export const toShiftAnomalies = (account: AccountDays, shifts: readonly Shift[]): ShiftAnomaly[][] => {
-  const byDay: Map<string, ShiftAnomaly>[] = Array.from({ length: account.days }, () => new Map())
-  const add = (anomaly: ShiftAnomaly): void => {
-    const day = byDay[anomaly.day]
-    const known = day?.get(keyOf(anomaly))
-    if (!known || Math.abs(known.deviation) < Math.abs(anomaly.deviation)) day?.set(keyOf(anomaly), anomaly)
-  }
-  account.entities.forEach((x, i) => {
-    for (let day = 0; day < Math.min(account.days, account.completeUntil); day++) {
-      const anomaly = stopped(x, i, day)
-      if (anomaly) add(anomaly)
-    }
-  })
+/** The signals of the days from `from` on, by entity, then by day; of two of one (type, metric) the loudest. */
+export const shiftSignals = (
+  account: AccountDays,
+  shifts: readonly Shift[],
+  from = 0,
+): ReadonlyMap<number, ReadonlyMap<number, readonly ShiftSignal[]>> => {
+  const found = new Map<number, Map<number, ShiftSignal[]>>()
   for (const shift of shifts) {
-    const anomaly = fromShift(account.entities[shift.entity] as AccountEntity, shift)
-    // Without a lead there is no cost of one: what is missing is told as missing leads.
-    if (anomaly.metric === 'cpl' && anomaly.observed === null)
-      add({ ...anomaly, type: 'leads_drop', metric: 'leads', direction: 'down', observed: 0 })
-    else add(anomaly)
+    if (shift.day < from) continue
+    const signal = shiftSignal(account.entities[shift.entity] as AccountEntity, shift)
+    const days = found.get(shift.entity) ?? new Map<number, ShiftSignal[]>()
+    found.set(shift.entity, days)
+    const known = days.get(shift.day) ?? []
+    days.set(shift.day, known)
+    const same = known.findIndex(({ type, metric }) => type === signal.type && metric === signal.metric)
+    if (same < 0) known.push(signal)
+    else if (Math.abs(known[same]!.shift.deviate) < Math.abs(shift.deviate)) known[same] = signal
   }
-  return byDay.map((day) => [...day.values()])
+  return found
 }

@@ -3,25 +3,28 @@
  * other, of metrics that move together, on days that follow one another. An incident is opened once, grows, and
  * is over when nothing of it was seen for a day; what comes back within a few days is the same one.
  */
-import type { Metric, Severity } from '../detectors/signal.ts'
 import { compareSeverity } from '../detectors/severity.ts'
+import type { AnomalyDraft, Metric, Polarity, Severity } from '../detectors/signal.ts'
 import type { AccountDays, AccountEntity } from './account.ts'
-import type { ShiftAnomaly } from './anomalies.ts'
-import type { Part } from './judge.ts'
+import { effectsOf, sharesOf } from './causes.ts'
+import type { ChildFigures } from './causes.ts'
+import type { FigureName } from './figures.ts'
+import type { Part, Shift } from './judge.ts'
 import { LEVELS_UP } from './level-name.ts'
 
-/** Days without a sign after which what is seen is another incident. */
-const FORGOTTEN_DAYS = 4
-/** New incidents a config is told of on one day. */
-const DAILY_BUDGET = 10
 /** A child that makes up so much of a shift is its cause; otherwise all children share it. */
 const MAIN_SHARE = 0.6
 /** The others moved with it when they moved by so much of its relative move. */
 const SHARED_MOVE = 0.4
+/** New incidents a config is told of on one day, unless told otherwise (ads-domain, alarm budget). */
+export const DAILY_BUDGET = 10
 
 /** Metrics that one fault moves together: of one family, one incident tells. */
 export const INCIDENT_FAMILIES = ['volume', 'yield', 'audience'] as const
 export type IncidentFamily = (typeof INCIDENT_FAMILIES)[number]
+
+/** Days without a sign after which what is seen is another incident. A frequency that stays is told again weekly. */
+export const FORGOTTEN_DAYS: Readonly<Record<IncidentFamily, number>> = { volume: 4, yield: 4, audience: 8 }
 
 const FAMILIES: Readonly<Record<Metric, IncidentFamily>> = {
   spend: 'volume',
@@ -35,30 +38,70 @@ const FAMILIES: Readonly<Record<Metric, IncidentFamily>> = {
   reach: 'audience',
 }
 
-export interface Incident {
-  readonly id: number
-  /** Lowest common ancestor of its members. */
-  root: number
-  /** Of its loudest anomaly. */
-  metric: Metric
-  direction: 'up' | 'down'
-  severity: Severity
-  readonly opened: number
-  last: number
-  readonly members: Set<number>
-  /** From the root down: the child that makes up most of it, and so on; empty: the root itself. */
-  causes: readonly { readonly entity: number; readonly share: number }[]
-  loudest: ShiftAnomaly
+/** An anomaly of an account. */
+export interface AccountAnomaly extends AnomalyDraft {
+  /** Index among the entities. */
+  readonly entity: number
+  /** From the first day of the columns. */
+  readonly day: number
+  /** What bore it out; null for what a rule says alone. */
+  readonly shift: Shift | null
 }
 
-export interface ToldAnomaly extends ShiftAnomaly {
+export interface Cause {
+  /** Index among the entities. */
+  readonly entity: number
+  /** 1: a child of the root; those of depth n + 1 are children of the first of depth n. */
+  readonly depth: number
+  /** Of what happened to their parent. */
+  readonly share: number
+  readonly observed: number | null
+  readonly expected: number | null
+}
+
+export interface Incident {
+  /** Of a store; null when it began in this book. */
+  readonly stored: number | null
+  readonly family: IncidentFamily
+  /** Index of its campaign. */
+  readonly campaign: number
+  /** Lowest common ancestor of its members. */
+  root: number
+  /** Of the loudest anomaly of the first day. */
+  readonly metric: Metric
+  readonly direction: 'up' | 'down'
+  readonly polarity: Polarity
+  /** The loudest so far. */
+  severity: Severity
+  /** First and last day on which something of it was seen. */
+  readonly from: number
+  to: number
+  readonly members: Set<number>
+  /** Ranked, from the root down. */
+  causes: readonly Cause[]
+  /** Who is most likely to blame: the last cause that makes up most of it; the root when none does. */
+  culprit: number
+  /** Of the loudest anomaly. */
+  observed: number | null
+  expected: number | null
+  /** Money spent beyond, or below 0 short of, what was expected since it began; null when that cannot be told. */
+  money: number | null
+  /** Whether anybody is told. */
+  alerted: boolean
+}
+
+export interface ToldAnomaly extends AccountAnomaly {
   readonly alerted: boolean
+  /** Index among the incidents of the book. */
   readonly incident: number | null
 }
 
-const ancestors = (account: AccountDays, i: number): number[] => {
+const entityOf = (account: AccountDays, i: number): AccountEntity => account.entities[i] as AccountEntity
+
+/** From i up to its campaign. */
+export const ancestors = (account: AccountDays, i: number): number[] => {
   const path: number[] = []
-  for (let p = i; p >= 0; p = (account.entities[p] as AccountEntity).parent) path.push(p)
+  for (let p = i; p >= 0; p = entityOf(account, p).parent) path.push(p)
   return path
 }
 
@@ -71,142 +114,287 @@ const commonRoot = (account: AccountDays, members: Iterable<number>): number => 
   return common?.[0] ?? -1
 }
 
-const volumeOfToday = (today: readonly ShiftAnomaly[], { entity, direction }: ShiftAnomaly): boolean =>
+const volumeOfToday = (today: readonly AccountAnomaly[], { entity, direction }: AccountAnomaly): boolean =>
   today.some(
     (other) =>
       other.entity === entity && FAMILIES[other.metric] === 'volume' && other.direction === direction,
   )
 
-const familyOf = (anomaly: ShiftAnomaly, today: readonly ShiftAnomaly[]): IncidentFamily =>
+const familyOf = (anomaly: AccountAnomaly, today: readonly AccountAnomaly[]): IncidentFamily =>
   // Fewer leads for less money are one matter with the money.
   anomaly.metric === 'leads' && volumeOfToday(today, anomaly) ? 'volume' : FAMILIES[anomaly.metric]
 
-const louder = (a: ShiftAnomaly, b: ShiftAnomaly): number =>
-  compareSeverity(b.severity, a.severity) || Math.abs(b.deviation) - Math.abs(a.deviation)
+const louder = (a: AccountAnomaly, b: AccountAnomaly): number =>
+  compareSeverity(b.severity, a.severity) || Math.abs(b.deviation ?? 0) - Math.abs(a.deviation ?? 0)
 
-/**
- * Where a shift comes from: the child whose gap is most of the sum of gaps, and of that child likewise.
- * Shares of the gaps in the direction of the whole; they sum to 1 when no child went the other way.
- */
-const causesOf = (
+const sum = (column: Float64Array, from: number, to: number): number => {
+  let total = 0
+  for (let t = from; t <= to; t++) total += column[t] as number
+  return total
+}
+
+/** How the figure of a shift is made of totals: which of both the children promised, and its unit. */
+const RATIOS: Readonly<
+  Partial<Record<FigureName, { readonly over: 'spend' | 'impressions' | 'clicks'; readonly unit: number }>>
+> = {
+  cpm: { over: 'spend', unit: 1 },
+  ctr: { over: 'impressions', unit: 100 },
+  conversion_rate: { over: 'clicks', unit: 100 },
+  cpl: { over: 'spend', unit: 1 },
+  frequency: { over: 'impressions', unit: 1 },
+}
+/** Figures whose promised total is what is divided by. */
+const PROMISED_BELOW: ReadonlySet<string> = new Set(['cpm', 'cpl', 'frequency'])
+
+interface Ranked {
+  readonly entity: number
+  readonly share: number
+  readonly observed: number | null
+  readonly expected: number | null
+}
+
+const finite = (value: number): number | null => (Number.isFinite(value) ? value : null)
+
+/** The children behind a shift, by share. */
+const rankParts = (account: AccountDays, { figure, parts, day, window }: Shift): Ranked[] => {
+  const ratio = RATIOS[figure as FigureName]
+  const unit = ratio?.unit ?? 1 / window
+  const children = parts.map(({ entity, gap, promised }): ChildFigures => {
+    const total = { observed: promised + gap, expected: promised }
+    if (!ratio)
+      return {
+        numerator: total.observed,
+        expectedNumerator: total.expected,
+        denominator: 0,
+        expectedDenominator: 0,
+      }
+    const base = sum(entityOf(account, entity)[ratio.over], day - window + 1, day)
+    return PROMISED_BELOW.has(figure)
+      ? {
+          numerator: base,
+          expectedNumerator: base,
+          denominator: total.observed,
+          expectedDenominator: total.expected,
+        }
+      : {
+          numerator: total.observed,
+          expectedNumerator: total.expected,
+          denominator: base,
+          expectedDenominator: base,
+        }
+  })
+  const shares = sharesOf(effectsOf(children, !ratio))
+  return children
+    .map((child, k): Ranked => {
+      const value = (above: number, below: number): number | null =>
+        finite(ratio ? (unit * above) / below : unit * above)
+      return {
+        entity: (parts[k] as Part).entity,
+        share: shares[k] as number,
+        observed: value(child.numerator, child.denominator),
+        expected: value(child.expectedNumerator, child.expectedDenominator),
+      }
+    })
+    .sort((a, b) => b.share - a.share || a.entity - b.entity)
+}
+
+/** Where the parent itself is calm, or nothing is known of its sums: by how odd it is below each child. */
+const rankLoudness = (
   account: AccountDays,
-  root: number,
-  today: readonly ShiftAnomaly[],
-  loudest: ShiftAnomaly,
-): { entity: number; share: number }[] => {
-  const path: { entity: number; share: number }[] = []
-  for (let at = root; ;) {
-    const shift = today.find(({ entity, metric }) => entity === at && metric === loudest.metric)?.shift
-    const children = account.entities.flatMap((x, i) => (x.parent === at ? [i] : []))
-    if (children.length === 0) return path
-    let shares: { entity: number; share: number }[]
-    if (shift && shift.parts.length > 0) {
-      const total = shift.parts.reduce((sum, { gap }) => sum + gap, 0)
-      shares = shift.parts.map(({ entity, gap }) => ({ entity, share: total === 0 ? 0 : gap / total }))
-    } else {
-      // The root itself may be calm where only what is below it is odd.
-      const loud = children.map((entity) => ({
+  children: readonly number[],
+  today: readonly AccountAnomaly[],
+  metric: Metric,
+): Ranked[] => {
+  const weights = children.map((child) =>
+    Math.max(
+      0,
+      ...today
+        .filter((one) => one.metric === metric && ancestors(account, one.entity).includes(child))
+        .map(({ deviation }) => (deviation ?? 0) ** 2),
+    ),
+  )
+  const total = weights.reduce((all, weight) => all + weight, 0)
+  return children
+    .map((entity, k): Ranked => {
+      const own = today.find((one) => one.entity === entity && one.metric === metric)
+      return {
         entity,
-        weight: Math.max(
-          0,
-          ...today
-            .filter((a) => a.metric === loudest.metric && ancestors(account, a.entity).includes(entity))
-            .map(({ deviation }) => deviation * deviation),
-        ),
-      }))
-      const total = loud.reduce((sum, { weight }) => sum + weight, 0)
-      shares = loud.map(({ entity, weight }) => ({ entity, share: total === 0 ? 0 : weight / total }))
-    }
-    const main = shares.reduce((best, next) => (next.share > best.share ? next : best))
-    if (main.share < MAIN_SHARE || (shift && isShared(shift.parts, main.entity))) return path
-    path.push(main)
-    at = main.entity
-  }
+        share: total === 0 ? 0 : (weights[k] as number) / total,
+        observed: own?.observed ?? null,
+        expected: own?.expected ?? null,
+      }
+    })
+    .sort((a, b) => b.share - a.share || a.entity - b.entity)
 }
 
 /** Whether the others moved nearly as far, each for its size: then it is what they have in common that moved. */
 const isShared = (parts: readonly Part[], main: number): boolean => {
   const own = parts.find(({ entity }) => entity === main)
   const others = parts.filter(({ entity }) => entity !== main)
-  const gap = others.reduce((sum, part) => sum + part.gap, 0)
-  const promised = others.reduce((sum, part) => sum + part.promised, 0)
+  const gap = others.reduce((total, part) => total + part.gap, 0)
+  const promised = others.reduce((total, part) => total + part.promised, 0)
   if (!own || promised <= 0) return false
   return gap / promised / (own.gap / own.promised) > SHARED_MOVE
 }
 
+const causesOf = (
+  account: AccountDays,
+  children: readonly (readonly number[])[],
+  root: number,
+  today: readonly AccountAnomaly[],
+  loudest: AccountAnomaly,
+): { readonly causes: readonly Cause[]; readonly culprit: number } => {
+  const causes: Cause[] = []
+  let at = root
+  for (let depth = 1; ; depth++) {
+    const below = children[at] as readonly number[]
+    if (below.length === 0) return { causes, culprit: at }
+    const shift = today.find(({ entity, metric }) => entity === at && metric === loudest.metric)?.shift
+    const parts = shift?.parts ?? []
+    const ranked =
+      shift && parts.length > 0
+        ? rankParts(account, shift)
+        : rankLoudness(account, below, today, loudest.metric)
+    for (const one of ranked) causes.push({ ...one, depth })
+    const [main] = ranked
+    if (!main || main.share < MAIN_SHARE || isShared(parts, main.entity)) return { causes, culprit: at }
+    at = main.entity
+  }
+}
+
+/** Per day: what was spent beyond what the figure, had it stayed as expected, would have been worth. */
+const MONEY: Readonly<Partial<Record<Metric, (x: AccountEntity, t: number, expected: number) => number>>> = {
+  spend: (x, t, expected) => (x.spend[t] as number) - expected,
+  cpl: (x, t, expected) => (x.spend[t] as number) - (x.leads[t] as number) * expected,
+  leads: (x, t, expected) => (x.spend[t] as number) * (1 - (x.leads[t] as number) / expected),
+  ctr: (x, t, expected) =>
+    (x.spend[t] as number) *
+    (1 - (100 * (x.clicks[t] as number)) / ((x.impressions[t] as number) * expected)),
+  conversion_rate: (x, t, expected) =>
+    (x.spend[t] as number) * (1 - (100 * (x.leads[t] as number)) / ((x.clicks[t] as number) * expected)),
+}
+
+const moneyOf = (account: AccountDays, from: number, to: number, loudest: AccountAnomaly): number | null => {
+  const { expected } = loudest
+  const ofDay = MONEY[loudest.metric]
+  if (!ofDay || expected === null || expected === 0) return null
+  const entity = entityOf(account, loudest.entity)
+  let money = 0
+  for (let t = Math.max(0, from); t <= to; t++) {
+    const value = ofDay(entity, t, expected)
+    if (Number.isFinite(value)) money += value
+  }
+  return money
+}
+
+export interface BookOptions {
+  /** Incidents of earlier days, as they were left. */
+  readonly known?: readonly Incident[]
+  /** New incidents told of on one day. */
+  readonly budget?: number
+  /** Whether nobody wants to hear of that metric of the entity on that day; asked for it and all above it. */
+  readonly isMuted?: (entity: number, metric: Metric, day: number) => boolean
+}
+
 export interface IncidentBook {
-  /** Takes the anomalies of the next day. @returns them, told of or not, with their incidents */
-  take(day: number, anomalies: readonly ShiftAnomaly[]): readonly ToldAnomaly[]
+  /** Takes the anomalies of a day, later days after earlier ones. @returns them with their incidents */
+  take(day: number, anomalies: readonly AccountAnomaly[]): readonly ToldAnomaly[]
   readonly incidents: readonly Incident[]
 }
 
-export const openIncidentBook = (account: AccountDays): IncidentBook => {
-  const incidents: (Incident & { readonly family: IncidentFamily; readonly alerted: boolean })[] = []
+export const openIncidentBook = (
+  account: AccountDays,
+  { known = [], budget = DAILY_BUDGET, isMuted = () => false }: BookOptions = {},
+): IncidentBook => {
+  const incidents: Incident[] = known.map((one) => ({ ...one, members: new Set(one.members) }))
+  const children: number[][] = account.entities.map(() => [])
+  account.entities.forEach(({ parent }, i) => children[parent]?.push(i))
 
   const related = (a: number, b: number): boolean =>
     ancestors(account, a).includes(b) || ancestors(account, b).includes(a)
+  const muted = ({ entity, metric }: Pick<AccountAnomaly, 'entity' | 'metric'>, day: number): boolean =>
+    ancestors(account, entity).some((i) => isMuted(i, metric, day))
+
+  /** What is related through somebody who is odd today, of one family. */
+  const groupsOf = (
+    anomalies: readonly AccountAnomaly[],
+  ): { readonly family: IncidentFamily; readonly members: AccountAnomaly[] }[] => {
+    const groups: { readonly family: IncidentFamily; readonly members: AccountAnomaly[] }[] = []
+    const upFirst = anomalies.toSorted(
+      (a, b) =>
+        LEVELS_UP.indexOf(entityOf(account, b.entity).level) -
+        LEVELS_UP.indexOf(entityOf(account, a.entity).level),
+    )
+    for (const anomaly of upFirst) {
+      const family = familyOf(anomaly, anomalies)
+      const group = groups.find(
+        (one) => one.family === family && one.members.some(({ entity }) => related(entity, anomaly.entity)),
+      )
+      if (group) group.members.push(anomaly)
+      else groups.push({ family, members: [anomaly] })
+    }
+    for (const { members } of groups) members.sort(louder)
+    return groups.sort((a, b) => louder(a.members[0]!, b.members[0]!))
+  }
 
   return {
     incidents,
     take: (day, anomalies) => {
-      const bad = anomalies.filter(({ polarity }) => polarity === 'bad')
-      // Groups of today: what is related through somebody who is odd today.
-      const groups: { readonly family: IncidentFamily; readonly members: ShiftAnomaly[] }[] = []
-      const upFirst = bad.toSorted(
-        (a, b) =>
-          LEVELS_UP.indexOf((account.entities[b.entity] as AccountEntity).level) -
-          LEVELS_UP.indexOf((account.entities[a.entity] as AccountEntity).level),
-      )
-      for (const anomaly of upFirst) {
-        const family = familyOf(anomaly, bad)
-        const group = groups.find(
-          (one) => one.family === family && one.members.some(({ entity }) => related(entity, anomaly.entity)),
-        )
-        if (group) group.members.push(anomaly)
-        else groups.push({ family, members: [anomaly] })
-      }
-      groups.sort((a, b) => louder(a.members.toSorted(louder)[0]!, b.members.toSorted(louder)[0]!))
-
-      const told = new Map<ShiftAnomaly, { incident: number; alerted: boolean }>()
-      let fresh = 0
-      for (const { family, members } of groups) {
-        const loudest = members.toSorted(louder)[0] as ShiftAnomaly
-        let incident = incidents.find(
+      const told = new Map<AccountAnomaly, { incident: number; alerted: boolean }>()
+      let fresh = incidents.filter((one) => one.alerted && one.from === day).length
+      for (const { family, members } of groupsOf(anomalies.filter(({ polarity }) => polarity === 'bad'))) {
+        const loudest = members[0] as AccountAnomaly
+        const entities = members.map(({ entity }) => entity)
+        const campaign = ancestors(account, loudest.entity).at(-1) as number
+        let index = incidents.findIndex(
           (one) =>
             one.family === family &&
-            day - one.last <= FORGOTTEN_DAYS &&
-            [...one.members].some((known) => members.some(({ entity }) => related(known, entity))),
+            day - one.to <= FORGOTTEN_DAYS[family] &&
+            one.from - day <= FORGOTTEN_DAYS[family] &&
+            [...one.members].some((member) => entities.some((entity) => related(member, entity))),
         )
-        if (!incident) {
-          incident = {
-            id: incidents.length + 1,
+        const isNew = index < 0
+        if (isNew) {
+          index = incidents.push({
+            stored: null,
             family,
-            alerted: fresh < DAILY_BUDGET,
+            campaign,
             root: -1,
             metric: loudest.metric,
             direction: loudest.direction,
+            polarity: loudest.polarity,
             severity: loudest.severity,
-            opened: day,
-            last: day,
+            from: day,
+            to: day,
             members: new Set(),
             causes: [],
-            loudest,
-          }
-          incidents.push(incident)
+            culprit: -1,
+            observed: null,
+            expected: null,
+            money: null,
+            alerted: false,
+          })
+          index--
+        }
+        const incident = incidents[index] as Incident
+        incident.to = Math.max(incident.to, day)
+        for (const entity of entities) incident.members.add(entity)
+        incident.root = commonRoot(account, incident.members)
+        if (isNew || compareSeverity(loudest.severity, incident.severity) >= 0) {
+          incident.severity = loudest.severity
+          const { causes, culprit } = causesOf(account, children, incident.root, members, loudest)
+          incident.causes = causes
+          incident.culprit = culprit
+          incident.observed = loudest.observed
+          incident.expected = loudest.expected
+          incident.money = moneyOf(account, incident.from, incident.to, loudest)
+        }
+        if (!incident.alerted && fresh < budget && members.some((one) => !muted(one, day))) {
+          incident.alerted = true
           fresh++
         }
-        incident.last = day
-        for (const { entity } of members) incident.members.add(entity)
-        if (louder(loudest, incident.loudest) <= 0) {
-          incident.loudest = loudest
-          incident.metric = loudest.metric
-          incident.direction = loudest.direction
-          incident.severity = loudest.severity
-        }
-        const root = commonRoot(account, incident.members)
-        incident.root = root
-        incident.causes = causesOf(account, root, members, loudest)
-        for (const anomaly of members) told.set(anomaly, { incident: incident.id, alerted: incident.alerted })
+        for (const anomaly of members)
+          told.set(anomaly, { incident: index, alerted: incident.alerted && !muted(anomaly, day) })
       }
       return anomalies.map((anomaly) => ({
         ...anomaly,

@@ -19,7 +19,7 @@ import type { AccountSums, Figure, FigureName } from './figures.ts'
 import { Level } from './level.ts'
 import type { Look } from './level.ts'
 import { LEVELS_UP } from './level-name.ts'
-import { countDeviate, jointDeviate, studentDeviate } from './tails.ts'
+import { countDeviate, deviateAtRate, jointDeviate, studentDeviate } from './tails.ts'
 import { weekdayEffects, weekdayOf } from './weekday.ts'
 import type { WeekdayEffects } from './weekday.ts'
 
@@ -44,6 +44,26 @@ export const defaultShiftParams: ShiftParams = {
   jointThreshold: 3.6,
   witness: 3,
 }
+
+/** The false discovery rate the thresholds stand for (ads-domain section 11, ANOMALY_FDR_Q). */
+const DEFAULT_FDR = 0.1
+
+/** Thresholds at another rate of false findings: half the rate, half as many by chance. */
+export const shiftParamsAt = (fdr: number): ShiftParams => {
+  const at = (deviate: number): number =>
+    fdr === DEFAULT_FDR ? deviate : deviateAtRate(deviate, fdr / DEFAULT_FDR)
+  const { threshold, leadsThreshold, goodThreshold, jointThreshold, witness } = defaultShiftParams
+  return {
+    threshold: at(threshold),
+    leadsThreshold: at(leadsThreshold),
+    goodThreshold: at(goodThreshold),
+    jointThreshold: at(jointThreshold),
+    witness,
+  }
+}
+
+/** Added to a count before its logarithm is taken: none is not infinitely few. */
+export const COUNT_START = 0.25
 
 /** Lengths of the windows, in days. */
 const WINDOWS = [1, 2, 3, 5, 7] as const
@@ -296,7 +316,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           return {
             deviate: countDeviate(seen, expected, spread),
             expected,
-            size: Math.log((seen + 0.25) / expected),
+            size: Math.log((seen + COUNT_START) / expected),
           }
         }
         const level = levelOf(i, j)

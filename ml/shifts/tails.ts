@@ -29,3 +29,12 @@ export const countDeviate = (x: number, mean: number, variance: number): number 
 /** The deviate as rare as a sum of `n` squared independent deviates. */
 export const jointDeviate = (sumOfSquares: number, n: number): number =>
   upperDeviate(1 - chiSquareCdf(sumOfSquares, n))
+
+/** How rare a deviate is, either way: two-sided, as a probability. */
+export const rarityOf = (deviate: number): number => Math.max(LEAST_P, 1 - chiSquareCdf(deviate * deviate, 1))
+
+/** The deviate that chance exceeds `factor` times as often as `deviate`; at least 0. */
+export const deviateAtRate = (deviate: number, factor: number): number => {
+  const tail = rarityOf(deviate) / 2
+  return upperDeviate(Math.min(0.5, tail * factor))
+}

@@ -25,6 +25,9 @@ export const fitClassifier: Handler<'fitClassifier'> = async (task) =>
 
 export const detect: Handler<'detect'> = detectBatch
 
+export const replay: Handler<'replay'> = async (task) =>
+  (await import('../replay/replay.ts')).replayAccount(task)
+
 export const forecast: Handler<'forecast'> = async (task) => {
   const { forecastBatch, forecastBuffers } = await import('../forecasting/forecast-batch.ts')
   const result = await forecastBatch(task)

@@ -25,8 +25,6 @@ import { readText } from '../entities/csv/text.ts'
 /** Files that tell of an account; all others are taken for exports. */
 const KNOWN = ['daily.csv', 'entities.csv', 'changes.csv', 'holidays.csv', 'labels.csv'] as const
 type KnownFile = (typeof KNOWN)[number]
-/** An entity silent for so long has ended. */
-const SILENT_DAYS = 7
 const LONGEST_DAYS = 3650
 
 export interface Label {
@@ -221,6 +219,7 @@ const readExport = async (path: string, account: AccountDraft): Promise<void> =>
       entities.ids.forEach((id, i) => {
         const entity = entityOf(account, entities.levels[i] as Level, id)
         if (entities.parentIds[i]) entity.parentId = entities.parentIds[i]
+        if (entities.names[i]) entity.name = entities.names[i]
       })
       rows.adIds.forEach((id, i) => {
         const ad = entityOf(account, 'ad', id)
@@ -384,7 +383,9 @@ const build = (draft: AccountDraft, lagDays: number): FolderAccount | null => {
 
   const delivered = (node: Node_, t: number): boolean =>
     (node.columns.spend[t] as number) > 0 || (node.columns.impressions[t] as number) > 0
-  const entities = nodes.map((node): AccountEntity => {
+  const entities: AccountEntity[] = []
+  // Parents come before their children.
+  for (const node of nodes) {
     let first = days
     let last = -1
     for (let t = 0; t < days; t++) {
@@ -396,7 +397,9 @@ const build = (draft: AccountDraft, lagDays: number): FolderAccount | null => {
     // Without a word of its end it goes on: silence is what has to be told.
     let until = end === null ? Infinity : end - firstDay
     if (end === null && endsOfMix.get(parentId)?.has(last + 1)) until = last
-    return {
+    // What it is part of takes it along.
+    until = Math.min(until, entities[node.parent]?.end ?? Infinity)
+    entities.push({
       id,
       level,
       parent: node.parent,
@@ -407,8 +410,8 @@ const build = (draft: AccountDraft, lagDays: number): FolderAccount | null => {
       mixed: new Uint8Array(days),
       idle: new Uint8Array(days),
       tolerance: {},
-    }
-  })
+    })
+  }
   const below = (i: number): number[] => (nodes[i]?.children ?? []).flatMap((c) => [c, ...below(c)])
   const addBudget = (i: number, day: number, log: number): void => {
     for (const k of [i, ...below(i)]) {
@@ -484,11 +487,4 @@ export const readFolder = async (path: string, { lagDays }: FolderOptions): Prom
     .flatMap((draft) => build(draft, lagDays) ?? [])
   if (accounts.length === 0) throw new AppError('INVALID_REQUEST', `${path} holds no row with figures`)
   return { accounts, labels }
-}
-
-/** Whether the entity has been silent so long before `t` that it counts as ended. */
-export const isSilent = ({ spend, impressions }: AccountEntity, t: number): boolean => {
-  for (let d = Math.max(0, t - SILENT_DAYS); d < t; d++)
-    if ((spend[d] as number) > 0 || (impressions[d] as number) > 0) return false
-  return true
 }

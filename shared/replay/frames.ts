@@ -1,0 +1,62 @@
+/** The days of an account's entities, as columns from one day on, in the form detectors of single entities read. */
+import type { BudgetChange, DailyFrame, EntityHead } from '../../ml/frame.ts'
+import { runsOn } from '../../ml/shifts/account.ts'
+import type { AccountDays, AccountEntity } from '../../ml/shifts/account.ts'
+
+export interface EntityDays {
+  readonly head: EntityHead
+  readonly frame: DailyFrame
+}
+
+const activeRangesOf = (entity: AccountEntity, firstDay: number, days: number): [number, number][] => {
+  const ranges: [number, number][] = []
+  for (let t = entity.start; t < days; t++) {
+    if (!runsOn(entity, t)) continue
+    const last = ranges.at(-1)
+    if (last && last[1] === firstDay + t - 1) last[1]++
+    else ranges.push([firstDay + t, firstDay + t])
+  }
+  return ranges
+}
+
+const budgetChangesOf = ({ budget }: AccountEntity, firstDay: number): BudgetChange[] => {
+  const changes: BudgetChange[] = []
+  for (let t = 1; t < budget.length; t++) {
+    const step = (budget[t] as number) - (budget[t - 1] as number)
+    if (step !== 0) changes.push({ day: firstDay + t, ratio: Math.exp(step) })
+  }
+  return changes
+}
+
+/** Every day it ran or delivered. @param firstDay day 0 of the columns, since 1970 */
+export const entityDays = (account: AccountDays, i: number, firstDay: number): EntityDays => {
+  const entity = account.entities[i] as AccountEntity
+  const rows: number[] = []
+  for (let t = 0; t < account.days; t++) {
+    const delivered = (entity.spend[t] as number) > 0 || (entity.impressions[t] as number) > 0
+    if (delivered || runsOn(entity, t)) rows.push(t)
+  }
+  const column = (values: Float64Array): Float64Array => Float64Array.from(rows, (t) => values[t] as number)
+  const path: AccountEntity[] = []
+  for (let at = i; at >= 0; at = (account.entities[at] as AccountEntity).parent)
+    path.push(account.entities[at] as AccountEntity)
+  return {
+    head: {
+      id: entity.id,
+      parentId: path[1]?.id ?? null,
+      campaignId: path.at(-1)?.id ?? entity.id,
+      activeRanges: activeRangesOf(entity, firstDay, account.days),
+      ancestorCpl: null,
+      budgetChanges: budgetChangesOf(entity, firstDay),
+    },
+    frame: {
+      days: Int32Array.from(rows, (t) => firstDay + t),
+      spend: column(entity.spend),
+      impressions: column(entity.impressions),
+      clicks: column(entity.clicks),
+      leads: column(entity.leads),
+      reach: column(entity.reach),
+      reach7: new Float64Array(rows.length).fill(Number.NaN),
+    },
+  }
+}

@@ -1,0 +1,52 @@
+/** The accounts of a folder, replayed on the threads. */
+import type { ComputePool } from '../compute.ts'
+import { toLocalDate } from '../core/days.ts'
+import { AppError } from '../core/errors.ts'
+import type { JudgementParams } from '../detection/params.ts'
+import type { Folder, FolderAccount } from './read-folder.ts'
+import { replayReport } from './report.ts'
+import type { ReplayReport } from './report.ts'
+import type { Replayed } from './replay.ts'
+
+export interface ReplayWish {
+  /** Days since 1970, both inclusive; null: all there are. */
+  readonly from: number | null
+  readonly to: number | null
+  readonly trainEveryDays: number
+  readonly params: JudgementParams
+}
+
+export interface FolderReplay {
+  readonly report: ReplayReport
+  readonly accounts: readonly { readonly account: FolderAccount; readonly replayed: Replayed }[]
+}
+
+/** @throws AppError INVALID_REQUEST when the days asked for lie outside of the files */
+export const replayFolder = async (
+  { accounts, labels }: Folder,
+  { from, to, trainEveryDays, params }: ReplayWish,
+  compute: ComputePool,
+): Promise<FolderReplay> => {
+  const first = Math.min(...accounts.map(({ firstDay }) => firstDay))
+  const last = Math.max(...accounts.map(({ firstDay, days }) => firstDay + days.completeUntil - 1))
+  if ((from ?? first) > last || (to ?? last) < first) {
+    throw new AppError(
+      'INVALID_REQUEST',
+      `the files have complete days from ${toLocalDate(first)} to ${toLocalDate(last)}; choose --from and --to among them`,
+    )
+  }
+  const replayed = await Promise.all(
+    accounts.map(async (account) => ({
+      account,
+      replayed: await compute.run('replay', {
+        account: account.days,
+        firstDay: account.firstDay,
+        from: (from ?? first) - account.firstDay,
+        to: (to ?? last) - account.firstDay,
+        trainEveryDays,
+        params,
+      }),
+    })),
+  )
+  return { report: replayReport(replayed, labels), accounts: replayed }
+}
