@@ -9,11 +9,11 @@
  */
 import type { AccountDays, AccountEntity } from '../../ml/shifts/account.ts'
 import { runsOn } from '../../ml/shifts/account.ts'
-import { toShiftAnomalies } from '../../ml/shifts/anomalies.ts'
-import { openIncidentBook } from '../../ml/shifts/incidents.ts'
 import type { Incident, ToldAnomaly } from '../../ml/shifts/incidents.ts'
-import { findShifts } from '../../ml/shifts/judge.ts'
 import { weekdayOf } from '../../ml/shifts/weekday.ts'
+import { loadConfig } from '../../shared/config.ts'
+import { judgementParams } from '../../shared/detection/params.ts'
+import { replayAccount } from '../../shared/replay/replay.ts'
 import { toPanel } from './panel.ts'
 import type { Account, FaultType, Label } from './simulate.ts'
 
@@ -25,6 +25,9 @@ const EPISODE_GAP = 2
 /** Alerts of a lasting fault are followed so far. */
 const FOLLOWED_DAYS = 20
 const FEWEST_DAY_LEADS = 3
+/** Day 0 of an account, since 1970. */
+const FIRST_DAY = 20_000
+const TRAIN_EVERY_DAYS = 7
 export const CLEAR = 9
 
 export interface Verdicts {
@@ -34,13 +37,20 @@ export interface Verdicts {
   readonly incidents: readonly Incident[]
 }
 
-/** What would have been told of the account day by day. */
+/** What would have been told of the account day by day, at the shipped defaults. */
 export const judgeAccount = (account: Account): Verdicts => {
   const panel = toPanel(account, true)
-  const byDay = toShiftAnomalies(panel, findShifts(panel))
-  const book = openIncidentBook(panel)
-  const alerts = byDay.map((anomalies, day) => book.take(day, anomalies).filter(({ alerted }) => alerted))
-  return { panel, alerts, incidents: book.incidents }
+  const { days, incidents } = replayAccount({
+    account: panel,
+    firstDay: FIRST_DAY,
+    from: 0,
+    to: panel.days - 1,
+    trainEveryDays: TRAIN_EVERY_DAYS,
+    params: judgementParams(loadConfig({})),
+  })
+  const alerts: ToldAnomaly[][] = Array.from({ length: panel.days }, () => [])
+  for (const { day, anomalies } of days) alerts[day] = anomalies.filter(({ alerted }) => alerted)
+  return { panel, alerts, incidents }
 }
 
 /** How one fault fared. */
@@ -194,14 +204,14 @@ export const compare = (account: Account, { panel, alerts, incidents }: Verdicts
       }
     }
     const own = incidents.filter(
-      ({ id, opened, last: until, members }) =>
-        alerted.has(id) &&
-        opened <= label.end + AFTERWARDS &&
-        until >= label.start &&
+      ({ from, to, members }, index) =>
+        alerted.has(index) &&
+        from <= label.end + AFTERWARDS &&
+        to >= label.start &&
         [...members].some((member) => related(member, entity)),
     )
     const incident = own[0]
-    const named = incident && (incident.causes.at(-1)?.entity ?? incident.root)
+    const named = incident?.culprit
     into.outcomes.push({
       type: label.type,
       level: label.level,

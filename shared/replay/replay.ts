@@ -3,7 +3,7 @@
  * Nothing is stored. Pure, so that it can run on a thread.
  */
 import { detectDay } from '../../ml/detectors/detect-day.ts'
-import type { AnomalyType, Metric, Polarity, Severity, Signal } from '../../ml/detectors/signal.ts'
+import type { Signal } from '../../ml/detectors/signal.ts'
 import type { AccountDays, AccountEntity } from '../../ml/shifts/account.ts'
 import { shiftSignals } from '../../ml/shifts/anomalies.ts'
 import { passGate } from '../../ml/shifts/gate.ts'
@@ -32,19 +32,7 @@ export interface ReplayedDay {
   readonly signals: number
   /** Signals that became no anomaly. */
   readonly gated: number
-  readonly anomalies: readonly ReplayedAnomaly[]
-}
-
-export interface ReplayedAnomaly {
-  /** Index among the entities. */
-  readonly entity: number
-  readonly type: AnomalyType
-  readonly metric: Metric
-  readonly severity: Severity
-  readonly polarity: Polarity
-  readonly alerted: boolean
-  /** Index among the incidents. */
-  readonly incident: number | null
+  readonly anomalies: readonly ToldAnomaly[]
 }
 
 export interface Replayed {
@@ -97,17 +85,7 @@ export const replayAccount = ({ account, firstDay, from, to, params }: ReplayTas
       hypotheses: hypotheses[t] as number,
       signals: signals[t] as number,
       gated: gated[t] as number,
-      anomalies: told.map(
-        ({ entity, type, metric, severity, polarity, alerted, incident }: ToldAnomaly): ReplayedAnomaly => ({
-          entity,
-          type,
-          metric,
-          severity,
-          polarity,
-          alerted,
-          incident,
-        }),
-      ),
+      anomalies: told,
     })
   }
   return { days, incidents: book.incidents }

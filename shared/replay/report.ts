@@ -127,14 +127,18 @@ export const replayReport = (
       const date = account.firstDay + day
       const list = byDate.get(date) ?? []
       byDate.set(date, list)
-      for (const { entity, incident, ...anomaly } of anomalies) {
+      for (const { entity, type, metric, severity, polarity, alerted, incident } of anomalies) {
         const { level, id } = account.days.entities[entity] as AccountEntity
         list.push({
           account_id: account.id,
           entity_type: level,
           entity_id: id,
           anomaly_date: toLocalDate(date),
-          ...anomaly,
+          type,
+          metric,
+          severity,
+          polarity,
+          alerted,
           incident: incident === null ? null : incidentName(account.id, incident),
         })
       }

@@ -71,7 +71,13 @@ const told = (account: Account, ...alerts: readonly Alert[]): Verdicts => {
       deviation: 4,
       shift: null,
       alerted: true,
-      incident: 1,
+      incident: 0,
+      score: 1,
+      rarity: 0,
+      contributions: null,
+      modelSource: 'baseline',
+      modelVersion: null,
+      signals: [],
       ...rest,
     })
   }
@@ -80,16 +86,23 @@ const told = (account: Account, ...alerts: readonly Alert[]): Verdicts => {
     alerts.length === 0
       ? null
       : {
-          id: 1,
+          stored: null,
+          family: 'volume',
+          campaign: 0,
           root: [...members][0] as number,
+          culprit: [...members][0] as number,
+          polarity: 'bad',
+          observed: 200,
+          expected: 100,
+          money: null,
+          alerted: true,
           metric: 'spend',
           direction: 'up',
           severity: 'MEDIUM',
-          opened: Math.min(...days),
-          last: Math.max(...days),
+          from: Math.min(...days),
+          to: Math.max(...days),
           members,
           causes: [],
-          loudest: byDay.flat()[0] as ToldAnomaly,
         }
   return { panel, alerts: byDay, incidents: incident ? [incident] : [] }
 }
