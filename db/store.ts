@@ -17,6 +17,7 @@ import { freshness } from './repositories/freshness.ts'
 import { holidayStore } from './repositories/holidays.ts'
 import { housekeeping } from './repositories/housekeeping.ts'
 import { imports } from './repositories/imports.ts'
+import { incidentStore, incidentWriter } from './repositories/incidents.ts'
 import { insights } from './repositories/insights.ts'
 import { labelSources } from './repositories/label-sources.ts'
 import { modelVersions } from './repositories/model-versions.ts'
@@ -50,6 +51,8 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   housekeeping: housekeeping(knex),
   idempotency: idempotencyStore(knex),
   imports: imports(knex),
+  incidents: incidentStore(knex),
+  incidentWriter: incidentWriter(knex),
   insights: insights(knex),
   keys: keyStore(knex),
   labels: labelSources(knex),

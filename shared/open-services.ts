@@ -12,6 +12,7 @@ import type { WorkOutcome } from './core/work.ts'
 import { createAnomalies } from './detection/anomalies.ts'
 import { createDetection } from './detection/detection.ts'
 import { judgementParams } from './detection/params.ts'
+import { createIncidents } from './detection/incidents.ts'
 import { createConfigs } from './entities/configs.ts'
 import { createEntities } from './entities/entities.ts'
 import { createDataFreshness } from './entities/freshness.ts'
@@ -223,6 +224,21 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     warmupModels: config.WARMUP_MODELS,
     span: ({ seriesId, version }, work) => tracer.span('inference', { series_id: seriesId, version }, work),
   })
+  const webhooks = createNotifications({
+    store: store.webhooks,
+    configs,
+    sender: createSender({ allowed: config.WEBHOOK_ALLOW, clock }),
+    clock,
+    carrier,
+    draftRun: () => draftRun(notifyDeliver, sendingNow(clock), {}, clock.now()),
+    wakeNow: async () => {
+      await enqueuer.enqueue(notifyDeliver, sendingNow(clock))
+    },
+    wakeAt: async (asOf, delayMs) => {
+      await enqueuer.enqueue(notifyDeliver, { asOf: asOf.toISOString() }, { delayMs })
+    },
+    onAttempt: (outcome) => metrics.notificationTried(outcome),
+  })
   const services: Services = {
     clock,
     tracer,
@@ -276,6 +292,13 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       params: judgementParams(config).detection,
     }),
     anomalies: createAnomalies(store.anomalies),
+    incidents: createIncidents({
+      store: store.incidents,
+      anomalies: store.anomalies,
+      configs,
+      clock,
+      webhooks,
+    }),
     features: createFeatures({ source: store.featureSource, store: store.features, freshness }),
     classifiers,
     classification: createClassification({
@@ -332,21 +355,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     comparisons: createComparisons({ catalogue: series, predictions }),
     plots: createPlots({ catalogue: series, files: store.seriesFiles, predictions, compute }),
     sources: createSources({ configs }),
-    webhooks: createNotifications({
-      store: store.webhooks,
-      configs,
-      sender: createSender({ allowed: config.WEBHOOK_ALLOW, clock }),
-      clock,
-      carrier,
-      draftRun: () => draftRun(notifyDeliver, sendingNow(clock), {}, clock.now()),
-      wakeNow: async () => {
-        await enqueuer.enqueue(notifyDeliver, sendingNow(clock))
-      },
-      wakeAt: async (asOf, delayMs) => {
-        await enqueuer.enqueue(notifyDeliver, { asOf: asOf.toISOString() }, { delayMs })
-      },
-      onAttempt: (outcome) => metrics.notificationTried(outcome),
-    }),
+    webhooks,
     mutes: createMutes({ store: store.mutes, configs, entities, clock }),
     forecasting: createForecasting({
       store: store.forecasts,

@@ -9,6 +9,7 @@ import type { ClassifierTraining } from './classification/train-classifier.ts'
 import type { Clock } from './core/clock.ts'
 import type { AnomaliesService } from './detection/anomalies.ts'
 import type { DetectionService } from './detection/detection.ts'
+import type { IncidentsService } from './detection/incidents.ts'
 import type { Configs } from './entities/configs.ts'
 import type { Entities } from './entities/entities.ts'
 import type { DataFreshness } from './entities/freshness.ts'
@@ -61,6 +62,7 @@ export interface Services {
   readonly models: ModelRegistry
   readonly detection: DetectionService
   readonly anomalies: AnomaliesService
+  readonly incidents: IncidentsService
   readonly features: FeaturesService
   readonly forecasting: ForecastingService
   readonly classifiers: ClassifierTraining

@@ -6,6 +6,8 @@ import type { LabelStore } from './classification/train-classifier.ts'
 import type { ClassificationStore } from './classification/classifications.ts'
 import type { AnomalyStore } from './detection/anomalies.ts'
 import type { DetectionStore } from './detection/detection-store.ts'
+import type { IncidentWriter } from './detection/incident-store.ts'
+import type { IncidentStore } from './detection/incidents.ts'
 import type { ConfigStore } from './entities/configs.ts'
 import type { EntityStore } from './entities/entities.ts'
 import type { FrameSource } from './entities/frames.ts'
@@ -50,6 +52,8 @@ export interface Store {
   readonly housekeeping: HousekeepingStore
   readonly idempotency: IdempotencyStore
   readonly imports: ImportStore
+  readonly incidents: IncidentStore
+  readonly incidentWriter: IncidentWriter
   readonly insights: InsightStore
   readonly keys: KeyStore
   readonly labels: LabelStore

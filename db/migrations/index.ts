@@ -5,6 +5,7 @@ import * as threeLevels from './0002-three-levels.ts'
 import * as tiersAdviceForecasts from './0003-tiers-advice-forecasts.ts'
 import * as series from './0004-series.ts'
 import * as notifications from './0005-notifications.ts'
+import * as incidents from './0006-incidents.ts'
 import * as attributionLag from './0007-attribution-lag.ts'
 
 interface Migration {
@@ -19,6 +20,7 @@ const MIGRATIONS: readonly Migration[] = [
   { name: '0003-tiers-advice-forecasts', ...tiersAdviceForecasts },
   { name: '0004-series', ...series },
   { name: '0005-notifications', ...notifications },
+  { name: '0006-incidents', ...incidents },
   { name: '0007-attribution-lag', ...attributionLag },
 ]
 

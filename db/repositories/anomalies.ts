@@ -138,7 +138,7 @@ const LOCK_SPACE: Readonly<Record<Level, number>> = {
  * Writers of one config's level take turns: one raises rows the other takes back, in another order, and
  * two at once would deadlock.
  */
-const takeTurn = async (trx: Knex.Transaction, configId: number, level: Level): Promise<void> => {
+export const takeTurn = async (trx: Knex.Transaction, configId: number, level: Level): Promise<void> => {
   await trx.raw('select pg_advisory_xact_lock(?, ?)', [LOCK_SPACE[level], configId])
 }
 
@@ -395,6 +395,16 @@ export const anomalyStore = (db: Knex): AnomalyStore => ({
   find: async (id) => {
     const row = (await withNames(db).where('a.id', id).first()) as StoredAnomaly | undefined
     return row ? fromRow(row) : null
+  },
+
+  ofIncident: async (incidentId, limit) => {
+    const rows = (await withNames(db)
+      .where('a.incident_id', incidentId)
+      .orderByRaw(
+        `a.anomaly_date desc, array_position(array['CRITICAL', 'HIGH', 'MEDIUM', 'LOW'], a.severity), a.id`,
+      )
+      .limit(limit)) as StoredAnomaly[]
+    return rows.map(fromRow)
   },
 
   move: async (id, from, status, resolution, { actor, notes, at }) => {

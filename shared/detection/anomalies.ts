@@ -94,6 +94,8 @@ export interface AnomalyStore {
   list(filter: AnomalyFilter, page: PageRequest): Promise<Page<AnomalyRow>>
   summary(filter: AnomalyFilter): Promise<AnomalySummary>
   find(id: number): Promise<AnomalyRow | null>
+  /** Newest first, and of a day the loudest. */
+  ofIncident(incidentId: number, limit: number): Promise<readonly AnomalyRow[]>
   /** Moves `id` to `status` when its status is one of `from`; false when it is not. */
   move(
     id: number,

@@ -77,17 +77,29 @@ export interface IncidentBatch {
   readonly links: readonly IncidentLink[]
 }
 
-/** What became of an incident in a save, with what a message about it needs. */
-export interface IncidentChange {
-  readonly type: EventType
-  readonly previousSeverity: Severity | null
+export interface NamedEntity extends EntityKey {
+  /** Null: no longer known. */
+  readonly name: string | null
+}
+
+/** An incident with what it takes to tell of it. */
+export interface ToldIncident {
   readonly incident: StoredIncident
+  readonly configId: number
   readonly configName: string
   readonly currency: string
   /** The root and what is above it, from the root up. */
-  readonly path: readonly (EntityKey & { readonly name: string | null })[]
-  /** The first cause of depth 1, 2, ..: the last of them is the main cause. */
-  readonly mainCauses: readonly (EntityKey & { readonly name: string | null; readonly share: number })[]
+  readonly path: readonly NamedEntity[]
+  /** Whose figures `observed` and `expected` are; null: an anomaly nobody knows any more. */
+  readonly figuresOf: NamedEntity | null
+  /** The first cause of depth 1, 2, ..; shares as there. */
+  readonly mainCauses: readonly (NamedEntity & { readonly share: number })[]
+}
+
+/** What became of an incident in a save. */
+export interface IncidentChange extends ToldIncident {
+  readonly type: EventType
+  readonly previousSeverity: Severity | null
 }
 
 export interface IncidentSaved {

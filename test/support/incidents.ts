@@ -1,5 +1,8 @@
-/** Incidents to tell of, made up. */
+/** Incidents to be written and to be told of, made up. */
+import type { Knex } from 'knex'
+import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import type { Level } from '../../shared/core/entity.ts'
+import type { IncidentLink, SavedIncident } from '../../shared/detection/incident-store.ts'
 import type { EventType, IncidentData, IncidentEvent } from '../../shared/notify/events.ts'
 
 export interface EventOptions extends Partial<IncidentData> {
@@ -39,3 +42,103 @@ export const incidentEvent = (
     ...data,
   },
 })
+
+/** The day incidents of the tests are seen first. */
+export const MONDAY = toDayNumber('2026-03-09')
+
+/** A new incident of ad set s1 of campaign c1: dear leads, of which ad a1 is to blame. */
+export const savedIncident = (changes: Partial<SavedIncident> = {}): SavedIncident => ({
+  id: null,
+  alerted: true,
+  campaignId: 'c1',
+  family: 'yield',
+  root: { entityType: 'adset', entityId: 's1' },
+  metric: 'cpl',
+  direction: 'up',
+  polarity: 'bad',
+  severity: 'HIGH',
+  dateFrom: MONDAY,
+  dateTo: MONDAY,
+  causes: [
+    { entityType: 'ad', entityId: 'a1', depth: 1, share: 0.87, observed: 60, expected: 20 },
+    { entityType: 'ad', entityId: 'a2', depth: 1, share: 0.13, observed: 22, expected: 20 },
+  ],
+  observed: 41.5,
+  expected: 20,
+  money: 312.4,
+  ...changes,
+})
+
+/** An anomaly of ad set s1 on its first day. */
+export const linkTo = (incident: number | null, changes: Partial<IncidentLink> = {}): IncidentLink => ({
+  entityType: 'adset',
+  entityId: 's1',
+  type: 'cpl_spike',
+  metric: 'cpl',
+  day: MONDAY,
+  incident,
+  alerted: true,
+  ...changes,
+})
+
+/** Campaign c1 "Spring" with ad sets s1 "Lookalike 2%" (ads a1 "Video 1", a2) and s2 (ad a3), none of which has rows. */
+export const insertTree = async (knex: Knex, configId: number): Promise<void> => {
+  const config = { config_id: configId }
+  const inCampaign = { ...config, campaign_id: 'c1' }
+  await knex('ads_campaigns').insert({ ...inCampaign, name: 'Spring' })
+  await knex('ads_adsets').insert([
+    { ...inCampaign, adset_id: 's1', name: 'Lookalike 2%' },
+    { ...inCampaign, adset_id: 's2', name: 'Broad' },
+  ])
+  await knex('ads_ads').insert([
+    { ...inCampaign, adset_id: 's1', ad_id: 'a1', name: 'Video 1' },
+    { ...inCampaign, adset_id: 's1', ad_id: 'a2', name: 'Photo' },
+    { ...inCampaign, adset_id: 's2', ad_id: 'a3', name: '' },
+  ])
+}
+
+/** The anomaly of a link, as detection leaves it. @returns its id */
+export const insertLinked = async (
+  knex: Knex,
+  configId: number,
+  changes: Partial<IncidentLink> & Readonly<Record<string, unknown>> = {},
+): Promise<number> => {
+  const {
+    entityType,
+    entityId,
+    type,
+    metric,
+    day,
+    incident: _,
+    alerted,
+    ...columns
+  } = {
+    ...linkTo(null),
+    ...changes,
+  }
+  const seen = new Date((day + 1) * 86_400_000 + 3 * 3_600_000)
+  const [row] = (await knex('ml_anomalies')
+    .insert({
+      config_id: configId,
+      entity_type: entityType,
+      entity_id: entityId,
+      parent_id: null,
+      type,
+      metric,
+      anomaly_date: toLocalDate(day),
+      severity: 'HIGH',
+      signals: '[]',
+      model_source: 'baseline',
+      score: 1,
+      observed: 41.5,
+      expected: 20,
+      direction: 'up',
+      polarity: 'bad',
+      alerted,
+      first_seen: seen,
+      last_seen: seen,
+      ...columns,
+    })
+    .returning('id')) as { id: number }[]
+  return row?.id ?? 0
+}

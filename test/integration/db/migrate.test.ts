@@ -49,6 +49,7 @@ const ALL = [
   '0003-tiers-advice-forecasts',
   '0004-series',
   '0005-notifications',
+  '0006-incidents',
   '0007-attribution-lag',
 ]
 
