@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { ConfigError } from '../shared/config.ts'
 import { AppError, messageOf } from '../shared/core/errors.ts'
 import { packageVersion } from '../shared/platform/run-process.ts'
+import { registerAnomalies } from './commands/anomalies.ts'
 import { registerChanges } from './commands/changes.ts'
 import { registerClassify, registerTiers } from './commands/classify.ts'
 import { registerDemo } from './commands/demo.ts'
@@ -52,6 +53,7 @@ export const buildProgram = (environment: Environment, opener: Opener): Command 
   registerImport(program, opener)
   registerTrain(program, opener)
   registerDetect(program, opener)
+  registerAnomalies(program, opener)
   registerFeatures(program, opener)
   registerClassify(program, opener)
   registerTiers(program, opener)

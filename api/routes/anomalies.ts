@@ -5,7 +5,7 @@ import { LocalDate, lastCompleteDay, toDayNumber, toLocalDate } from '../../shar
 import { ConfigId, EntityId, Level, LEVELS } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
-import { ANOMALY_STATUSES, FEEDBACK_VERDICTS } from '../../shared/detection/anomalies.ts'
+import { ANOMALY_STATUSES, FEEDBACK_VERDICTS, Notes } from '../../shared/detection/anomalies.ts'
 import type { AnomalyFilter, AnomalyRow } from '../../shared/detection/anomalies.ts'
 import { requireCompleteDay } from '../../shared/entities/freshness.ts'
 import { toSignalRow } from '../../shared/detection/signal-row.ts'
@@ -259,8 +259,6 @@ const detect = route({
     }
   },
 })
-
-const Notes = z.string().max(500)
 
 const decision = (verb: 'acknowledge' | 'resolve', text: string): Route =>
   route({

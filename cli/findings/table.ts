@@ -1,4 +1,4 @@
-/** The table of findings: a block per day, newest first, worst first, entities by name; at most 118 columns. */
+/** The table of findings: a block per day, newest first, worst first, entities by name; at most 118 columns without decisions. */
 import { SEVERITIES } from '../../ml/detectors/signal.ts'
 import type { Severity } from '../../ml/detectors/signal.ts'
 import { LEVELS } from '../../shared/core/entity.ts'
@@ -9,6 +9,8 @@ import { expectedText, observedText, whatHappened } from '../../shared/detection
 
 const INDENT = '  '
 const NAME_WIDTH = 38
+/** Beside ids there is less room. */
+const SHORT_NAME_WIDTH = 28
 
 const COLOURS: Readonly<Record<Severity, string>> = {
   CRITICAL: '\u001B[1;31m',
@@ -31,13 +33,13 @@ const byUrgency = (a: AnomalyRow, b: AnomalyRow): number =>
   a.id - b.id
 
 /** What a reader calls the entity: its name, and below a campaign the campaign's. */
-const entityText = (row: AnomalyRow): string => {
+const entityText = (row: AnomalyRow, width: number): string => {
   const name = printable(row.entity_name ?? '') || row.entity_id
   const level = ` (${LEVEL_WORDS[row.entity_type]})`
   const campaign = row.entity_type === 'campaign' ? '' : printable(row.campaign_name ?? '')
-  if (campaign === '') return clip(name, NAME_WIDTH - level.length) + level
+  if (campaign === '') return clip(name, width - level.length) + level
   // Both names stay recognisable: a long one gives way to what the other leaves.
-  const room = NAME_WIDTH - level.length - 2
+  const room = width - level.length - 2
   const ownWidth = Math.max(Math.ceil(room / 2), room - widthOf(campaign))
   const own = clip(name, ownWidth)
   return `${own}${level}, ${clip(campaign, room - widthOf(own))}`
@@ -49,19 +51,34 @@ export interface FindingsOptions {
   readonly colour: boolean
   /** Rows to show; the rest is counted below the table. */
   readonly limit: number
+  /** Shows the ids to decide by, and what was decided already. */
+  readonly forDecisions?: boolean
+}
+
+/** What people or vigia made of a finding; nothing while it is open and nobody said anything. */
+const decisionText = ({ status, resolution, verdict }: AnomalyRow): string => {
+  const made = status === 'resolved' ? (resolution?.replaceAll('_', ' ') ?? status) : status
+  const shown = made === 'manual' ? 'resolved' : made === 'open' ? '' : made
+  return verdict === 'true_positive' ? [shown, 'real'].filter(Boolean).join(', ') : shown
 }
 
 export const renderFindings = (rows: readonly AnomalyRow[], options: FindingsOptions): string => {
   if (rows.length === 0) return 'Nothing unusual.'
   const sorted = rows.toSorted(byUrgency)
   const shown = sorted.slice(0, options.limit)
+  const ids = options.forDecisions === true
+  const nameWidth = ids ? SHORT_NAME_WIDTH : NAME_WIDTH
   const table = renderTable(
     [
+      ...(ids ? [{ title: 'Id', align: 'right' as const, cell: (row: AnomalyRow) => String(row.id) }] : []),
       { title: 'Severity', cell: (row: AnomalyRow) => row.severity + (row.polarity === 'good' ? ' +' : '') },
-      { title: 'Where', cell: entityText },
+      { title: 'Where', cell: (row) => entityText(row, nameWidth) },
       { title: 'What happened', cell: whatHappened },
       { title: 'Observed', align: 'right', cell: (row) => observedText(row, options.currency) },
       { title: 'Expected', align: 'right', cell: (row) => expectedText(row, options.currency) },
+      ...(ids && shown.some((row) => decisionText(row) !== '')
+        ? [{ title: 'Decided', cell: decisionText }]
+        : []),
     ],
     shown,
   )

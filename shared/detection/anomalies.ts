@@ -1,4 +1,5 @@
 /** What was found, for people: lists, counts, and what they say about a finding. */
+import { z } from 'zod'
 import type { AnomalyType, Metric, Polarity, Severity } from '../../ml/detectors/signal.ts'
 import { AppError } from '../core/errors.ts'
 import type { LocalDate } from '../core/days.ts'
@@ -26,6 +27,9 @@ export interface AnomalyFilter {
   readonly dateFrom: LocalDate
   readonly dateTo: LocalDate
 }
+
+/** What people write to a decision. */
+export const Notes = z.string().max(500)
 
 /** A row as it goes over the wire. */
 export interface AnomalyRow {

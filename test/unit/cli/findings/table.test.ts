@@ -142,6 +142,30 @@ describe('the table of findings', () => {
     expect(text.match(/\((?:campaign|ad set|ad)\)/g)).to.deep.equal(['(campaign)', '(ad set)', '(ad)'])
   })
 
+  it('shows ids to decide by, and what was decided where anything was', () => {
+    const open = row({ id: 12 })
+    const lines = (...rows: AnomalyRow[]): string[] =>
+      renderFindings(rows, { ...plain, forDecisions: true }).split('\n')
+    expect(lines(open)[0]).to.match(/^ +Id +Severity +Where .* Expected$/)
+    expect(lines(open)[3]).to.match(/^ +12 +LOW +Brand \(campaign\)/)
+    const decided = lines(
+      open,
+      row({ id: 3, status: 'acknowledged', verdict: 'true_positive' }),
+      row({ id: 4, status: 'resolved', resolution: 'false_positive', verdict: 'false_positive' }),
+      row({ id: 5, status: 'resolved', resolution: 'manual' }),
+      row({ id: 6, verdict: 'true_positive' }),
+    )
+    expect(decided[0]).to.match(/ Decided *$/)
+    expect(decided.slice(3).map((line) => line.replace(/^.*BRL 100\.00 */, ''))).to.deep.equal([
+      'acknowledged, real',
+      'false positive',
+      'resolved',
+      'real',
+      '',
+    ])
+    expect(renderFindings([open], plain)).to.not.include('Id')
+  })
+
   it('counts what it does not show', () => {
     const rows = [row({ id: 1 }), row({ id: 2 }), row({ id: 3 })]
     expect(renderFindings(rows, { ...plain, limit: 2 })).to.match(

@@ -1,0 +1,165 @@
+/** `vigia anomalies` and `vigia changes` as people run them: processes over a real database. */
+import { execFile } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+import { lastCompleteDay, toLocalDate } from '../../../shared/core/days.ts'
+import { migrateQueues } from '../../../shared/queue/open-queues.ts'
+import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
+import { openTestDatabase } from '../../support/database.ts'
+import type { TestDatabase } from '../../support/database.ts'
+import { temporaryFolder } from '../../support/folders.ts'
+
+const CLI = fileURLToPath(new URL('../../../cli/main.js', import.meta.url))
+
+interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+describe('commands of decisions and changes', () => {
+  let database: TestDatabase
+  let folder: string
+  let configId: number
+  before(async () => {
+    database = await openTestDatabase()
+    await migrateQueues({ redisUrl: undefined, databaseUrl: database.url })
+    folder = await temporaryFolder()
+    configId = await newConfig(database.knex)
+    const newest = toLocalDate(lastCompleteDay(new Date(), 'America/Sao_Paulo'))
+    await insertDays(database.knex, configId, adDays('a1', 3, newest, { adsetId: 's1', campaignId: 'c1' }))
+  })
+  after(async () => {
+    await database.close()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  const vigia = (...args: string[]): Promise<Ended> =>
+    new Promise((resolve) => {
+      const env = {
+        PATH: process.env['PATH'] ?? '',
+        DATABASE_URL: database.url,
+        MODELS_STORAGE_PATH: folder,
+        COMPUTE_THREADS: '1',
+      }
+      const child: ChildProcess = execFile(
+        process.execPath,
+        [CLI, ...args],
+        { env, cwd: folder },
+        (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
+      )
+    })
+  const json = async (...args: string[]): Promise<Record<string, unknown>> => {
+    const { code, stdout, stderr } = await vigia(...args, '--json')
+    expect(code, stderr + stdout).to.equal(0)
+    return JSON.parse(stdout) as Record<string, unknown>
+  }
+  /** A finding of some days before the newest complete one. */
+  const find = async (back: number): Promise<string> => {
+    const day = lastCompleteDay(new Date(), 'America/Sao_Paulo') - back
+    const [row] = (await database
+      .knex('ml_anomalies')
+      .insert({
+        config_id: configId,
+        entity_type: 'ad',
+        entity_id: 'a1',
+        type: 'cpl_spike',
+        metric: 'cpl',
+        anomaly_date: toLocalDate(day),
+        severity: 'HIGH',
+        signals: '[]',
+        model_source: 'baseline',
+        score: 1,
+        observed: 40,
+        expected: 20,
+        direction: 'up',
+        polarity: 'bad',
+        first_seen: new Date(),
+        last_seen: new Date(),
+      })
+      .returning('id')) as { id: number }[]
+    return String(row?.id)
+  }
+
+  it('list what nobody has resolved, and note what was said', async () => {
+    const [real, none, old] = [await find(0), await find(6), await find(7)]
+    const listed = await vigia('anomalies')
+    expect(listed.stdout)
+      .to.match(new RegExp(`\\n +${real} +HIGH `))
+      .and.match(new RegExp(`\\n +${none} +HIGH `))
+    expect(listed.stdout).to.not.match(new RegExp(`\\n +${old} +HIGH `))
+
+    const said = ['anomalies', 'feedback', real, 'true_positive', '--notes', 'new offer']
+    expect(await json(...said)).to.include({
+      status: 'open',
+      verdict: 'true_positive',
+      notes: 'new offer',
+      actor: null,
+    })
+    expect((await vigia(...said)).stdout).to.match(/^Cost per lead rose, ad .*: true positive, open\.\n$/)
+    expect((await vigia('anomalies', 'feedback', none, 'false_positive')).stdout).to.match(
+      /false positive, resolved\.\n$/,
+    )
+    const rows = await database.knex('ml_anomaly_feedback').orderBy('id').select('anomaly_id', 'actor')
+    expect(rows).to.deep.equal([
+      { anomaly_id: Number(real), actor: 'cli' },
+      { anomaly_id: Number(none), actor: 'cli' },
+    ])
+    const late = await vigia('anomalies', 'acknowledge', none)
+    expect(late.code).to.not.equal(0)
+    expect(late.stderr).to.include('is resolved (false_positive)')
+    expect((await json('anomalies', 'resolve', real))['status']).to.equal('resolved')
+    expect((await vigia('anomalies', 'list')).stdout).to.include('Nothing unusual.')
+    const { anomalies } = await json('anomalies', 'list', '--status', 'resolved', '--days', '8')
+    expect((anomalies as { id: number }[]).map(({ id }) => id)).to.have.members([Number(real), Number(none)])
+    const actions = await database.knex('audit_log').orderBy('id').pluck<string[]>('action')
+    expect(actions).to.deep.equal([
+      'anomalies feedback',
+      'anomalies feedback',
+      'anomalies feedback',
+      'anomalies resolve',
+    ])
+  }).timeout(60_000)
+
+  it('say what is wrong before anything is opened', async () => {
+    const wrong = [
+      [['anomalies', 'feedback', 'x', 'true_positive'], 'ID: is a number'],
+      [['anomalies', 'feedback', '1', 'maybe'], 'VERDICT: is true_positive or false_positive'],
+      [['anomalies', 'resolve', '1', '--notes', 'x'.repeat(501)], '--notes'],
+      [['anomalies', '--days', '91'], '--days'],
+      [['changes', 'import', 'nowhere.csv'], 'nowhere.csv cannot be read'],
+    ] as const
+    for (const [args, message] of wrong) {
+      const { code, stderr } = await vigia(...args)
+      expect([code, stderr.includes(message)], `${args.join(' ')}: ${stderr}`).to.deep.equal([2, true])
+    }
+  }).timeout(60_000)
+
+  it('import changes of budgets, again without effect, and tell of rows they cannot read', async () => {
+    const file = join(folder, 'changes.csv')
+    await writeFile(
+      file,
+      'account_id,entity_id,kind,date,factor\nx,c1,budget,2026-03-10,1.5\nx,c1,mix_start,2026-03-10,\nx,c1,budget,soon,1.5\n',
+    )
+    const report = await json('changes', 'import', file)
+    expect(report).to.deep.include({
+      config_id: configId,
+      rows_read: 3,
+      changes_imported: 1,
+      changes_changed: 1,
+      rows_ignored: 1,
+      rows_rejected: 1,
+      errors: [{ line: 4, column: 'date', reason: 'is a date like 2026-03-31, not "soon"' }],
+    })
+    const again = await vigia('changes', 'import', file)
+    expect(again.code).to.equal(0)
+    expect(again.stdout).to.match(/^1 change of a budget of 3 rows; 0 new or different, 1 row not needed\.\n/)
+    expect(again.stdout).to.match(/4 +date +is a date/)
+    expect(await database.knex('ads_budget_changes')).to.have.length(1)
+    await writeFile(file, 'entity_id,kind,date,factor\nc1,budget,soon,1.5\n')
+    expect((await vigia('changes', 'import', file)).code).to.equal(1)
+  }).timeout(60_000)
+})
