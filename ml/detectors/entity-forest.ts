@@ -51,7 +51,7 @@ export interface EntityMatrix {
 }
 
 /** Features of row `i` of `frame`, written to `out` from `at` on. */
-const writeFeatures = (
+export const writeFeatures = (
   frame: DailyFrame,
   i: number,
   features: readonly Feature[],
@@ -247,20 +247,12 @@ export const createJudge = (model: EntityForest): EntityJudge => ({
 })
 
 /**
- * Judges `day` of `frame`; null on a day without impressions (or without a row), which is never scored.
+ * Judges one row of the judge's features; null when a value is no finite number.
  * The contribution of a feature is what the score loses when the feature is put at its training median.
  */
-export const judgeDay = (
-  { model, scorer }: EntityJudge,
-  frame: DailyFrame,
-  day: DayNumber,
-): ForestVerdict | null => {
-  const i = rowOf(frame.days, day)
-  if (i < 0 || !((frame.impressions[i] as number) > 0)) return null
+export const judgeValues = ({ model, scorer }: EntityJudge, values: Float64Array): ForestVerdict | null => {
   const { features, medians } = model
   const width = features.length
-  const values = new Float64Array(width)
-  writeFeatures(frame, i, features, model.cplRef, values, 0)
   const row = Float32Array.from(values)
   if (!row.every((value) => Number.isFinite(value))) return null
   const score = -scorer.scoreRow(row)
@@ -294,14 +286,29 @@ export const judgeDay = (
   }
 }
 
+/** Judges `day` of `frame`; null on a day without impressions (or without a row), which is never scored. */
+export const judgeDay = (judge: EntityJudge, frame: DailyFrame, day: DayNumber): ForestVerdict | null => {
+  const i = rowOf(frame.days, day)
+  if (i < 0 || !((frame.impressions[i] as number) > 0)) return null
+  const { features, cplRef } = judge.model
+  const values = new Float64Array(features.length)
+  writeFeatures(frame, i, features, cplRef, values, 0)
+  return judgeValues(judge, values)
+}
+
 /** sha256 in hex; handed in, since algorithms know no platform. */
 export type Sha256 = (...parts: readonly (Uint8Array | string)[]) => string
 
 /** Names what a fit depends on: equal fingerprints give equal tensors. */
-export const fingerprintOf = (matrix: EntityMatrix, params: EntityForestParams, sha256: Sha256): string => {
+export const fingerprintOf = (
+  matrix: EntityMatrix,
+  params: EntityForestParams,
+  sha256: Sha256,
+  algorithm = ALGORITHM_VERSION,
+): string => {
   const { trees, contamination, randomState } = params
   const head = JSON.stringify([
-    ALGORITHM_VERSION,
+    algorithm,
     matrix.features,
     matrix.cplRef,
     trees,
@@ -330,6 +337,24 @@ export const encodeEntityForest = (
   identity: ArtifactIdentity,
   sha256: Sha256,
 ): Uint8Array => {
+  const { entityType, entityId } = identity
+  const whose = [
+    ['entity_type', entityType],
+    ['entity_id', entityId],
+  ] as const
+  return encodeForest(ALGORITHM_VERSION, model, params, { ...identity, whose }, sha256)
+}
+
+/** @param identity `whose`: metadata that says of whom the model is */
+export const encodeForest = (
+  algorithm: string,
+  model: EntityForest,
+  params: EntityForestParams,
+  identity: Omit<ArtifactIdentity, 'entityType' | 'entityId'> & {
+    readonly whose: readonly (readonly [key: string, value: string])[]
+  },
+  sha256: Sha256,
+): Uint8Array => {
   const { forest } = model
   const tensors = new Map<string, Tensor>([
     // The checksum covers tensors: what judges a day is among them, the metadata only says it again.
@@ -345,13 +370,12 @@ export const encodeEntityForest = (
     ['trees.leaf_count', forest.leafCount],
   ])
   const data = tensorBytes(tensors)
-  const metadata = new Map([
+  const metadata = new Map<string, string>([
     ['format', FORMAT],
-    ['algorithm_version', ALGORITHM_VERSION],
+    ['algorithm_version', algorithm],
     ['family', FAMILY],
     ['config_id', String(identity.configId)],
-    ['entity_type', identity.entityType],
-    ['entity_id', identity.entityId],
+    ...identity.whose,
     ['features', JSON.stringify(model.features)],
     [
       'params',
@@ -409,13 +433,21 @@ const readFeatures = (text: string): Feature[] => {
  * @param file starts at a multiple of 8 in its buffer; the model's arrays are views on it
  * @throws ArtifactFormatError naming what is wrong
  */
-export const decodeEntityForest = (file: Uint8Array, sha256: Sha256): EntityJudge => {
+export const decodeEntityForest = (file: Uint8Array, sha256: Sha256): EntityJudge =>
+  decodeForest(ALGORITHM_VERSION, file, sha256)
+
+/** The same for a file of `expectedAlgorithm`. */
+export const decodeForest = (
+  expectedAlgorithm: string,
+  file: Uint8Array,
+  sha256: Sha256,
+): EntityJudge => {
   const { tensors, metadata, data } = decodeSafetensors(file)
   const format = metadata.get('format')
   if (format !== FORMAT)
     throw new ArtifactFormatError(`the format ${String(format).slice(0, 40)} is not ${FORMAT}`)
   const algorithm = required(metadata, 'algorithm_version')
-  if (algorithm !== ALGORITHM_VERSION)
+  if (algorithm !== expectedAlgorithm)
     throw new ArtifactFormatError(`the algorithm ${algorithm.slice(0, 40)} is not known`)
   if (sha256(data) !== required(metadata, 'sha256'))
     throw new ArtifactFormatError('the checksum does not match')

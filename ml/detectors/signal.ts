@@ -52,9 +52,13 @@ export type Metric =
   | 'reach'
   | 'multivariate'
 
-/** Which model judged: the entity's own forest, or statistics only. */
-export type ModelSource = 'own' | 'baseline'
-/** Why there was no forest: none trained, its artifact is damaged, or forests are switched off. */
+/**
+ * Which model judged, the best first: the entity's own forest, one pooled over the entities of its ad set, campaign
+ * or account, or statistics only.
+ */
+export const MODEL_SOURCES = ['own', 'adset', 'campaign', 'account', 'baseline'] as const
+export type ModelSource = (typeof MODEL_SOURCES)[number]
+/** Why there was no forest: none usable, its artifact is damaged, or forests are switched off. */
 export type BaselineReason = 'no_model' | 'broken_artifact' | 'disabled'
 
 export interface Signal {
