@@ -5,6 +5,7 @@
 import type { ComputePool, ComputeTask, ComputeTasks } from './compute.ts'
 import { detectBatch } from './detection/detect-batch.ts'
 import { fitBatch } from './training/fit-batch.ts'
+import { fitPools } from './training/fit-pools.ts'
 
 type Handlers = {
   readonly [K in ComputeTask]: (
@@ -14,6 +15,7 @@ type Handlers = {
 
 const HANDLERS: Handlers = {
   fit: fitBatch,
+  fitPools,
   detect: detectBatch,
   replay: async (task) => (await import('./replay/replay.ts')).replayAccount(task),
   fitClassifier: async (task) => (await import('./classification/fit-classifier.ts')).fitClassifier(task),

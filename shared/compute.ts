@@ -11,11 +11,14 @@ import type { ReadResult, ReadTask } from './series/point-reader.ts'
 import type { ScoreResult, ScoreTask } from './series/score-task.ts'
 import type { FitSeriesResult, FitSeriesTask } from './series/fit-task.ts'
 import type { FitTask, FitResult } from './training/fit-batch.ts'
+import type { FitPoolsResult, FitPoolsTask } from './training/fit-pools.ts'
 
 /** Every kind of task: what goes to the thread and what comes back. */
 export interface ComputeTasks {
   /** Builds, fingerprints and fits the forests of a batch of entities. */
   readonly fit: { readonly input: FitTask; readonly output: FitResult }
+  /** Fits pooled models. */
+  readonly fitPools: { readonly input: FitPoolsTask; readonly output: FitPoolsResult }
   /** Trains a classifier of tiers; the first of a thread loads TensorFlow. */
   readonly fitClassifier: { readonly input: FitClassifierTask; readonly output: FitClassifierResult }
   /** Judges the wanted days of a batch of entities. */

@@ -5,7 +5,6 @@
 import type { Knex } from 'knex'
 import { mapBounded } from '../../shared/core/bounded.ts'
 import { toLocalDate } from '../../shared/core/days.ts'
-import { anomalyModelName } from '../../shared/core/entity.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import { messageOf } from '../../shared/core/errors.ts'
 import { numericId, toPage } from '../../shared/core/page.ts'
@@ -265,7 +264,7 @@ const append = (db: Knex, batch: TrainedBatch, files: ArtifactMoves) =>
   })
 
 const NEWEST = `
-  select v.entity_id, v.model, v.version, v.artifact_uri, v.artifact_sha256, v.artifact_bytes
+  select v.model, v.version, v.artifact_uri, v.artifact_sha256, v.artifact_bytes
   from unnest(cast(? as text[])) as m(model) join model_aliases a on a.model = m.model
   cross join lateral (
     select * from model_versions v
@@ -291,7 +290,7 @@ const narrow = (
   return query
 }
 
-/** An entity has rows when an ad of it has. */
+/** An entity has rows when an ad of it has; a pooled model lives as long as its ancestor. */
 const INACTIVE = `
   with delivering as (
     select ad.config_id, ad.ad_id, ad.adset_id, ad.campaign_id from ads_ads ad
@@ -302,11 +301,14 @@ const INACTIVE = `
     select config_id, 'ad' as entity_type, ad_id as entity_id from delivering
     union select config_id, 'adset', adset_id from delivering
     union select config_id, 'campaign', campaign_id from delivering
+    union select config_id, 'account', config_id::text from delivering
   )
   select v.model from model_aliases a
   join model_versions v on v.model = a.model and v.version = a.version
   left join alive l
-    on l.config_id = v.config_id and l.entity_type = v.entity_type and l.entity_id = v.entity_id
+    on l.config_id = v.config_id
+    and l.entity_type = coalesce(v.params->>'ancestor_type', v.entity_type)
+    and l.entity_id = coalesce(v.params->>'ancestor_id', v.entity_id)
   where a.alias = 'stable' and v.family = '${FAMILY}' and v.series_id is null and l.entity_id is null
   order by v.model`
 
@@ -323,6 +325,7 @@ export const modelVersions = (db: Knex): ModelVersions => {
     fingerprints: async (configId, level, entityIds) => {
       const query = db('model_versions')
         .where({ config_id: configId, entity_type: level, family: FAMILY, state: 'ready' })
+        .whereNotNull('entity_id')
         .groupBy('entity_id')
         .select('entity_id', db.raw('array_agg(fingerprint::text) as prints'))
       if (entityIds) query.whereRaw('entity_id = any(cast(? as text[]))', [[...entityIds]])
@@ -330,14 +333,25 @@ export const modelVersions = (db: Knex): ModelVersions => {
       return new Map(rows.map((row) => [row.entity_id, row.prints]))
     },
 
+    pooledFingerprints: async (configId, level) => {
+      const rows = (await db('model_versions')
+        .where({ config_id: configId, entity_type: level, family: FAMILY, state: 'ready' })
+        .whereNull('entity_id')
+        .groupBy('model')
+        .select('model', db.raw('array_agg(fingerprint::text) as prints'))) as {
+        model: string
+        prints: string[]
+      }[]
+      return new Map(rows.map((row) => [row.model, row.prints]))
+    },
+
     append: (batch, files) => append(db, batch, files),
 
-    newestBefore: async (configId, level, day, entityIds) => {
-      const models = entityIds.map((entityId) => anomalyModelName({ configId, entityType: level, entityId }))
-      const { rows } = (await db.raw(NEWEST, [models, toLocalDate(day)])) as { rows: VersionRow[] }
+    newestBefore: async (models, day) => {
+      const { rows } = (await db.raw(NEWEST, [[...models], toLocalDate(day)])) as { rows: VersionRow[] }
       return new Map(
         rows.map((row): [string, ArtifactRef] => [
-          row.entity_id ?? '',
+          row.model,
           {
             model: row.model,
             version: row.version,

@@ -307,14 +307,7 @@ export const fingerprintOf = (
   algorithm = ALGORITHM_VERSION,
 ): string => {
   const { trees, contamination, randomState } = params
-  const head = JSON.stringify([
-    algorithm,
-    matrix.features,
-    matrix.cplRef,
-    trees,
-    contamination,
-    randomState,
-  ])
+  const head = JSON.stringify([algorithm, matrix.features, matrix.cplRef, trees, contamination, randomState])
   return sha256(
     `${head}\n`,
     new Uint8Array(matrix.rows.buffer, matrix.rows.byteOffset, matrix.rows.byteLength),
@@ -437,11 +430,7 @@ export const decodeEntityForest = (file: Uint8Array, sha256: Sha256): EntityJudg
   decodeForest(ALGORITHM_VERSION, file, sha256)
 
 /** The same for a file of `expectedAlgorithm`. */
-export const decodeForest = (
-  expectedAlgorithm: string,
-  file: Uint8Array,
-  sha256: Sha256,
-): EntityJudge => {
+export const decodeForest = (expectedAlgorithm: string, file: Uint8Array, sha256: Sha256): EntityJudge => {
   const { tensors, metadata, data } = decodeSafetensors(file)
   const format = metadata.get('format')
   if (format !== FORMAT)

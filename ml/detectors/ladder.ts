@@ -177,8 +177,7 @@ export const trainLadder = (levels: readonly LadderLevel[], options: LadderOptio
           windowOf(own, entity),
           gatheredOf(own).ancestorCpl[entity] ?? null,
           excludedOf(own, entity),
-        ),
-      )
+        ))
     },
     pooled: (level, ancestor) => {
       const own = byLevel.get(level)

@@ -178,7 +178,8 @@ export const entityRows = (
     const at = n * WIDTH
     writeFeatures(frame, i, FEATURES, scale.cplRef, values, at)
     for (let c = 0; c < WIDTH; c += 1)
-      values[at + c] = (values[at + c] as number) / divisorOf(FEATURES[c] as Feature, scale, scale.cplRef ?? 1)
+      values[at + c] =
+        (values[at + c] as number) / divisorOf(FEATURES[c] as Feature, scale, scale.cplRef ?? 1)
     n += 1
   }
   return { id, n, days, values, leadlessSpend: scale.cplRef === null ? scale.spend : null, spend, leads }

@@ -6,6 +6,7 @@ import { move, transferableSymbol, valueSymbol } from 'piscina'
 import type { ComputeTasks } from '../compute.ts'
 import { detectBatch } from '../detection/detect-batch.ts'
 import { buffersOf, fitBatch } from '../training/fit-batch.ts'
+import { fitPools as fitPooled, poolBuffersOf } from '../training/fit-pools.ts'
 
 type Handler<K extends keyof ComputeTasks> = (
   input: ComputeTasks[K]['input'],
@@ -18,6 +19,11 @@ const handOver = <T extends object>(result: T, buffers: readonly ArrayBuffer[]):
 export const fit: Handler<'fit'> = (task) => {
   const result = fitBatch(task)
   return handOver(result, buffersOf(result))
+}
+
+export const fitPools: Handler<'fitPools'> = (task) => {
+  const result = fitPooled(task)
+  return handOver([...result], poolBuffersOf(result))
 }
 
 export const fitClassifier: Handler<'fitClassifier'> = async (task) =>

@@ -2,6 +2,7 @@
  * Work of the usual shape and no meaning, so that the code of fits and detections is compiled before the
  * first real one.
  */
+import { RUNGS } from '../../ml/detectors/ladder.ts'
 import { defaultDetectionParams } from '../../ml/detectors/params.ts'
 import type { FrameBatch } from '../../ml/frame.ts'
 import type { BatchModel, DetectTask } from '../detection/detect-batch.ts'
@@ -61,7 +62,9 @@ export const warmUpDetect = (fits: FitResult): DetectTask => {
     days: [DAYS - 2, DAYS - 1],
     params: defaultDetectionParams,
     models,
-    modelOf: Int32Array.from({ length: ENTITIES * 2 }, (_, i) => i >> 1),
+    modelOf: Int32Array.from({ length: ENTITIES * 2 * RUNGS.length }, (_, i) =>
+      i % RUNGS.length === 0 ? Math.floor(i / (2 * RUNGS.length)) : -1,
+    ),
     forestsDisabled: false,
     excludedDays: new Map(),
     frequencyAlertDays: new Map(),

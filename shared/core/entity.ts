@@ -25,3 +25,18 @@ export const entityKey = ({ configId, entityType, entityId }: EntityRef): string
 
 /** `anomaly_detector/config_12/adset_345`: the registry name of an entity's anomaly model. */
 export const anomalyModelName = (entity: EntityRef): string => `anomaly_detector/${entityKey(entity)}`
+
+/** The entities of a level below one ancestor; the account's id is the config's. */
+export interface PoolRef {
+  readonly configId: number
+  readonly entityType: Level
+  readonly ancestorType: 'adset' | 'campaign' | 'account'
+  readonly ancestorId: string
+}
+
+/** `config_12/pooled_ad_campaign_345`: the ads of campaign 345. */
+export const poolKey = ({ configId, entityType, ancestorType, ancestorId }: PoolRef): string =>
+  `config_${configId}/pooled_${entityType}_${ancestorType}_${ancestorId}`
+
+/** `anomaly_detector/config_12/pooled_ad_campaign_345`: the registry name of their common model. */
+export const pooledModelName = (pool: PoolRef): string => `anomaly_detector/${poolKey(pool)}`

@@ -6,11 +6,14 @@ import { createHash } from 'node:crypto'
 import { ArtifactFormatError } from '../../ml/artifact/safetensors.ts'
 import { toAnomalies } from '../../ml/detectors/anomalies.ts'
 import { detectDay } from '../../ml/detectors/detect-day.ts'
-import { decodeEntityForest, judgeDay } from '../../ml/detectors/entity-forest.ts'
+import { decodeEntityForest } from '../../ml/detectors/entity-forest.ts'
 import type { EntityJudge } from '../../ml/detectors/entity-forest.ts'
+import { judgeByLadder, RUNGS } from '../../ml/detectors/ladder.ts'
+import type { Rung } from '../../ml/detectors/ladder.ts'
 import type { DetectionParams } from '../../ml/detectors/params.ts'
-import type { AnomalyDraft, BaselineReason } from '../../ml/detectors/signal.ts'
-import { densify, frameAt } from '../../ml/frame.ts'
+import { decodePooledForest } from '../../ml/detectors/pooled-forest.ts'
+import type { AnomalyDraft, BaselineReason, ModelSource } from '../../ml/detectors/signal.ts'
+import { densify, frameAt, rowOf } from '../../ml/frame.ts'
 import type { DayNumber, FrameBatch } from '../../ml/frame.ts'
 import { messageOf } from '../core/errors.ts'
 
@@ -25,7 +28,7 @@ export interface DetectTask {
   readonly days: readonly DayNumber[]
   readonly params: DetectionParams
   readonly models: readonly BatchModel[]
-  /** entities x days: index in `models`, or -1 for none. */
+  /** entities x days x rungs of the ladder: index in `models`, or -1 for none. */
   readonly modelOf: Int32Array
   /** Whether forests are switched off (USE_ISOLATION_FOREST=false). */
   readonly forestsDisabled: boolean
@@ -49,6 +52,8 @@ export interface DetectResult {
   readonly hypotheses: number
   /** Entity-days a forest judged. */
   readonly judgedByForest: number
+  /** Entity-days by the model in charge of them; days on which the entity neither delivered nor was active do not count. */
+  readonly judgedBy: Readonly<Record<ModelSource, number>>
   /** Entities that could not be judged; the others could. */
   readonly failed: readonly { readonly entity: number; readonly message: string }[]
   /** Indices in `models` whose bytes are no usable artifact. */
@@ -74,14 +79,15 @@ export const detectBatch = (task: DetectTask): DetectResult => {
   const { batch, days, params } = task
   const judges = new Map<number, EntityJudge | null>()
   const unreadable: number[] = []
-  const judgeOf = (index: number): EntityJudge | null => {
+  const judgeOf = (index: number, rung: Rung): EntityJudge | null => {
     const known = judges.get(index)
     if (known !== undefined) return known
     const model = task.models[index]
     let judge: EntityJudge | null = null
     if (model && 'bytes' in model) {
       try {
-        judge = decodeEntityForest(new Uint8Array(model.bytes), sha256)
+        const decode = rung === 'own' ? decodeEntityForest : decodePooledForest
+        judge = decode(new Uint8Array(model.bytes), sha256)
       } catch (error) {
         if (!(error instanceof ArtifactFormatError)) throw error
         unreadable.push(index)
@@ -96,6 +102,16 @@ export const detectBatch = (task: DetectTask): DetectResult => {
   let signals = 0
   let hypotheses = 0
   let judgedByForest = 0
+  const judgedBy: Record<ModelSource, number> = { own: 0, adset: 0, campaign: 0, account: 0, baseline: 0 }
+  /** Why statistics judge alone, given the rungs from `base` on. */
+  const reasonAt = (base: number): BaselineReason => {
+    if (task.forestsDisabled) return 'disabled'
+    const broken = RUNGS.some((_, rung) => {
+      const index = task.modelOf[base + rung] ?? -1
+      return index >= 0 && judges.get(index) === null
+    })
+    return broken ? 'broken_artifact' : 'no_model'
+  }
   const first = (days[0] ?? 0) - params.baselineDays
   const last = days.at(-1) ?? 0
 
@@ -108,13 +124,21 @@ export const detectBatch = (task: DetectTask): DetectResult => {
       const alertDays = [...(task.frequencyAlertDays.get(head.id) ?? NO_DAYS)]
       for (let d = 0; d < days.length; d += 1) {
         const day = days[d]!
-        const index = task.modelOf[entity * days.length + d] ?? -1
-        const judge = index < 0 ? null : judgeOf(index)
-        const verdict = judge ? judgeDay(judge, frame, day) : null
+        const base = (entity * days.length + d) * RUNGS.length
+        const indexAt = (rung: Rung): number => task.modelOf[base + RUNGS.indexOf(rung)] ?? -1
+        const { source, verdict } = judgeByLadder(
+          (rung) => {
+            const index = indexAt(rung)
+            return index < 0 ? null : judgeOf(index, rung)
+          },
+          frame,
+          day,
+          params.baselineDays,
+          excludedDays,
+        )
         if (verdict) judgedByForest += 1
-        let baselineReason: BaselineReason | null = null
-        if (!judge)
-          baselineReason = task.forestsDisabled ? 'disabled' : index < 0 ? 'no_model' : 'broken_artifact'
+        if (rowOf(frame.days, day) >= 0) judgedBy[source] += 1
+        const baselineReason = source === 'baseline' ? reasonAt(base) : null
         const found = detectDay(
           {
             day,
@@ -123,8 +147,8 @@ export const detectBatch = (task: DetectTask): DetectResult => {
             excludedDays,
             lastFrequencyAlertDay: newestUpTo(alertDays, day),
             verdict,
-            modelSource: judge ? 'own' : 'baseline',
-            modelVersion: judge ? (task.models[index]?.version ?? null) : null,
+            modelSource: source,
+            modelVersion: source === 'baseline' ? null : (task.models[indexAt(source)]?.version ?? null),
           },
           params,
         )
@@ -140,5 +164,5 @@ export const detectBatch = (task: DetectTask): DetectResult => {
       failed.push({ entity, message: messageOf(error) })
     }
   }
-  return { findings, signals, hypotheses, judgedByForest, failed, unreadable }
+  return { findings, signals, hypotheses, judgedByForest, judgedBy, failed, unreadable }
 }

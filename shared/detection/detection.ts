@@ -2,7 +2,7 @@
  * Detection of one level of one config. Stages: which days, freshness; then per batch of entities: frames,
  * models, judgement on the threads, findings into the store. Batches overlap; memory stays a few batches.
  */
-import { SEVERITIES } from '../../ml/detectors/signal.ts'
+import { MODEL_SOURCES, SEVERITIES } from '../../ml/detectors/signal.ts'
 import type { DetectionParams } from '../../ml/detectors/params.ts'
 import type { Signal } from '../../ml/detectors/signal.ts'
 import type { DayNumber, FrameBatch } from '../../ml/frame.ts'
@@ -23,8 +23,9 @@ import type { Logger } from '../platform/logger.ts'
 import type { ModelLoader } from '../registry/model-loader.ts'
 import type { ModelRegistry } from '../registry/model-registry.ts'
 import type { ArtifactRef } from '../registry/model-version.ts'
-import type { BatchModel, DetectResult, DetectTask } from './detect-batch.ts'
+import type { DetectResult, DetectTask } from './detect-batch.ts'
 import type { DetectionStore, ScoredAnomaly } from './detection-store.ts'
+import { loadModels, noModels } from './load-models.ts'
 
 /** Entities per thread task: small enough to keep both threads busy on an account of a hundred ads. */
 const BATCH_SIZE = 128
@@ -97,42 +98,6 @@ interface Judged {
 export const createDetection = (parts: DetectionParts): DetectionService => {
   const { store, params } = parts
 
-  /** The models of a batch for each day, loaded once each. */
-  const loadModels = async (
-    level: Level,
-    request: DetectRequest,
-    ids: readonly string[],
-    days: readonly DayNumber[],
-  ): Promise<{ refs: ArtifactRef[]; models: BatchModel[]; modelOf: Int32Array }> => {
-    const modelOf = new Int32Array(ids.length * days.length).fill(-1)
-    const refs: ArtifactRef[] = []
-    if (!parts.useForests) return { refs, models: [], modelOf }
-    const perDay = await Promise.all(
-      days.map((day) => parts.registry.versionsFor(request.configId, level, day, ids)),
-    )
-    const indexOf = new Map<string, number>()
-    for (let d = 0; d < days.length; d += 1) {
-      for (let e = 0; e < ids.length; e += 1) {
-        const ref = perDay[d]?.get(ids[e] ?? '')
-        if (!ref) continue
-        const key = `${ref.model}@${ref.version}`
-        let index = indexOf.get(key)
-        if (index === undefined) {
-          index = refs.push(ref) - 1
-          indexOf.set(key, index)
-        }
-        modelOf[e * days.length + d] = index
-      }
-    }
-    const loaded = await parts.models.loadMany(refs)
-    const models = loaded.map((model): BatchModel =>
-      model.status === 'ready'
-        ? { version: model.ref.version, bytes: model.bytes }
-        : { version: model.ref.version, broken: true },
-    )
-    return { refs, models, modelOf }
-  }
-
   /** Judges all entities of the request on `days`, batch by batch, with a few batches under way at once. */
   async function* judge(
     level: Level,
@@ -149,7 +114,9 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
     const judgeBatch = async (batch: FrameBatch): Promise<Judged> => {
       const ids = batch.heads.map((head) => head.id)
       const parents = batch.heads.map((head) => head.parentId)
-      const { refs, models, modelOf } = await loadModels(level, request, ids, days)
+      const { refs, models, modelOf } = parts.useForests
+        ? await loadModels(parts, { configId: request.configId, level }, batch.heads, days)
+        : noModels(ids.length, days.length)
       const task: DetectTask = {
         batch,
         days,
@@ -263,6 +230,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       let created = 0
       let restated = 0
       let judgedByForest = 0
+      const judgedBy = { own: 0, adset: 0, campaign: 0, account: 0, baseline: 0 }
       let pendingIds: string[] = []
       let pending: ScoredAnomaly[] = []
       const flush = async (): Promise<void> => {
@@ -308,6 +276,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         hypotheses += result.hypotheses
         anomalies += result.findings.length
         judgedByForest += result.judgedByForest
+        for (const source of MODEL_SOURCES) judgedBy[source] += result.judgedBy[source]
         if (pendingIds.length >= WRITE_SIZE) await flush()
         context.progress(0.5, counts)
       }
@@ -338,6 +307,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
           restated,
           expired,
           judged_by_forest: judgedByForest,
+          judged_by: judgedBy,
         },
       }
     },

@@ -4,7 +4,6 @@
  */
 import type { DayNumber } from '../../ml/frame.ts'
 import { lastCompleteDay } from '../core/days.ts'
-import type { Level } from '../core/entity.ts'
 import { AppError, messageOf } from '../core/errors.ts'
 import type { Page, PageRequest } from '../core/page.ts'
 import type { Fence } from '../core/work.ts'
@@ -41,15 +40,10 @@ export interface Retired {
 
 export interface ModelRegistry {
   /**
-   * Per entity the newest ready version, not newer than `stable`, whose training ended before
-   * `day`. Entities without one are absent. One query.
+   * Per model the newest ready version, not newer than `stable`, whose training ended before
+   * `day`. Models without one are absent. One query.
    */
-  versionsFor(
-    configId: number,
-    level: Level,
-    day: DayNumber,
-    entityIds: readonly string[],
-  ): Promise<ReadonlyMap<string, ArtifactRef>>
+  versionsBefore(models: readonly string[], day: DayNumber): Promise<ReadonlyMap<string, ArtifactRef>>
   /** Newest first. */
   list(filter: VersionFilter, page: PageRequest): Promise<Page<ModelVersion>>
   /** @throws AppError MODEL_NOT_FOUND */
@@ -70,6 +64,7 @@ export interface ModelRegistry {
   /** Numbers and records what was trained. @throws FenceLost, with nothing written */
   append(batch: TrainedBatch): Promise<Appended>
   fingerprints: ModelVersions['fingerprints']
+  pooledFingerprints: ModelVersions['pooledFingerprints']
   /** Quarantines the file and takes the version out of service. */
   markBroken(ref: ArtifactRef, reason: string): Promise<void>
   /** Takes a model out of service: no version answers until one is trained or activated. Repeating is harmless. @throws FenceLost */
@@ -138,7 +133,7 @@ export const createModelRegistry = (parts: ModelRegistryParts): ModelRegistry =>
   }
 
   return {
-    versionsFor: (configId, level, day, entityIds) => versions.newestBefore(configId, level, day, entityIds),
+    versionsBefore: (models, day) => versions.newestBefore(models, day),
 
     list: (filter, page) => versions.list(filter, page),
 
@@ -202,6 +197,7 @@ export const createModelRegistry = (parts: ModelRegistryParts): ModelRegistry =>
     },
 
     fingerprints: (configId, level, entityIds) => versions.fingerprints(configId, level, entityIds),
+    pooledFingerprints: (configId, level) => versions.pooledFingerprints(configId, level),
 
     markBroken: async (ref, reason) => {
       const marked = await versions.markBroken(ref, () => artifacts.quarantine(ref.model, ref.artifactUri))

@@ -13,7 +13,7 @@ export interface VersionDraft {
   readonly fingerprint: string
   readonly entityKey: string
   readonly entityType: Level
-  /** Null: the model is of the whole level. */
+  /** Null: the model is of many entities of the level. */
   readonly entityId: string | null
   readonly params: Readonly<Record<string, unknown>>
   readonly stats: Readonly<Record<string, unknown>>
@@ -75,18 +75,16 @@ export interface ModelVersions {
     level: Level,
     entityIds: readonly string[] | null,
   ): Promise<ReadonlyMap<string, readonly string[]>>
+  /** Fingerprints of the ready versions of a level's pooled models, by model. */
+  pooledFingerprints(configId: number, level: Level): Promise<ReadonlyMap<string, readonly string[]>>
   /**
    * In one transaction, one trainer of a config at a time: numbers without gaps, rows, aliases, archive.
    * A fingerprint met again keeps its number; if its file was archived or broken it gets the new one.
    * @throws FenceLost, with nothing written
    */
   append(batch: TrainedBatch, files: ArtifactMoves): Promise<Appended>
-  newestBefore(
-    configId: number,
-    level: Level,
-    day: DayNumber,
-    entityIds: readonly string[],
-  ): Promise<ReadonlyMap<string, ArtifactRef>>
+  /** By model. */
+  newestBefore(models: readonly string[], day: DayNumber): Promise<ReadonlyMap<string, ArtifactRef>>
   list(filter: VersionFilter, page: PageRequest): Promise<Page<ModelVersion>>
   byId(id: number): Promise<ModelVersion | null>
   /** Newest first. */

@@ -65,7 +65,7 @@ export type FitOutcome =
 /** One per entity of the batch, in its order. */
 export type FitResult = readonly FitOutcome[]
 
-const sha256: Sha256 = (...parts) => {
+export const sha256: Sha256 = (...parts) => {
   const hash = createHash('sha256')
   for (const part of parts) hash.update(part)
   return hash.digest('hex')
@@ -73,7 +73,7 @@ const sha256: Sha256 = (...parts) => {
 
 /** Drawing them costs more than a fit, and all entities share them. */
 let lastSeeds: { readonly key: string; readonly seeds: EntityForestSeeds } | undefined
-const seedsOf = (params: EntityForestParams): EntityForestSeeds => {
+export const seedsOf = (params: EntityForestParams): EntityForestSeeds => {
   const key = `${params.randomState} ${params.trees}`
   if (lastSeeds?.key !== key) lastSeeds = { key, seeds: drawEntityForestSeeds(params) }
   return lastSeeds.seeds
@@ -82,7 +82,7 @@ const seedsOf = (params: EntityForestParams): EntityForestSeeds => {
 const NO_DAYS: ReadonlySet<DayNumber> = new Set()
 
 /** How well the forest separates days it has not seen, for people who compare versions. */
-const metricsOf = ({ oofScores, threshold }: EntityForest): Record<string, number> => ({
+export const metricsOf = ({ oofScores, threshold }: EntityForest): Record<string, number> => ({
   threshold,
   oof_median: quantileSorted(oofScores, 0.5),
   oof_p90: quantileSorted(oofScores, 0.9),

@@ -17,6 +17,8 @@ const TrainingResult = z.object({
   models_count: PerLevel,
   skipped_count: PerLevel,
   failed_count: PerLevel,
+  /** Models of many entities, counted apart. */
+  pooled: z.object({ trained: z.int(), reused: z.int(), failed: z.int() }),
   started_at: z.iso.datetime(),
   insufficient_data: z.array(z.object({ entity_type: Level, entity_id: z.string(), samples: z.int() })),
   failures: z.array(
@@ -32,6 +34,7 @@ export interface Tally {
   succeed(level: Level, how: 'trained' | 'reused'): void
   skip(level: Level, entityId: string, samples: number): void
   fail(level: Level, entityId: string, reason: TrainingFailure, error: string): void
+  pool(status: 'trained' | 'reused' | 'failed'): void
 }
 
 const perLevel = (): z.infer<typeof PerLevel> => ({ campaign: 0, adset: 0, ad: 0 })
@@ -43,6 +46,7 @@ export const newTally = (startedAt: Date): Tally => {
     models_count: perLevel(),
     skipped_count: perLevel(),
     failed_count: perLevel(),
+    pooled: { trained: 0, reused: 0, failed: 0 },
     started_at: startedAt.toISOString(),
     insufficient_data: [],
     failures: [],
@@ -75,6 +79,10 @@ export const newTally = (startedAt: Date): Tally => {
       if (result.failures.length < MOST_EXAMPLES)
         result.failures.push({ entity_type: level, entity_id: entityId, reason, error: error.slice(0, 200) })
     },
+    pool: (status) => {
+      result.pooled[status]++
+      if (status === 'failed') count('pooled_failed')
+    },
   }
 }
 
@@ -101,13 +109,22 @@ export const addResult = (tally: Tally, chunk: unknown): void => {
   }
 }
 
-/** `partial` when something failed, `failed` when nothing was trained besides. */
-export const toOutcome = ({ result, counts, reasons }: Tally): WorkOutcome => ({
-  status: counts.failed === 0 ? 'succeeded' : counts.done > 0 ? 'partial' : 'failed',
-  counts: { ...counts },
-  reasons: { ...reasons },
-  result: { ...result },
-  ...(counts.failed > 0 && counts.done === 0
-    ? { error: `no model could be trained: ${result.failures[0]?.error ?? 'see failures'}` }
-    : {}),
-})
+const statusOf = ({ result, counts }: Tally): WorkOutcome['status'] => {
+  if (counts.failed > 0) return counts.done > 0 ? 'partial' : 'failed'
+  // Entities fall back to statistics without them: worth another try.
+  return result.pooled.failed > 0 ? 'partial' : 'succeeded'
+}
+
+/** `partial` when something failed, `failed` when no entity was trained besides. */
+export const toOutcome = (tally: Tally): WorkOutcome => {
+  const { result, counts, reasons } = tally
+  return {
+    status: statusOf(tally),
+    counts: { ...counts },
+    reasons: { ...reasons },
+    result: { ...result },
+    ...(counts.failed > 0 && counts.done === 0
+      ? { error: `no model could be trained: ${result.failures[0]?.error ?? 'see failures'}` }
+      : {}),
+  }
+}

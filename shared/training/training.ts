@@ -4,43 +4,39 @@
  * 1. days come from SQL in batches of entities
  * 2. threads build, fingerprint and fit them (`fit-batch.ts`)
  * 3. artifacts are written and fsynced under temporary names
- * 4. some hundred at a time get their numbers, files, rows and aliases in one transaction
+ * 4. some hundred at a time get their numbers, files, rows and aliases in one transaction (`register-models.ts`)
  *
- * then metadata.json. One entity's failure is counted and its siblings go on; a lost fence ends all of it.
+ * then the pooled models of whole levels the same way (`train-pools.ts`), and metadata.json. One entity's failure is counted and its siblings go on; a lost fence ends all of it.
  */
 import { ALGORITHM_VERSION } from '../../ml/detectors/entity-forest.ts'
 import type { EntityForestParams } from '../../ml/detectors/entity-forest.ts'
 import type { DayNumber, FrameBatch } from '../../ml/frame.ts'
 import type { ComputePool } from '../compute.ts'
-import { mapBounded } from '../core/bounded.ts'
 import type { Clock } from '../core/clock.ts'
 import { toDayNumber, toLocalDate } from '../core/days.ts'
 import { anomalyModelName, entityKey, LEVELS } from '../core/entity.ts'
 import type { Level } from '../core/entity.ts'
 import { messageOf } from '../core/errors.ts'
 import { startEarly } from '../core/start-early.ts'
-import { FenceLost } from '../core/work.ts'
 import type { WorkContext, WorkOutcome } from '../core/work.ts'
 import type { DetectionStore } from '../detection/detection-store.ts'
 import { frameBuffers } from '../entities/frames.ts'
 import type { FrameSource } from '../entities/frames.ts'
 import type { ChildrenSummary } from '../jobs/define-job.ts'
 import type { TrainChunkPayload, TrainConfigPayload, TrainingWork } from '../jobs/training.ts'
-import type { ArtifactStore, StagedArtifact } from '../registry/artifact-store.ts'
+import type { ArtifactStore } from '../registry/artifact-store.ts'
 import type { ModelRegistry } from '../registry/model-registry.ts'
-import type { KnownModel, VersionDraft } from '../registry/model-versions.ts'
 import type { FitOutcome, TrainedForest } from './fit-batch.ts'
+import { createRegistrar } from './register-models.ts'
+import type { FittedModel, Registered } from './register-models.ts'
 import { addResult, newTally, toOutcome } from './tally.ts'
 import type { Tally } from './tally.ts'
+import { trainPools } from './train-pools.ts'
 
 /** Entities per task: small enough that the threads end together, large enough to keep messages few. */
 const BATCH_ENTITIES = 24
-const FILES_IN_FLIGHT = 16
-/** Models per registry transaction. */
-const REGISTRY_MODELS = 250
 const CHUNK_ENTITIES = 1000
 const FAMILY = 'anomaly_detector'
-const ACTOR = 'training'
 
 export interface TrainingSettings {
   readonly useForests: boolean
@@ -65,7 +61,7 @@ export interface TrainingParts {
   readonly entities: TrainableEntities
   readonly frames: FrameSource
   readonly labels: Pick<DetectionStore, 'labelledDays'>
-  readonly registry: Pick<ModelRegistry, 'append' | 'fingerprints'>
+  readonly registry: Pick<ModelRegistry, 'append' | 'fingerprints' | 'pooledFingerprints'>
   readonly artifacts: Pick<ArtifactStore, 'stage' | 'discard' | 'writeMetadata'>
   readonly compute: ComputePool
   readonly settings: TrainingSettings
@@ -128,126 +124,84 @@ export const createTraining = (parts: TrainingParts): TrainingWork => {
     level: Level,
     trainedAt: Date,
     forest: TrainedForest,
-    staged: StagedArtifact,
-  ): VersionDraft => {
-    const ref = { configId, entityType: level, entityId: forest.entityId }
+  ): FittedModel['made'] => {
     const { trees, contamination, randomState } = settings.forest
     return {
-      model: anomalyModelName(ref),
-      family: FAMILY,
-      fingerprint: forest.fingerprint,
-      entityKey: entityKey(ref),
-      entityType: level,
-      entityId: forest.entityId,
-      params: {
-        algorithm_version: ALGORITHM_VERSION,
-        trees,
-        contamination,
-        random_state: randomState,
-        history_days: settings.historyDays,
+      bytes: forest.bytes,
+      draft: {
+        family: FAMILY,
+        entityKey: entityKey({ configId, entityType: level, entityId: forest.entityId }),
+        entityType: level,
+        entityId: forest.entityId,
+        params: {
+          algorithm_version: ALGORITHM_VERSION,
+          trees,
+          contamination,
+          random_state: randomState,
+          history_days: settings.historyDays,
+        },
+        stats: forest.stats,
+        points: forest.samples,
+        artifactSha256: forest.sha256,
+        artifactBytes: forest.bytes.byteLength,
+        trainedAt,
       },
-      stats: forest.stats,
-      points: forest.samples,
-      artifactSha256: forest.sha256,
-      artifactBytes: forest.bytes.byteLength,
-      trainedAt,
-      staged,
     }
   }
 
-  /** One run's models on their way from the threads into the registry. */
+  /** One run's way into the registry; a lost fence ends the work under way like an abort from outside. */
+  const openRegistrar = (configId: number, context: WorkContext) => {
+    const stop = new AbortController()
+    const signal = AbortSignal.any([context.signal, stop.signal])
+    const registrar = createRegistrar({
+      registry,
+      artifacts,
+      configId,
+      context,
+      signal,
+      stop: (reason) => stop.abort(reason),
+    })
+    return { signal, registrar }
+  }
+
+  /** Trains entities' own models. */
   const trainScopes = async (
     payload: TrainConfigPayload,
     scopes: readonly Scope[],
     context: WorkContext,
   ): Promise<Tally> => {
     const { configId } = payload
-    const { fence } = context
-    // A lost fence ends the work under way like an abort from outside.
-    const stop = new AbortController()
-    const signal = AbortSignal.any([context.signal, stop.signal])
+    const { signal, registrar } = openRegistrar(configId, context)
     const window = windowOf(payload)
     const trainedAt = clock.now()
     const total = scopes.reduce((sum, scope) => sum + scope.total, 0)
     const tally = newTally(trainedAt)
-    const writer = `${fence.runId}-${fence.attempt}`
-
-    let drafts: VersionDraft[] = []
-    let known: KnownModel[] = []
-    const levelOf = new Map<string, { level: Level; entityId: string }>()
-    /** Staging and registering take their turns, so that both stay bounded. */
-    let staging = Promise.resolve()
-    let registering = Promise.resolve()
 
     const report = (): void => {
       const { done, skipped, failed } = tally.counts
       context.progress(total === 0 ? 0 : Math.min(1, (done + skipped + failed) / total), tally.counts)
     }
 
-    const discard = async (waiting: readonly VersionDraft[]): Promise<void> => {
-      await mapBounded(waiting, FILES_IN_FLIGHT, ({ staged }) => artifacts.discard(staged).catch(() => {}))
-    }
-
-    const register = async (): Promise<void> => {
-      const batch = { drafts, known }
-      drafts = []
-      known = []
-      const names = [...batch.drafts, ...batch.known].map((item) => item.model)
-      const entityOf = (model: string) => levelOf.get(model) ?? { level: 'ad' as const, entityId: model }
-      try {
-        signal.throwIfAborted()
-        const { outcomes } = await registry.append({ configId, fence, actor: ACTOR, ...batch })
-        for (const outcome of outcomes) {
-          const { level, entityId } = entityOf(outcome.model)
-          if (outcome.status === 'save_failed') tally.fail(level, entityId, 'save_failed', outcome.error)
-          else tally.succeed(level, outcome.status)
-        }
-      } catch (error) {
-        await discard(batch.drafts)
-        if (error instanceof FenceLost) stop.abort(error)
-        signal.throwIfAborted()
-        context.logger.error('models could not be registered', {
-          models: names.length,
-          error: messageOf(error),
-        })
-        for (const name of names) {
-          const { level, entityId } = entityOf(name)
-          tally.fail(level, entityId, 'registry_failed', messageOf(error))
-        }
-      }
-      for (const name of names) levelOf.delete(name)
-      report()
-    }
-
-    const stage = async (level: Level, forest: TrainedForest): Promise<void> => {
-      const model = anomalyModelName({ configId, entityType: level, entityId: forest.entityId })
-      try {
-        const staged = await artifacts.stage(model, forest.bytes, writer)
-        drafts.push(toDraft(configId, level, trainedAt, forest, staged))
-        levelOf.set(model, { level, entityId: forest.entityId })
-      } catch (error) {
-        tally.fail(level, forest.entityId, 'save_failed', messageOf(error))
-      }
-    }
-
     const take = async (level: Level, outcomes: readonly FitOutcome[]): Promise<void> => {
-      const trained: TrainedForest[] = []
+      const fitted: FittedModel[] = []
       for (const outcome of outcomes) {
         const { entityId } = outcome
-        if (outcome.status === 'trained') trained.push(outcome)
-        else if (outcome.status === 'failed') tally.fail(level, entityId, 'training_failed', outcome.error)
+        if (outcome.status === 'failed') tally.fail(level, entityId, 'training_failed', outcome.error)
         else if (outcome.status === 'insufficient_data') tally.skip(level, entityId, outcome.samples)
-        else {
-          const model = anomalyModelName({ configId, entityType: level, entityId })
-          known.push({ model, fingerprint: outcome.fingerprint })
-          levelOf.set(model, { level, entityId })
-        }
+        else
+          fitted.push({
+            model: anomalyModelName({ configId, entityType: level, entityId }),
+            fingerprint: outcome.fingerprint,
+            made: outcome.status === 'trained' ? toDraft(configId, level, trainedAt, outcome) : null,
+            tell: (registered) => {
+              if (registered.status === 'failed')
+                tally.fail(level, entityId, registered.reason, registered.error)
+              else tally.succeed(level, registered.status)
+              report()
+            },
+          })
       }
-      await mapBounded(trained, FILES_IN_FLIGHT, (forest) => stage(level, forest))
-      if (drafts.length + known.length >= REGISTRY_MODELS) {
-        registering = registering.then(register)
-        registering.catch(() => {})
-      }
+      await registrar.take(fitted)
       report()
     }
 
@@ -277,9 +231,7 @@ export const createTraining = (parts: TrainingParts): TrainingWork => {
         // The thread itself failed, e.g. out of memory: these entities are lost, the pool starts another.
         outcomes = ids.map((entityId) => ({ status: 'failed', entityId, error: messageOf(error) }))
       }
-      const turn = staging.then(() => take(level, outcomes))
-      staging = turn.catch(() => {})
-      await turn
+      await take(level, outcomes)
     }
 
     const underWay = new Set<Promise<void>>()
@@ -315,15 +267,50 @@ export const createTraining = (parts: TrainingParts): TrainingWork => {
     try {
       for (const level of scopes.filter((scope) => scope.total > 0).map(open)) await feed(level)
       await Promise.all(underWay)
-      await registering
       // Also with nothing left to write: whoever lost the fence must not go on to the metadata.
-      await register()
+      await registrar.finish()
     } catch (error) {
-      await Promise.allSettled([...underWay, registering])
-      await discard(drafts)
+      await Promise.allSettled(underWay)
+      await registrar.abandon()
       throw error
     }
     return tally
+  }
+
+  /** Pooled models of whole levels. A training of chosen entities leaves them: it does not see all of a pool. */
+  const trainAllPools = async (
+    payload: TrainConfigPayload,
+    tally: Tally,
+    context: WorkContext,
+  ): Promise<void> => {
+    const { configId, entityType, entityIds } = payload
+    if (entityIds) return
+    const { signal, registrar } = openRegistrar(configId, context)
+    const window = windowOf(payload)
+    const ids = await parts.entities.withRows(configId, window.from, window.to)
+    const trainedAt = clock.now()
+    try {
+      for (const level of LEVELS) {
+        if (entityType !== null && entityType !== level) continue
+        const training = {
+          configId,
+          level,
+          ...window,
+          entityIds: ids[level],
+          excludedDays: await parts.labels.labelledDays(configId, level, window.from),
+          minSamples: settings.minSamples,
+          historyDays: settings.historyDays,
+          forest: settings.forest,
+          trainedAt,
+        }
+        const tell = ({ status }: Registered): void => tally.pool(status)
+        await trainPools(training, { frames: parts.frames, registry, compute, registrar, signal, tell })
+      }
+      await registrar.finish()
+    } catch (error) {
+      await registrar.abandon()
+      throw error
+    }
   }
 
   const writeMetadata = async (
@@ -383,6 +370,7 @@ export const createTraining = (parts: TrainingParts): TrainingWork => {
           result: { window_end: toLocalDate(windowOf(payload).to) },
         }
       const tally = await trainScopes(payload, scopes, context)
+      await trainAllPools(payload, tally, context)
       await writeMetadata(payload.configId, tally, context)
       return toOutcome(tally)
     },
@@ -396,9 +384,8 @@ export const createTraining = (parts: TrainingParts): TrainingWork => {
       const tally = newTally(clock.now())
       for (const result of children.results) addResult(tally, result)
       Object.assign(tally.reasons, children.reasons)
-      // Nothing to write, but whoever lost the fence, or whose config was erased, must not go on to the metadata.
-      const { fence } = context
-      await registry.append({ configId: payload.configId, fence, actor: ACTOR, drafts: [], known: [] })
+      // Also asks for the fence: whoever lost it, or whose config was erased, must not go on to the metadata.
+      await trainAllPools(payload, tally, context)
       await writeMetadata(payload.configId, tally, context)
       const outcome = toOutcome(tally)
       if (children.failedRuns === 0) return outcome

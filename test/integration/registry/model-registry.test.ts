@@ -53,12 +53,12 @@ describe('model registry', () => {
     )
 
   describe('versions for a day', () => {
-    const numbersFor = async (day: string, entityIds: readonly string[] = ['a1', 'a2']) =>
-      Object.fromEntries(
-        [...(await system.registry.versionsFor(configId, 'ad', toDayNumber(day), entityIds))].map(
-          ([id, ref]) => [id, ref.version],
-        ),
-      )
+    const modelOf = (config: number, entity: string): string => `anomaly_detector/config_${config}/${entity}`
+    const numbersFor = async (day: string, ids: readonly string[] = ['a1', 'a2']) => {
+      const models = new Map(ids.map((id) => [modelOf(configId, `ad_${id}`), id]))
+      const found = await system.registry.versionsBefore([...models.keys()], toDayNumber(day))
+      return Object.fromEntries([...found].map(([name, ref]) => [models.get(name), ref.version]))
+    }
 
     it('are the newest trained before it: D is never in its own model', async () => {
       await trainTimes(3, 'a1', 'a2')
@@ -84,13 +84,16 @@ describe('model registry', () => {
       await insertDays(database.knex, other, adDays('a1', 90, LAST, PARENTS))
       await system.train(other, DAY)
       const day = toDayNumber(DAY)
-      expect((await system.registry.versionsFor(configId, 'adset', day, ['s1', 'a1'])).size).to.equal(0)
-      expect([
-        ...(await system.registry.versionsFor(other, 'adset', day, ['s1', 'a1'])).keys(),
-      ]).to.deep.equal(['s1'])
-      expect((await system.registry.versionsFor(configId, 'ad', day, ['a1'])).get('a1')?.model).to.equal(
+      const asked = [configId, other].flatMap((config) => [
+        modelOf(config, 'adset_s1'),
+        modelOf(config, 'ad_a1'),
+        modelOf(config, 'adset_a1'),
+      ])
+      expect([...(await system.registry.versionsBefore(asked, day)).keys()]).to.have.members([
         model,
-      )
+        modelOf(other, 'adset_s1'),
+        modelOf(other, 'ad_a1'),
+      ])
     })
   })
 

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { RUNGS } from '../../../../ml/detectors/ladder.ts'
 import { defaultDetectionParams } from '../../../../ml/detectors/params.ts'
 import type { DailyFrame, EntityHead, FrameBatch } from '../../../../ml/frame.ts'
 import { detectBatch } from '../../../../shared/detection/detect-batch.ts'
@@ -45,7 +46,7 @@ const taskOf = (batch: FrameBatch, more: Partial<DetectTask> = {}): DetectTask =
     days,
     params: defaultDetectionParams,
     models: [],
-    modelOf: new Int32Array(batch.heads.length * days.length).fill(-1),
+    modelOf: new Int32Array(batch.heads.length * days.length * RUNGS.length).fill(-1),
     forestsDisabled: false,
     excludedDays: new Map(),
     frequencyAlertDays: new Map(),
@@ -85,7 +86,9 @@ describe('the judgement of a batch', () => {
     const broken: BatchModel = { version: 1, broken: true }
     expect(reasonWith({})).to.equal('no_model')
     expect(reasonWith({ forestsDisabled: true })).to.equal('disabled')
-    expect(reasonWith({ models: [broken], modelOf: Int32Array.of(0) })).to.equal('broken_artifact')
+    expect(reasonWith({ models: [broken], modelOf: Int32Array.of(0, -1, -1, -1) })).to.equal(
+      'broken_artifact',
+    )
   })
 
   it('names a file that is no model once, however many days asked for it', () => {
@@ -94,7 +97,7 @@ describe('the judgement of a batch', () => {
       taskOf(batchOf({ odd: spike }), {
         days: [LAST - 1, LAST],
         models: [{ version: 3, bytes }],
-        modelOf: Int32Array.of(0, 0),
+        modelOf: Int32Array.of(0, -1, -1, -1, 0, -1, -1, -1),
       }),
     )
     expect(result.unreadable).to.deep.equal([0])
