@@ -125,19 +125,12 @@ export const scaleBefore = (
   return scale.rows < LEAST_SCALE_ROWS ? null : scale
 }
 
-const divisorOf = (feature: Feature, scale: EntityScale, cplRef: number): number => {
-  switch (feature) {
-    case 'spend':
-      return scale.spend
-    case 'cpl':
-      return cplRef
-    case 'ctr':
-      return scale.ctr
-    case 'leads':
-      return scale.leads
-    case 'frequency':
-      return 1
-  }
+const DIVISOR: Readonly<Record<Feature, (scale: EntityScale, cplRef: number) => number>> = {
+  spend: ({ spend }) => spend,
+  cpl: (_, cplRef) => cplRef,
+  ctr: ({ ctr }) => ctr,
+  leads: ({ leads }) => leads,
+  frequency: () => 1,
 }
 
 const WIDTH = FEATURES.length
@@ -178,8 +171,7 @@ export const entityRows = (
     const at = n * WIDTH
     writeFeatures(frame, i, FEATURES, scale.cplRef, values, at)
     for (let c = 0; c < WIDTH; c += 1)
-      values[at + c] =
-        (values[at + c] as number) / divisorOf(FEATURES[c] as Feature, scale, scale.cplRef ?? 1)
+      values[at + c] = (values[at + c] as number) / DIVISOR[FEATURES[c] as Feature](scale, scale.cplRef ?? 1)
     n += 1
   }
   return { id, n, days, values, leadlessSpend: scale.cplRef === null ? scale.spend : null, spend, leads }
@@ -320,7 +312,7 @@ export const judgePooledDay = (
   if (i < 0 || !((frame.impressions[i] as number) > 0)) return null
   const { features } = judge.model
   const cplRef = scale.cplRef ?? judge.model.cplRef
-  const divisors = Float64Array.from(features, (feature) => divisorOf(feature, scale, cplRef ?? 1))
+  const divisors = Float64Array.from(features, (feature) => DIVISOR[feature](scale, cplRef ?? 1))
   const values = new Float64Array(features.length)
   writeFeatures(frame, i, features, cplRef, values, 0)
   const verdict = judgeValues(

@@ -34,7 +34,7 @@ export interface PoolTrainingParts {
   readonly compute: ComputePool
   readonly registrar: ModelRegistrar
   readonly signal: AbortSignal
-  readonly tell: (outcome: Registered) => void
+  readonly tell: (model: string, outcome: Registered) => void
 }
 
 export interface PoolTraining {
@@ -113,14 +113,15 @@ export const trainPools = async (training: PoolTraining, parts: PoolTrainingPart
       const pool = pools[i]
       if (!pool) return
       const ref = refOf(pool.ancestor)
+      const model = pooledModelName(ref)
       if (outcome.status === 'failed')
-        parts.tell({ status: 'failed', reason: 'training_failed', error: outcome.error })
+        parts.tell(model, { status: 'failed', reason: 'training_failed', error: outcome.error })
       else
         fitted.push({
-          model: pooledModelName(ref),
+          model,
           fingerprint: outcome.fingerprint,
           made: outcome.status === 'trained' ? draftOf(ref, outcome) : null,
-          tell: parts.tell,
+          tell: (registered) => parts.tell(model, registered),
         })
     })
     await registrar.take(fitted)
@@ -130,7 +131,7 @@ export const trainPools = async (training: PoolTraining, parts: PoolTrainingPart
   /** An ancestor comes once: should the tree have it twice, what comes later is left out. */
   const closed = new Set<string>()
   const underWay = new Set<Promise<void>>()
-  let waiting: PoolToFit[] = []
+  const waiting: PoolToFit[] = []
 
   const send = async (least: number): Promise<void> => {
     while (waiting.length >= least && waiting.length > 0) {

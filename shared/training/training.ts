@@ -303,7 +303,12 @@ export const createTraining = (parts: TrainingParts): TrainingWork => {
           forest: settings.forest,
           trainedAt,
         }
-        const tell = ({ status }: Registered): void => tally.pool(status)
+        const tell = (model: string, outcome: Registered): void => {
+          tally.pool(outcome.status)
+          if (outcome.status !== 'failed') return
+          const { reason, error } = outcome
+          context.logger.error('a pooled model could not be trained', { model, reason, error })
+        }
         await trainPools(training, { frames: parts.frames, registry, compute, registrar, signal, tell })
       }
       await registrar.finish()

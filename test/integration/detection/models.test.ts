@@ -109,7 +109,7 @@ describe('models in detection', () => {
     foreign: (path: string) => writeFile(path, 'id,spend\n1,2\n'),
   }
   for (const [what, damage] of Object.entries(damages)) {
-    it(`leave service when a file is ${what}; its entity and the siblings are judged all the same`, async () => {
+    it(`leave service when a file is ${what}; its entity is judged by its ad set's, the siblings by theirs`, async () => {
       await adWithSpike('a1', DAY)
       await adWithSpike('a2', DAY)
       await system.train(configId, DAY, { entityType: 'ad' })
@@ -121,7 +121,7 @@ describe('models in detection', () => {
       expect(
         (await judged()).map((row) => [row.entity_id, row.model_source, row.baseline_reason]),
       ).to.deep.equal([
-        ['a1', 'baseline', 'broken_artifact'],
+        ['a1', 'adset', null],
         ['a2', 'own', null],
       ])
       expect((await newestOf('a1')).state).to.equal('broken')

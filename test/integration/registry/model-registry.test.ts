@@ -169,8 +169,10 @@ describe('model registry', () => {
   it('lists newest first, by page and by cursor, narrowed by what is asked', async () => {
     await trainTimes(2, 'a1', 'a2')
     await system.train(configId, DAY, { entityType: 'campaign' })
+    // Of the ads also those of their ad set, campaign and account, of the campaign that of the account.
+    const pooled = { ad: 2 * 3, campaign: 1 }
     const all = await system.registry.list({ configId }, PAGE)
-    expect(all.total).to.equal(5)
+    expect(all.total).to.equal(5 + pooled.ad + pooled.campaign)
     expect(all.data.map(({ id }) => id)).to.deep.equal(all.data.map(({ id }) => id).toSorted((a, b) => b - a))
     const first = await system.registry.list({ configId }, { page: 1, pageSize: 2, afterId: null })
     const second = await system.registry.list({ configId }, { page: 2, pageSize: 2, afterId: null })
@@ -179,10 +181,10 @@ describe('model registry', () => {
     expect(second.data).to.deep.equal(all.data.slice(2, 4))
     expect(cursor.data).to.deep.equal(second.data)
     const count = async (filter: object) => (await system.registry.list({ configId, ...filter }, PAGE)).total
-    expect(await count({ entityType: 'ad' })).to.equal(4)
+    expect(await count({ entityType: 'ad' })).to.equal(4 + pooled.ad)
     expect(await count({ entityType: 'ad', entityId: 'a2' })).to.equal(2)
-    expect(await count({ alias: 'stable' })).to.equal(3)
-    expect(await count({ alias: 'previous' })).to.equal(2)
+    expect(await count({ alias: 'stable' })).to.equal(3 + 3 + 1)
+    expect(await count({ alias: 'previous' })).to.equal(2 + 3)
     expect(await count({ family: 'classifier' })).to.equal(0)
   })
 
@@ -215,7 +217,13 @@ describe('model registry', () => {
     await trainTimes(1, 'a1')
     await trainTimes(1, 'a1')
     await system.registry.markBroken(await version(1), 'test')
-    expect(messages).to.deep.equal([{ models: [model] }, { models: [model] }])
+    const pools = ['account_' + configId, 'adset_s1', 'campaign_c1'].map((ancestor) =>
+      model.replace('ad_a1', `pooled_ad_${ancestor}`),
+    )
+    expect(messages).to.have.length(3)
+    expect(messages[0]).to.deep.equal({ models: [model] })
+    expect((messages[1] as { models: string[] }).models).to.have.members(pools)
+    expect(messages[2]).to.deep.equal({ models: [model] })
   })
 
   describe('nightly', () => {
@@ -224,12 +232,18 @@ describe('model registry', () => {
     it('unpublishes what had no row for 30 days, and training publishes it again', async () => {
       await trainTimes(1, 'a1')
       await system.train(configId, DAY)
-      const names = ['campaign_c1.safetensors', 'adset_s1.safetensors', 'ad_a1.safetensors']
+      const names = [
+        'campaign_c1.safetensors',
+        'adset_s1.safetensors',
+        'ad_a1.safetensors',
+        'pooled_ad_adset_s1.safetensors',
+        `pooled_ad_account_${configId}.safetensors`,
+      ]
       const noon = (day: string): Date => new Date(`${day}T12:00:00Z`)
       await system.registry.retire(noon('2026-04-08'), signal)
       expect(await readdir(folder())).to.include.members(names)
       const retired = await system.registry.retire(noon('2026-04-09'), signal)
-      expect(retired.unpublished).to.be.at.least(3)
+      expect(retired.unpublished).to.be.at.least(names.length)
       expect(await readdir(folder())).to.not.include.members(names)
       expect((await version(1)).state).to.equal('ready')
       await system.train(configId, DAY)

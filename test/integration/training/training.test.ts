@@ -10,6 +10,8 @@ import type { WorkContext } from '../../../shared/core/work.ts'
 import { createAnomalies } from '../../../shared/detection/anomalies.ts'
 import { fitBatch } from '../../../shared/training/fit-batch.ts'
 import type { FitResult } from '../../../shared/training/fit-batch.ts'
+import { fitPools } from '../../../shared/training/fit-pools.ts'
+import type { FitPoolsResult } from '../../../shared/training/fit-pools.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
@@ -65,6 +67,12 @@ describe('training', () => {
       'campaign_c1.safetensors',
       'adset_s1.safetensors',
       'ad_a50.safetensors',
+      'pooled_ad_adset_s1.safetensors',
+      'pooled_ad_campaign_c1.safetensors',
+      `pooled_ad_account_${configId}.safetensors`,
+      'pooled_adset_campaign_c1.safetensors',
+      `pooled_adset_account_${configId}.safetensors`,
+      `pooled_campaign_account_${configId}.safetensors`,
     ])
     const [version] = await versions('ad', 'a50')
     expect(version).to.deep.include({
@@ -261,7 +269,8 @@ describe('training', () => {
   it('stores one version when the same training races itself', async () => {
     await account(60, 'a1', 'a2')
     await Promise.all([1, 2, 3].map(() => system.train(configId, DAY)))
-    expect(await rows()).to.have.length(4)
+    // Four of their own, and six of their ad set, campaign and account.
+    expect(await rows()).to.have.length(4 + 6)
     expect(await readdir(folder('.versions', 'ad_a1'))).to.deep.equal(['v1.safetensors'])
   })
 
@@ -297,13 +306,18 @@ describe('training', () => {
     const failingFor = (ids: readonly string[]): typeof computeInPlace =>
       ({
         ...computeInPlace,
-        run: (_task: string, input: Parameters<typeof fitBatch>[0]): Promise<FitResult> =>
+        run: (
+          task: 'fit' | 'fitPools',
+          input: Parameters<typeof fitBatch>[0] & Parameters<typeof fitPools>[0],
+        ): Promise<FitResult | FitPoolsResult> =>
           Promise.resolve(
-            fitBatch(input).map((outcome) =>
-              ids.includes(outcome.entityId)
-                ? { status: 'failed', entityId: outcome.entityId, error: 'not a number' }
-                : outcome,
-            ),
+            task === 'fitPools'
+              ? fitPools(input)
+              : fitBatch(input).map((outcome) =>
+                  ids.includes(outcome.entityId)
+                    ? { status: 'failed', entityId: outcome.entityId, error: 'not a number' }
+                    : outcome,
+                ),
           ),
       }) as typeof computeInPlace
 
@@ -328,7 +342,7 @@ describe('training', () => {
       const outcome = await system
         .with({ compute })
         .trainConfig(payloadOf(configId, DAY), await system.startRun(configId))
-      expect(outcome).to.deep.include({ status: 'failed', reasons: { training_failed: 3 } })
+      expect(outcome).to.deep.include({ status: 'failed', reasons: { training_failed: 3, pooled_failed: 6 } })
       expect(outcome.error).to.include('out of memory')
     })
 
@@ -357,7 +371,7 @@ describe('training', () => {
       const outcome = await system
         .with({ artifacts })
         .trainConfig(payloadOf(configId, DAY), await system.startRun(configId))
-      expect(outcome).to.deep.include({ status: 'failed', reasons: { save_failed: 4 } })
+      expect(outcome).to.deep.include({ status: 'failed', reasons: { save_failed: 4, pooled_failed: 6 } })
       expect(outcome.error).to.equal('no model could be trained: ENOSPC: no space left on device')
     })
 
@@ -387,7 +401,7 @@ describe('training', () => {
       const outcome = await system
         .with({ registry })
         .trainConfig(payloadOf(configId, DAY), await system.startRun(configId))
-      expect(outcome).to.deep.include({ status: 'failed', reasons: { registry_failed: 3 } })
+      expect(outcome).to.deep.include({ status: 'failed', reasons: { registry_failed: 3, pooled_failed: 6 } })
       expect(await readdir(folder('.versions', 'ad_a1'))).to.deep.equal([])
     })
 
