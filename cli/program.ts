@@ -13,6 +13,7 @@ import { registerForecast } from './commands/forecast.ts'
 import { registerFeatures } from './commands/features.ts'
 import { registerForecasts } from './commands/forecasts.ts'
 import { registerHolidays } from './commands/holidays.ts'
+import { registerIncidents } from './commands/incidents.ts'
 import { registerImport } from './commands/import.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerMigrate } from './commands/migrate.ts'
@@ -54,6 +55,7 @@ export const buildProgram = (environment: Environment, opener: Opener): Command 
   registerTrain(program, opener)
   registerDetect(program, opener)
   registerAnomalies(program, opener)
+  registerIncidents(program, opener)
   registerFeatures(program, opener)
   registerClassify(program, opener)
   registerTiers(program, opener)

@@ -9,6 +9,7 @@ import { featureRoutes } from './features.ts'
 import { forecastRoutes } from './forecasts.ts'
 import { holidayRoutes } from './holidays.ts'
 import { importRoutes } from './imports.ts'
+import { incidentRoutes } from './incidents.ts'
 import { insightRoutes } from './insights.ts'
 import { modelRoutes } from './models.ts'
 import { muteRoutes } from './mutes.ts'
@@ -31,6 +32,7 @@ export const allRoutes: readonly Route[] = [
   ...entityRoutes,
   ...insightRoutes,
   ...anomalyRoutes,
+  ...incidentRoutes,
   ...featureRoutes,
   ...classificationRoutes,
   ...recommendationRoutes,

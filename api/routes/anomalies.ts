@@ -1,7 +1,7 @@
 /** What was found: lists, counts, what people decide about it, and detection on demand. */
 import { z } from 'zod'
 import { ANOMALY_TYPES, POLARITIES, SEVERITIES } from '../../ml/detectors/signal.ts'
-import { LocalDate, lastCompleteDay, toDayNumber, toLocalDate } from '../../shared/core/days.ts'
+import { LocalDate } from '../../shared/core/days.ts'
 import { ConfigId, EntityId, Level, LEVELS } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
@@ -14,7 +14,7 @@ import { detectLevel } from '../../shared/jobs/detection.ts'
 import type { Services } from '../../shared/services.ts'
 import { route } from '../route.ts'
 import type { Route } from '../route.ts'
-import { requireDayOrder } from './scope.ts'
+import { SeenDays, seenDays } from './scope.ts'
 
 const TAG = 'Anomalies'
 const DRY_RUN_ENTITIES = 50
@@ -23,7 +23,7 @@ const DRY_RUN_TIMEOUT_MS = 30_000
 const number = z.number().nullable()
 const text = z.string().nullable()
 
-const Anomaly = z.object({
+export const Anomaly = z.object({
   id: z.int(),
   config_id: z.int(),
   entity_type: Level,
@@ -84,29 +84,13 @@ const Filter = z.object({
   status: z.enum(ANOMALY_STATUSES).optional(),
   polarity: z.enum(POLARITIES).optional(),
   alerted: z.stringbool().optional(),
-  days: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(90)
-    .default(7)
-    .describe('Complete days up to the newest, and today'),
-  date_from: LocalDate.optional().describe('Wins over days'),
-  date_to: LocalDate.optional(),
+  ...SeenDays.shape,
 })
 
 const filterOf = async (query: z.output<typeof Filter>, services: Services): Promise<AnomalyFilter> => {
-  const zone = zoneOf(await services.configs.get(query.config_id))
-  const newest = lastCompleteDay(services.clock.now(), zone)
-  // Today's findings, once there are any, belong to the newest.
-  const dateTo = query.date_to ?? toLocalDate(newest + 1)
-  const first = query.date_to === undefined ? newest : toDayNumber(query.date_to)
-  const dateFrom = query.date_from ?? toLocalDate(first - query.days + 1)
-  requireDayOrder(dateFrom, dateTo)
   return {
     configId: query.config_id,
-    dateFrom,
-    dateTo,
+    ...(await seenDays(query, services)),
     ...(query.entity_type === 'all' ? {} : { entityType: query.entity_type }),
     ...(query.entity_id ? { entityId: query.entity_id } : {}),
     ...(query.severity ? { severity: query.severity } : {}),

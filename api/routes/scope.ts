@@ -1,8 +1,9 @@
 /** What routes share: whom and which days they are about, and starting a step of the daily flow for them. */
 import { z } from 'zod'
-import { LocalDate } from '../../shared/core/days.ts'
+import { LocalDate, lastCompleteDay, toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import { ConfigId, EntityId, Level } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
+import { zoneOf } from '../../shared/entities/configs.ts'
 import type { Job } from '../../shared/jobs/define-job.ts'
 import { toStepPayload } from '../../shared/jobs/step.ts'
 import type { StepPayload } from '../../shared/jobs/step.ts'
@@ -18,6 +19,34 @@ export const requireDayOrder = (from: LocalDate | undefined, to: LocalDate | und
   throw new AppError('INVALID_REQUEST', `date_from: ${message}`, {
     errors: [{ field: 'query.date_from', message }],
   })
+}
+
+/** Which days' findings: the last ones, or those named. */
+export const SeenDays = z.object({
+  days: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(90)
+    .default(7)
+    .describe('Complete days up to the newest, and today'),
+  date_from: LocalDate.optional().describe('Wins over days'),
+  date_to: LocalDate.optional(),
+})
+
+/** @throws AppError CONFIG_NOT_FOUND; INVALID_REQUEST when `date_from` is after `date_to` */
+export const seenDays = async (
+  query: z.output<typeof SeenDays> & { readonly config_id: number },
+  services: Pick<Services, 'configs' | 'clock'>,
+): Promise<{ dateFrom: LocalDate; dateTo: LocalDate }> => {
+  const zone = zoneOf(await services.configs.get(query.config_id))
+  const newest = lastCompleteDay(services.clock.now(), zone)
+  // Today's findings, once there are any, belong to the newest.
+  const dateTo = query.date_to ?? toLocalDate(newest + 1)
+  const first = query.date_to === undefined ? newest : toDayNumber(query.date_to)
+  const dateFrom = query.date_from ?? toLocalDate(first - query.days + 1)
+  requireDayOrder(dateFrom, dateTo)
+  return { dateFrom, dateTo }
 }
 
 /** Some or all entities of a level, on a day. */

@@ -12,13 +12,13 @@ const NAME_WIDTH = 38
 /** Beside ids there is less room. */
 const SHORT_NAME_WIDTH = 28
 
-const COLOURS: Readonly<Record<Severity, string>> = {
+export const COLOURS: Readonly<Record<Severity, string>> = {
   CRITICAL: '\u001B[1;31m',
   HIGH: '\u001B[31m',
   MEDIUM: '\u001B[33m',
   LOW: '\u001B[2m',
 }
-const PLAIN = '\u001B[0m'
+export const PLAIN = '\u001B[0m'
 
 const LEVEL_WORDS = { campaign: 'campaign', adset: 'ad set', ad: 'ad' } as const
 

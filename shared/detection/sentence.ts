@@ -57,14 +57,20 @@ const partsOf = (day: DayNumber): DayParts => {
   return { day: dayOfMonth, month: MONTHS[month - 1] ?? '', year }
 }
 
+/** `9 March` */
+export const dayText = (day: DayNumber): string => {
+  const { day: dayOfMonth, month } = partsOf(day)
+  return `${dayOfMonth} ${month}`
+}
+
 /** `since 9 March`, `on 9 March`, `from 9 to 11 March`. */
 const whenOf = (from: DayNumber, to: DayNumber, isOver: boolean): string => {
   const a = partsOf(from)
   const b = partsOf(to)
-  const start = `${a.day} ${a.month}`
+  const start = dayText(from)
   if (!isOver) return `since ${start}`
   if (from === to) return `on ${start}`
-  const end = `${b.day} ${b.month}`
+  const end = dayText(to)
   if (a.year !== b.year) return `from ${start} ${a.year} to ${end} ${b.year}`
   return a.month === b.month ? `from ${a.day} to ${end}` : `from ${start} to ${end}`
 }
@@ -197,7 +203,7 @@ const causeText = (told: Told, subject: NamedEntity): string => {
     return `; ${entityText(cause)} makes up ${share} of it`
   }
   const [first] = told.mainCauses
-  if (first) return `; most of it, ${Math.round(first.share * 100)}%, is ${entityText(first)}`
+  if (first) return `; the largest part, ${Math.round(first.share * 100)}%, is ${entityText(first)}`
   const below = BELOW[incident.root.entityType]
   return below === null || saysItOfAll(incident) || subject.entityType !== incident.root.entityType
     ? ''
