@@ -8,6 +8,7 @@ import { channelOf } from '../../ml/series/frame.ts'
 import type { SeriesFrame } from '../../ml/series/frame.ts'
 import type { MemberRecord, MemberScores, SeriesFamily } from '../../ml/series/member.ts'
 import type { ComputePool } from '../compute.ts'
+import { mapBounded } from '../core/bounded.ts'
 import type { Clock } from '../core/clock.ts'
 import { AppError } from '../core/errors.ts'
 import type { Outcome } from '../platform/series-metrics.ts'
@@ -24,8 +25,8 @@ import type { RawItem } from './read-body.ts'
 import { toPrediction } from './read-points.ts'
 import { Refused } from './refusal.ts'
 import { SERIES_ID, VersionName } from './series.ts'
-import type { ServedLookup, ServedVersion, TimestampUnit } from './series.ts'
-import type { ServedVersions, Wanted } from './served-versions.ts'
+import type { ServedVersion, TimestampUnit } from './series.ts'
+import type { Lookup, ServedVersions, Wanted } from './served-versions.ts'
 
 /** More rows x members are judged on a thread. */
 const MOST_HERE = 50_000
@@ -141,7 +142,8 @@ const contextOf = (version: ServedVersion): SeriesContext => ({
   defaultModels: [],
 })
 
-const requireFound = (wanted: Wanted, lookup: ServedLookup): ServedVersion => {
+const requireFound = (wanted: Wanted, lookup: Lookup): ServedVersion => {
+  if ('away' in lookup) throw lookup.away
   if ('found' in lookup) {
     if (lookup.found.state === 'archived') throw archivedVersion(wanted.seriesId, lookup.found.version)
     return lookup.found
@@ -290,7 +292,7 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
     const known = served.known(wanted)
     if (known) return requireFound(wanted, known)
     const [lookup] = await served.find([wanted])
-    return requireFound(wanted, lookup as ServedLookup)
+    return requireFound(wanted, lookup as Lookup)
   }
 
   const counted = async (
@@ -376,7 +378,7 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
         results.push(one)
         continue
       }
-      const lookup = lookups[next++] as ServedLookup
+      const lookup = lookups[next++] as Lookup
       try {
         const version = requireFound(one, lookup)
         const request = toPrediction(items[i] as RawItem, {}, contextOf(version))
@@ -397,15 +399,8 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
       if (parts.warmupModels === 0) return
       const start = performance.now()
       const since = new Date(clock.now().getTime() - WARM_HOURS * HOUR_MS)
-      const versions = await parts.mostPredicted(since, parts.warmupModels)
-      const left = [...versions]
-      const loadNext = async (): Promise<void> => {
-        for (let version = left.shift(); version; version = left.shift()) {
-          served.remember({ seriesId: version.seriesId, version: null }, { found: version })
-          await models.load(version)
-        }
-      }
-      await Promise.all(Array.from({ length: WARM_AT_ONCE }, loadNext))
+      const versions = await served.learn(() => parts.mostPredicted(since, parts.warmupModels))
+      await mapBounded(versions, WARM_AT_ONCE, (version) => models.load(version))
       metrics.warmedUp((performance.now() - start) / 1000)
     },
     open: async (seriesId, number) => {

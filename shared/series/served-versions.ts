@@ -9,11 +9,16 @@ import { AppError } from '../core/errors.ts'
 import type { Announcements } from '../registry/model-registry.ts'
 import type { BreakerState } from '../platform/series-metrics.ts'
 import { SERIES_CHANGED } from './series.ts'
-import type { SeriesRecord, ServedLookup } from './series.ts'
+import type { SeriesRecord, ServedLookup, ServedVersion } from './series.ts'
 
 const MOST_REMEMBERED = 100_000
-/** What is not there now may be a moment later. */
-const MISSING_MS = 1000
+/** A series of one channel takes 2 KB, a waveform of 16 channels 70. */
+const MOST_BYTES = 128 * 1024 * 1024
+const MOST_MISSING = 10_000
+/** What is not there now may be a moment later, and so may a record that is away. */
+const RETRY_MS = 1000
+/** A change whose announcement was lost is known after so long, however seldom the series is asked for. */
+const MOST_STALE_MS = 300_000
 const TIMEOUT_MS = 1000
 
 export interface Wanted {
@@ -22,13 +27,19 @@ export interface Wanted {
   readonly version: number | null
 }
 
+/** `away`: the record does not answer, and what it said before is not remembered. */
+export type Lookup = ServedLookup | { readonly away: AppError }
+
 export interface ServedVersions {
-  /** In the order asked. @throws STORAGE_UNAVAILABLE when the record is away and one of them is not remembered */
-  find(wanted: readonly Wanted[]): Promise<readonly ServedLookup[]>
-  /** Synchronous, when it is remembered and fresh. */
+  /** In the order asked, one query for all that is not remembered. Never rejects. */
+  find(wanted: readonly Wanted[]): Promise<readonly Lookup[]>
+  /** Synchronous, when it is remembered. */
   known(wanted: Wanted): ServedLookup | null
-  /** Takes in what was looked up otherwise. */
-  remember(wanted: Wanted, found: ServedLookup): void
+  /**
+   * Remembers what `read` finds as the stable versions, but for those that changed while it was read and those
+   * known already. @returns all that was read
+   */
+  learn(read: () => Promise<readonly ServedVersion[]>): Promise<readonly ServedVersion[]>
   close(): void
 }
 
@@ -43,14 +54,39 @@ export interface ServedVersionsParts {
 }
 
 interface Remembered {
+  readonly seriesId: string
+  readonly lookup: { readonly found: ServedVersion }
+  /** From then on it is looked up again behind the back of who asks. */
+  freshUntilMs: number
+  /** From then on it answers only while the record is away. */
+  trustedUntilMs: number
+}
+
+interface Missing {
   readonly lookup: ServedLookup
-  /** From then on it is looked up again before it is used. */
-  expiresMs: number
-  /** From then on it is looked up again behind its back. */
-  readonly freshUntilMs: number
+  readonly untilMs: number
+}
+
+/** What somebody waits for. */
+interface Asking {
+  readonly seriesId: string
+  readonly answer: Promise<Lookup>
+}
+
+/** A question to the record that has not been answered yet. */
+interface Question {
+  /** Series that changed since it was asked: what it answers about them may be old. */
+  readonly overtaken: Set<string>
 }
 
 const keyOf = ({ seriesId, version }: Wanted): string => `${seriesId}@${version ?? 'stable'}`
+
+const sizeOf = ({ lookup: { found } }: Remembered): number => {
+  let bytes = 1000 + 300 * found.members.length
+  for (const { edges, counts } of Object.values(found.driftBins))
+    bytes += 200 + 8 * (edges.length + counts.length)
+  return bytes
+}
 
 /** Half open and open at 50 % of ten calls in ten seconds, tried again after thirty. */
 export const createBreaker = <I extends unknown[], O>(
@@ -77,100 +113,177 @@ export const createBreaker = <I extends unknown[], O>(
 
 export const createServedVersions = (parts: ServedVersionsParts): ServedVersions => {
   const { record, clock, refreshMs } = parts
-  const remembered = new LRUCache<string, Remembered>({ max: MOST_REMEMBERED })
-  const asking = new Map<string, Promise<ServedLookup>>()
-  /** Counts changes, so that an answer from before one is not remembered after it. */
-  let changes = 0
+  /** Keys of what is remembered of a series, so that a change need not look through all. */
+  const keysOf = new Map<string, Set<string>>()
+  const found = new LRUCache<string, Remembered>({
+    max: MOST_REMEMBERED,
+    maxSize: MOST_BYTES,
+    sizeCalculation: sizeOf,
+    dispose: ({ seriesId }, key, reason) => {
+      // Replaced, it is still remembered.
+      if (reason === 'set') return
+      const keys = keysOf.get(seriesId)
+      keys?.delete(key)
+      if (keys?.size === 0) keysOf.delete(seriesId)
+    },
+  })
+  /** Apart, so that asking for what there is not never pushes out what there is. */
+  const missing = new LRUCache<string, Missing>({ max: MOST_MISSING })
+  const asking = new Map<string, Asking>()
+  const questions = new Set<Question>()
   const breaker = createBreaker(
     'registry',
     (wanted: readonly Wanted[]) => record.served(wanted),
     TIMEOUT_MS,
     parts.onBreaker,
   )
+  const nowMs = (): number => clock.now().getTime()
+
   const unsubscribe = parts.announcements.subscribe(SERIES_CHANGED, (payload) => {
     const { series, at_ms: atMs } = (payload ?? {}) as { series?: unknown; at_ms?: unknown }
-    changes++
     if (!Array.isArray(series)) return
-    const ids = new Set(series.filter((id): id is string => typeof id === 'string'))
-    for (const [key, entry] of remembered.entries())
-      if (ids.has(key.slice(0, key.indexOf('@')))) entry.expiresMs = 0
-    if (typeof atMs === 'number') parts.onDropped?.(Math.max(0, clock.now().getTime() - atMs) / 1000)
+    missing.clear()
+    for (const id of series) {
+      if (typeof id !== 'string') continue
+      for (const question of questions) question.overtaken.add(id)
+      for (const key of keysOf.get(id) ?? []) {
+        const entry = found.peek(key)
+        if (entry) entry.trustedUntilMs = 0
+      }
+    }
+    // Who asks from now on does not join a question from before.
+    const changed = new Set(series)
+    for (const [key, { seriesId }] of asking) if (changed.has(seriesId)) asking.delete(key)
+    if (typeof atMs === 'number') parts.onDropped?.(Math.max(0, nowMs() - atMs) / 1000)
   })
 
   const keep = (wanted: Wanted, lookup: ServedLookup): void => {
-    const nowMs = clock.now().getTime()
-    const lifeMs = 'found' in lookup ? refreshMs : MISSING_MS
-    remembered.set(keyOf(wanted), {
+    const key = keyOf(wanted)
+    const { seriesId } = wanted
+    const now = nowMs()
+    if (!('found' in lookup)) {
+      found.delete(key)
+      missing.set(key, { lookup, untilMs: now + RETRY_MS })
+      return
+    }
+    missing.delete(key)
+    found.set(key, {
+      seriesId,
       lookup,
-      freshUntilMs: nowMs + lifeMs,
-      // What is there is served on while it is looked up again; what is not, is asked for.
-      expiresMs: 'found' in lookup ? Infinity : nowMs + MISSING_MS,
+      freshUntilMs: now + refreshMs,
+      trustedUntilMs: now + MOST_STALE_MS,
     })
+    const keys = keysOf.get(seriesId)
+    if (keys) keys.add(key)
+    else keysOf.set(seriesId, new Set([key]))
   }
 
-  const ask = async (wanted: readonly Wanted[]): Promise<readonly ServedLookup[]> => {
-    const before = changes
-    const lookups = await breaker.fire(wanted)
-    if (changes === before) wanted.forEach((one, i) => keep(one, lookups[i] as ServedLookup))
+  /** What was true last, for another while: a warm series answers on, without waiting every time. */
+  const stale = (wanted: Wanted, error: unknown): Lookup => {
+    const entry = found.get(keyOf(wanted))
+    if (entry) {
+      entry.freshUntilMs = nowMs() + RETRY_MS
+      entry.trustedUntilMs = nowMs() + refreshMs
+      return entry.lookup
+    }
+    return {
+      away: new AppError(
+        'STORAGE_UNAVAILABLE',
+        'the registry does not answer, and this series was not asked for lately; try again shortly',
+        { retryAfterS: 5 },
+        { cause: error },
+      ),
+    }
+  }
+
+  const question = async <T>(work: (question: Question) => Promise<T>): Promise<T> => {
+    const one: Question = { overtaken: new Set() }
+    questions.add(one)
+    try {
+      return await work(one)
+    } finally {
+      questions.delete(one)
+    }
+  }
+
+  const askRecord = (wanted: readonly Wanted[]): Promise<readonly Lookup[]> =>
+    question(async ({ overtaken }): Promise<readonly Lookup[]> => {
+      try {
+        const lookups = await breaker.fire(wanted)
+        wanted.forEach((one, i) => {
+          if (!overtaken.has(one.seriesId)) keep(one, lookups[i] as ServedLookup)
+        })
+        return lookups
+      } catch (error) {
+        return wanted.map((one) => stale(one, error))
+      }
+    })
+
+  /** One query, which who asks for the same meanwhile waits for. Never rejects. */
+  const ask = async (wanted: readonly Wanted[]): Promise<readonly Lookup[]> => {
+    const answers = askRecord(wanted)
+    const entries = wanted.map((one, i): Asking => {
+      const entry = { seriesId: one.seriesId, answer: answers.then((all) => all[i] as Lookup) }
+      asking.set(keyOf(one), entry)
+      return entry
+    })
+    const lookups = await answers
+    for (const [i, one] of wanted.entries())
+      if (asking.get(keyOf(one)) === entries[i]) asking.delete(keyOf(one))
     return lookups
   }
 
-  const askOnce = (wanted: Wanted): Promise<ServedLookup> => {
-    const key = keyOf(wanted)
-    let pending = asking.get(key)
-    if (!pending) {
-      pending = ask([wanted])
-        .then(([lookup]) => lookup as ServedLookup)
-        .finally(() => asking.delete(key))
-      asking.set(key, pending)
-    }
-    return pending
-  }
-
   const known = (wanted: Wanted): ServedLookup | null => {
-    const entry = remembered.get(keyOf(wanted))
-    const nowMs = clock.now().getTime()
-    if (!entry || entry.expiresMs <= nowMs) return null
-    // Behind its back, and not again before that has ended.
-    if (entry.freshUntilMs <= nowMs) askOnce(wanted).catch(() => {})
+    const key = keyOf(wanted)
+    const entry = found.get(key)
+    if (!entry) {
+      const none = missing.get(key)
+      return none && none.untilMs > nowMs() ? none.lookup : null
+    }
+    const now = nowMs()
+    if (entry.trustedUntilMs <= now) return null
+    if (entry.freshUntilMs <= now && !asking.has(key)) void ask([wanted])
     return entry.lookup
   }
 
-  const away = (cause: unknown): AppError =>
-    new AppError(
-      'STORAGE_UNAVAILABLE',
-      'the registry does not answer, and this series was not asked for lately; try again shortly',
-      { retryAfterS: 5 },
-      { cause },
-    )
-
   const find: ServedVersions['find'] = async (wanted) => {
-    const found = wanted.map(known)
-    const missing = wanted.filter((_, i) => found[i] === null)
-    if (missing.length === 0) return found as ServedLookup[]
-    let asked: readonly ServedLookup[]
-    try {
-      asked = missing.length === 1 ? [await askOnce(missing[0] as Wanted)] : await ask(missing)
-    } catch (error) {
-      // A warm series answers on, with what was true last.
-      asked = missing.map((one) => {
-        const stale = remembered.get(keyOf(one))
-        if (!stale || !('found' in stale.lookup)) throw away(error)
-        return stale.lookup
-      })
+    const answers = new Map<string, Lookup>()
+    const pending = new Map<string, Promise<Lookup>>()
+    const open = new Map<string, Wanted>()
+    for (const one of wanted) {
+      const key = keyOf(one)
+      if (answers.has(key) || pending.has(key) || open.has(key)) continue
+      const lookup = known(one)
+      const asked = asking.get(key)
+      if (lookup) answers.set(key, lookup)
+      else if (asked) pending.set(key, asked.answer)
+      else open.set(key, one)
     }
-    let next = 0
-    return found.map((lookup) => lookup ?? (asked[next++] as ServedLookup))
+    if (open.size > 0) {
+      const lookups = await ask([...open.values()])
+      for (const [i, key] of [...open.keys()].entries()) answers.set(key, lookups[i] as Lookup)
+    }
+    for (const [key, answer] of pending) answers.set(key, await answer)
+    return wanted.map((one) => answers.get(keyOf(one)) as Lookup)
   }
 
   return {
     find,
     known,
-    remember: keep,
+    learn: (read) =>
+      question(async ({ overtaken }) => {
+        const versions = await read()
+        for (const version of versions) {
+          const wanted = { seriesId: version.seriesId, version: null }
+          if (!overtaken.has(version.seriesId) && !known(wanted)) keep(wanted, { found: version })
+        }
+        return versions
+      }),
     close: () => {
       unsubscribe()
       breaker.shutdown()
-      remembered.clear()
+      found.clear()
+      missing.clear()
     },
   }
 }

@@ -73,8 +73,6 @@ describe('faults of ours', function () {
       served: {
         known: () => ({ found: version }),
         find: () => Promise.resolve([]),
-        remember: nothing,
-        close: nothing,
       },
       mostPredicted: () => Promise.resolve([]),
       models: {
