@@ -178,6 +178,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
   const tracer = options.tracer ?? noTracer
   const seriesModels = createModelCache({
     files: store.seriesFiles,
+    clock,
     markBroken: (version, reason) => series.markBroken(version, reason),
     logger,
     maxBytes: config.MODEL_CACHE_MB * MEBIBYTE,

@@ -46,6 +46,12 @@ const requireMatch = (pattern: RegExp, text: string): void => {
   }
 }
 
+const isThere = (path: string): Promise<boolean> =>
+  statFast(path).then(
+    () => true,
+    () => false,
+  )
+
 /** Null when there is no such file. */
 const readOrNull = async (path: string): Promise<Buffer | null> => {
   try {
@@ -105,6 +111,7 @@ export const seriesFiles = (root: string): SeriesFiles => {
     return join(base, uri)
   }
   const archivedPath = (path: string): string => join(dirname(path), ARCHIVE, basename(path))
+  const quarantinedPath = (path: string): string => `${path}.corrupt`
   const uploadPath = (fingerprint: string): string => {
     requireMatch(SHA256, fingerprint)
     return join(uploads, `${fingerprint}.safetensors`)
@@ -194,7 +201,10 @@ export const seriesFiles = (root: string): SeriesFiles => {
         if (archived.status !== 'missing') return archived
         // Restored between the two looks.
         const again = await readExactly(path, bytes)
-        if (again.status === 'missing') await requireBase()
+        if (again.status !== 'missing') return again
+        for (const place of [path, archivedPath(path)])
+          if (await isThere(quarantinedPath(place))) return { status: 'quarantined' }
+        await requireBase()
         return again
       }),
 
@@ -210,7 +220,8 @@ export const seriesFiles = (root: string): SeriesFiles => {
     quarantine: (uri) =>
       guarded(async () => {
         const path = pathOf(uri)
-        for (const place of [path, archivedPath(path)]) await unlessMissing(rename(place, `${place}.corrupt`))
+        for (const place of [path, archivedPath(path)])
+          await unlessMissing(rename(place, quarantinedPath(place)))
       }),
 
     archive: (uri) => guarded(() => move(pathOf(uri), archivedPath(pathOf(uri)))),

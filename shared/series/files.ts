@@ -9,11 +9,14 @@
 import type { ArtifactBytes } from '../registry/artifact-store.ts'
 import type { FilePlace } from './registry-store.ts'
 
+/** `quarantined`: it was damaged and put aside. */
+export type SeriesFile = ArtifactBytes | { readonly status: 'quarantined' }
+
 export interface SeriesFiles {
   /** Writes under a temporary name, fsyncs, renames, fsyncs the folder. Repeating is harmless. @returns uri */
   save(seriesId: string, sha256: string, kind: 'safetensors' | 'tail', bytes: Uint8Array): Promise<string>
   /** @throws STORAGE_UNAVAILABLE when the storage as a whole cannot be read */
-  read(uri: string, bytes: number): Promise<ArtifactBytes>
+  read(uri: string, bytes: number): Promise<SeriesFile>
   /** A tail, whose length nobody keeps; null when it is gone. */
   readWhole(uri: string): Promise<Uint8Array | null>
   /** Renames to `*.corrupt`. */

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { openBundle } from '../../ml/series/bundle.ts'
 import type { Bundle } from '../../ml/series/bundle.ts'
+import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/errors.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { BreakerState } from '../platform/series-metrics.ts'
@@ -42,6 +43,7 @@ export interface ModelCache {
 }
 
 export interface ModelCacheParts {
+  readonly clock: Clock
   readonly files: Pick<SeriesFiles, 'read'>
   /** Takes a damaged version out of service. */
   readonly markBroken: (version: ServedVersion, reason: string) => Promise<unknown>
@@ -66,14 +68,20 @@ const reasonOf = (error: unknown): FallbackReason => {
 
 export const createModelCache = (parts: ModelCacheParts): ModelCache => {
   const { logger } = parts
+  // Without a resolution every look asks the clock, which tests move.
+  const expiring = (ttl: number): { ttl: number; ttlResolution: 0; perf: { now: () => number } } => ({
+    ttl,
+    ttlResolution: 0,
+    perf: { now: () => parts.clock.now().getTime() },
+  })
   const held = new LRUCache<string, OpenModel>({
     max: parts.maxEntries,
     maxSize: parts.maxBytes,
     sizeCalculation: ({ bytes }) => Math.max(LEAST_SIZE, bytes.byteLength * (1 + OPENED_PER_BYTE)),
-    ...(parts.ttlMs > 0 ? { ttl: parts.ttlMs } : {}),
+    ...(parts.ttlMs > 0 ? expiring(parts.ttlMs) : {}),
   })
   const loading = new Map<string, Promise<Loaded>>()
-  const failures = new LRUCache<string, FallbackReason>({ max: 10_000, ttl: RETRY_MS })
+  const failures = new LRUCache<string, FallbackReason>({ max: 10_000, ...expiring(RETRY_MS) })
   const breaker = createBreaker(
     'artifacts',
     (version: ServedVersion) => parts.files.read(version.artifactUri, version.artifactBytes),
@@ -82,6 +90,8 @@ export const createModelCache = (parts: ModelCacheParts): ModelCache => {
   )
 
   const damaged = (version: ServedVersion, failed: FallbackReason, reason: string): Loaded => {
+    // What is marked is known; it is looked at all the same, for a file may have been brought back.
+    if (version.state === 'broken') return { failed }
     parts.markBroken(version, reason).catch((error: unknown) => {
       logger.error('a damaged model could not be taken out of service', {
         series_id: version.seriesId,
@@ -95,6 +105,7 @@ export const createModelCache = (parts: ModelCacheParts): ModelCache => {
   const read = async (version: ServedVersion): Promise<Loaded> => {
     const start = performance.now()
     const file = await breaker.fire(version)
+    if (file.status === 'quarantined') return damaged(version, 'corrupt', 'the file was put aside as damaged')
     if (file.status === 'missing') return damaged(version, 'missing', 'the file is missing')
     if (file.status !== 'read') return damaged(version, 'corrupt', 'the file has another length')
     const bytes = new Uint8Array(file.bytes)

@@ -213,7 +213,7 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
     onMember: (member: JudgedMember, seconds: number) => void = () => undefined,
   ): Promise<Prediction> => {
     const wanted = membersOf(version, request.models)
-    const loaded: Loaded = version.state === 'broken' ? { failed: 'corrupt' } : await models.load(version)
+    const loaded = await models.load(version)
     const { frame, from } = request
     const elsewhere = await away(loaded, request, wanted)
     const members = wanted.map((member, i): JudgedMember => {
@@ -405,10 +405,7 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
     },
     open: async (seriesId, number) => {
       const version = await resolve({ seriesId, version: number })
-      return {
-        version,
-        loaded: version.state === 'broken' ? { failed: 'corrupt' } : await models.load(version),
-      }
+      return { version, loaded: await models.load(version) }
     },
   }
 }

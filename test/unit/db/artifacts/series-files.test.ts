@@ -111,11 +111,12 @@ describe('files of series', () => {
     const uri = await save('one')
     await files.quarantine(uri)
     expect(await readdir(at('pump_7'))).to.deep.equal([`${sha256('one')}.safetensors.corrupt`])
-    expect(await textOf(uri, 3)).to.equal('missing')
+    expect(await textOf(uri, 3)).to.equal('quarantined')
     const other = await save('two')
     await files.archive(other)
     await files.quarantine(other)
     expect(await readdir(at('pump_7', 'archive'))).to.deep.equal([`${sha256('two')}.safetensors.corrupt`])
+    expect(await textOf(other, 3)).to.equal('quarantined')
     await files.quarantine(other)
   })
 
