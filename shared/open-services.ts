@@ -220,6 +220,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     activity,
     compute,
     metrics,
+    logger,
     warnPastDays: config.WARN_PAST_DAYS,
     warnFutureHours: config.WARN_FUTURE_HOURS,
     warmupModels: config.WARMUP_MODELS,

@@ -136,7 +136,7 @@ export const createPlots = ({ catalogue, files, predictions, compute }: PlotsPar
         return { from, scores: scorer.score(frame, from) }
       const task = { bytes: loaded.model.bytes, frame, from, members: [member] }
       const [scores] = await compute.run('scoreSeries', task)
-      return scores ? { from, scores } : null
+      return !scores || 'failed' in scores ? null : { from, scores }
     } catch {
       return null
     }

@@ -6,11 +6,12 @@
 import { baselineScorer } from '../../ml/series/bundle.ts'
 import { channelOf } from '../../ml/series/frame.ts'
 import type { SeriesFrame } from '../../ml/series/frame.ts'
-import type { MemberRecord, MemberScores, SeriesFamily } from '../../ml/series/member.ts'
+import type { MemberRecord, MemberScorer, MemberScores, SeriesFamily } from '../../ml/series/member.ts'
 import type { ComputePool } from '../compute.ts'
 import { mapBounded } from '../core/bounded.ts'
 import type { Clock } from '../core/clock.ts'
-import { AppError } from '../core/errors.ts'
+import { AppError, messageOf } from '../core/errors.ts'
+import type { Logger } from '../platform/logger.ts'
 import type { Outcome } from '../platform/series-metrics.ts'
 import type { Served } from '../platform/served-series.ts'
 import { shown } from './check-points.ts'
@@ -24,6 +25,7 @@ import { readItems } from './read-body.ts'
 import type { RawItem } from './read-body.ts'
 import { toPrediction } from './read-points.ts'
 import { Refused } from './refusal.ts'
+import type { ScoreResult } from './score-task.ts'
 import { SERIES_ID, VersionName } from './series.ts'
 import type { ServedVersion, TimestampUnit } from './series.ts'
 import type { Lookup, ServedVersions, Wanted } from './served-versions.ts'
@@ -32,6 +34,8 @@ import type { Lookup, ServedVersions, Wanted } from './served-versions.ts'
 const MOST_HERE = 50_000
 /** Requests for a thread that may wait. */
 const LONGEST_QUEUE = 1024
+/** Between two lines of the log about members that fail. */
+const QUIET_MS = 10_000
 const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
 
@@ -123,6 +127,7 @@ export interface PredictionsParts {
   readonly activity: ActivityCounter
   readonly compute: Pick<ComputePool, 'run'>
   readonly metrics: PredictionMetrics
+  readonly logger: Logger
   readonly warnPastDays: number
   readonly warnFutureHours: number
   readonly warmupModels: number
@@ -179,31 +184,80 @@ const countOf = (flags: Uint8Array): number => {
 export const createPredictions = (parts: PredictionsParts): Predictions => {
   const { clock, served, models, limits, activity, metrics } = parts
   let queued = 0
+  let quietUntilMs = 0
 
-  const away = async (
+  /** What fails fails at every request; a line in a while tells it. */
+  const complain = (version: ServedVersion, model: string, error: string): void => {
+    const nowMs = clock.now().getTime()
+    if (nowMs < quietUntilMs) return
+    quietUntilMs = nowMs + QUIET_MS
+    parts.logger.error('a model could not judge; the baseline of its version answers', {
+      series_id: version.seriesId,
+      version: version.version,
+      model,
+      error,
+    })
+  }
+
+  const scorerOf = (loaded: Loaded, name: string): MemberScorer | undefined =>
+    'model' in loaded ? loaded.model.bundle.scorers.get(name) : undefined
+
+  /** @throws WINDOW_TOO_SHORT */
+  const requireHistory = (loaded: Loaded, from: number, wanted: readonly MemberRecord[]): void => {
+    for (const { name } of wanted) {
+      const needed = scorerOf(loaded, name)?.neededHistory ?? 0
+      if (from >= needed) continue
+      throw new AppError(
+        'WINDOW_TOO_SHORT',
+        `${name} judges by windows of ${needed + 1} rows; send ${needed} rows of context before the first point`,
+        { details: { needed, got: from } },
+      )
+    }
+  }
+
+  /**
+   * What a thread says of a request that is too large for this one; null: it is not.
+   * @throws OVERLOADED
+   */
+  const judgeAway = async (
     loaded: Loaded,
-    request: PredictionRequest,
+    { frame, from }: PredictionRequest,
     wanted: readonly MemberRecord[],
-  ): Promise<readonly (MemberScores | null)[] | null> => {
-    const rows = request.frame.timesMs.length - request.from
+  ): Promise<ScoreResult | null> => {
+    const rows = frame.timesMs.length - from
     if (!('model' in loaded) || rows * wanted.length <= MOST_HERE) return null
     if (queued >= LONGEST_QUEUE)
       throw new AppError('OVERLOADED', 'too many large predictions wait; try again shortly', {
         retryAfterS: 2,
       })
     queued++
+    const members = wanted.map(({ name }) => name)
     try {
-      const { frame, from } = request
-      const names = wanted.map(({ name }) => name)
-      return await parts.compute.run('scoreSeries', {
-        bytes: loaded.model.bytes,
-        frame,
-        from,
-        members: names,
-      })
+      return await parts.compute.run('scoreSeries', { bytes: loaded.model.bytes, frame, from, members })
+    } catch (error) {
+      // A thread that died is our fault, as a member that throws is.
+      return members.map(() => ({ failed: messageOf(error) }))
     } finally {
       queued--
     }
+  }
+
+  /** Null: it could not. */
+  const scoresOf = (
+    version: ServedVersion,
+    { name }: MemberRecord,
+    judged: () => ScoreResult[number] | undefined,
+  ): MemberScores | null => {
+    let failed: string
+    try {
+      const said = judged() ?? { failed: 'the artifact does not hold it' }
+      if (!('failed' in said)) return said
+      ;({ failed } = said)
+    } catch (error) {
+      failed = messageOf(error)
+    }
+    complain(version, name, failed)
+    return null
   }
 
   /** Judges and counts nothing; `onMember` hears how long each took. */
@@ -215,31 +269,23 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
     const wanted = membersOf(version, request.models)
     const loaded = await models.load(version)
     const { frame, from } = request
-    const elsewhere = await away(loaded, request, wanted)
+    // Before anything is judged: what is refused counts as nothing.
+    requireHistory(loaded, from, wanted)
+    const elsewhere = await judgeAway(loaded, request, wanted)
     const members = wanted.map((member, i): JudgedMember => {
       const began = performance.now()
-      const scorer = 'model' in loaded ? loaded.model.bundle.scorers.get(member.name) : undefined
-      if (scorer && from < scorer.neededHistory) {
-        throw new AppError(
-          'WINDOW_TOO_SHORT',
-          `${member.name} judges by windows of ${scorer.neededHistory + 1} rows; send ${scorer.neededHistory} rows of context before the first point`,
-          { details: { needed: scorer.neededHistory, got: from } },
-        )
-      }
-      let scores: MemberScores | null = null
-      let fallback: FallbackReason | null = 'failed' in loaded ? loaded.failed : null
-      try {
-        scores = elsewhere ? (elsewhere[i] ?? null) : (scorer?.score(frame, from) ?? null)
-        if (!scores && fallback === null) fallback = 'error'
-      } catch {
-        fallback = 'error'
-      }
+      const scores =
+        'failed' in loaded
+          ? null
+          : scoresOf(version, member, () =>
+              elsewhere ? elsewhere[i] : scorerOf(loaded, member.name)?.score(frame, from),
+            )
       const judged: JudgedMember = {
         name: member.name,
         family: member.family,
-        threshold: fallback === null ? (member.threshold ?? 0) : 0.5,
+        threshold: scores ? (member.threshold ?? 0) : 0.5,
         scores: scores ?? baselineScorer(version.baseline, frame.names, member.channels).score(frame, from),
-        fallback,
+        fallback: scores ? null : 'failed' in loaded ? loaded.failed : 'error',
       }
       onMember(judged, (performance.now() - began) / 1000)
       return judged
@@ -295,15 +341,17 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
     return requireFound(wanted, lookup as Lookup)
   }
 
-  const counted = async (
-    seriesId: string,
-    version: ServedVersion,
-    work: () => Promise<Prediction>,
-  ): Promise<Prediction> => {
+  /** Judges, and counts what is judged as well as what fails. */
+  const counted = async (version: ServedVersion, request: PredictionRequest): Promise<Prediction> => {
     try {
-      return await parts.span(version, work)
+      return await parts.span(version, () => judge(version, request))
     } catch (error) {
-      if (!(error instanceof AppError) || error.status >= 500) activity.failed(seriesId)
+      if (!(error instanceof AppError) || error.status >= 500) {
+        activity.failed(version.seriesId)
+        const rows = request.frame.timesMs.length - request.from
+        for (const { family } of membersOf(version, request.models))
+          metrics.predictionsCounted(family, 'error', rows)
+      }
       throw error
     }
   }
@@ -312,7 +360,7 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
     const version = await resolve({ seriesId, version: number })
     const request = await parts.reader.prediction(body, contextOf(version))
     const limit = await limits.spendPrediction(seriesId, caller, request.frame.timesMs.length - request.from)
-    return { prediction: await counted(seriesId, version, () => judge(version, request)), limit }
+    return { prediction: await counted(version, request), limit }
   }
 
   const judgeBy: Predictions['judgeBy'] = async (seriesId, numbers, body, { caller }) => {
@@ -383,7 +431,7 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
         const version = requireFound(one, lookup)
         const request = toPrediction(items[i] as RawItem, {}, contextOf(version))
         await limits.spendPrediction(one.seriesId, caller, request.frame.timesMs.length - request.from)
-        results.push(await counted(one.seriesId, version, () => judge(version, request)))
+        results.push(await counted(version, request))
       } catch (error) {
         results.push(asAppError(error))
       }

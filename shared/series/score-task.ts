@@ -2,6 +2,7 @@
 import { openBundle } from '../../ml/series/bundle.ts'
 import type { SeriesFrame } from '../../ml/series/frame.ts'
 import type { MemberScores } from '../../ml/series/member.ts'
+import { messageOf } from '../core/errors.ts'
 
 export interface ScoreTask {
   /** The artifact. */
@@ -11,16 +12,16 @@ export interface ScoreTask {
   readonly members: readonly string[]
 }
 
-/** Null where a member could not judge. */
-export type ScoreResult = readonly (MemberScores | null)[]
+/** Where a member could not judge, why not. */
+export type ScoreResult = readonly (MemberScores | { readonly failed: string })[]
 
 export const scoreSeries = ({ bytes, frame, from, members }: ScoreTask): ScoreResult => {
   const { scorers } = openBundle(new Uint8Array(bytes))
   return members.map((name) => {
     try {
-      return scorers.get(name)?.score(frame, from) ?? null
-    } catch {
-      return null
+      return scorers.get(name)?.score(frame, from) ?? { failed: 'the artifact does not hold it' }
+    } catch (error) {
+      return { failed: messageOf(error) }
     }
   })
 }
