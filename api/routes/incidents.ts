@@ -5,7 +5,7 @@ import { INCIDENT_FAMILIES } from '../../ml/shifts/incidents.ts'
 import { LocalDate } from '../../shared/core/days.ts'
 import { ConfigId, Level } from '../../shared/core/entity.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
-import { ANOMALY_STATUSES } from '../../shared/detection/anomalies.ts'
+import { ANOMALY_STATUSES, Notes } from '../../shared/detection/anomalies.ts'
 import { INCIDENT_RESOLUTIONS, missingIncident, MOST_MEMBERS } from '../../shared/detection/incidents.ts'
 import type { IncidentDetail } from '../../shared/detection/incidents.ts'
 import { MetricName } from '../../shared/notify/events.ts'
@@ -138,7 +138,7 @@ const decision = (verb: 'acknowledge' | 'resolve', summary: string): Route =>
     tag: TAG,
     summary,
     params: IncidentPath,
-    body: z.object({ notes: z.string().max(500).optional() }).default({}),
+    body: z.object({ notes: Notes.optional() }).default({}),
     reply: { 200: Detail },
     handle: async ({ params, body, principal, seesConfig }, services) => {
       const before = await visible(params.id, seesConfig, services)

@@ -85,7 +85,8 @@ const told = (row: AnomalyRow): string => {
   return `${whatHappened(row)}, ${row.entity_type} ${name}, ${row.anomaly_date}`
 }
 
-const notesOf = (text: string | undefined): string | null => {
+/** @throws AppError INVALID_REQUEST */
+export const notesOf = (text: string | undefined): string | null => {
   const notes = Notes.optional().safeParse(text)
   if (!notes.success) throw new AppError('INVALID_REQUEST', `--notes: ${notes.error.issues[0]?.message}`)
   return notes.data ?? null

@@ -13,10 +13,10 @@ import type { Services } from '../../shared/services.ts'
 import { renderIncident, renderIncidents } from '../findings/incidents.ts'
 import { printJson, printLine } from '../output.ts'
 import type { Opener } from '../system.ts'
+import { notesOf } from './anomalies.ts'
 import { idOf } from './webhooks.ts'
 
 const MOST_LISTED = 50
-const LONGEST_NOTES = 500
 const MOST_DAYS = 90
 
 type IncidentList = Awaited<ReturnType<Services['incidents']['mostUrgent']>>
@@ -101,13 +101,11 @@ export const registerIncidents = (program: Command, open: Opener): void => {
           ? 'somebody looks after it: it and its findings stay as seen while it goes on'
           : 'it is dealt with: it and its findings stay closed, and those who heard of it are told',
       )
-      .option('--notes <text>', `what to remember, up to ${LONGEST_NOTES} signs`)
+      .option('--notes <text>', 'what is known of it')
       .option('--json', 'one JSON object')
       .action(async (text: string, options: { notes?: string; json?: boolean }) => {
         const id = idOf(text, LIST)
-        const notes = options.notes ?? null
-        if (notes !== null && notes.length > LONGEST_NOTES)
-          throw new AppError('INVALID_REQUEST', `--notes: has more than ${LONGEST_NOTES} signs`)
+        const notes = notesOf(options.notes)
         const { services, audited } = await open()
         const incident = await services.incidents[verb](id, {
           actor: 'cli',
@@ -116,7 +114,7 @@ export const registerIncidents = (program: Command, open: Opener): void => {
         })
         await audited(`incidents ${verb}`, `incident/${id}`, { status: incident.status, notes })
         if (options.json) printJson(incident)
-        else printLine(`Incident ${id} is ${DONE[verb]}, with its ${incident.findings} findings.`)
+        else printLine(`Incident ${id} is ${DONE[verb]}, with all its findings: ${incident.findings}.`)
       })
   }
 }

@@ -3,6 +3,8 @@ import type { Knex } from 'knex'
 import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import type { IncidentLink, SavedIncident } from '../../shared/detection/incident-store.ts'
+import type { Fence } from '../../shared/core/work.ts'
+import { newRunId } from '../../shared/runs/run-id.ts'
 import type { EventType, IncidentData, IncidentEvent } from '../../shared/notify/events.ts'
 
 export interface EventOptions extends Partial<IncidentData> {
@@ -68,6 +70,22 @@ export const savedIncident = (changes: Partial<SavedIncident> = {}): SavedIncide
   money: 312.4,
   ...changes,
 })
+
+/** A run that is being executed, to write incidents under. */
+export const runningFence = async (knex: Knex): Promise<Fence> => {
+  const runId = newRunId(new Date())
+  await knex('runs').insert({
+    id: runId,
+    job: 'detect.campaign',
+    key: runId,
+    queue: 'ml',
+    payload: '{}',
+    actor: 'test',
+    status: 'running',
+    attempt: 1,
+  })
+  return { runId, attempt: 1 }
+}
 
 /** An anomaly of ad set s1 on its first day. */
 export const linkTo = (incident: number | null, changes: Partial<IncidentLink> = {}): IncidentLink => ({

@@ -2,10 +2,16 @@ import { expect } from 'chai'
 import { toDayNumber } from '../../../shared/core/days.ts'
 import type { IncidentLink, SavedIncident } from '../../../shared/detection/incident-store.ts'
 import { toEvents } from '../../../shared/detection/incident-events.ts'
-import { newRunId } from '../../../shared/runs/run-id.ts'
 import { openTestApi } from '../../support/api.ts'
 import type { Reply, TestApi } from '../../support/api.ts'
-import { insertLinked, insertTree, linkTo, MONDAY, savedIncident } from '../../support/incidents.ts'
+import {
+  insertLinked,
+  insertTree,
+  linkTo,
+  MONDAY,
+  runningFence,
+  savedIncident,
+} from '../../support/incidents.ts'
 
 const INCIDENTS = '/api/v1/ml/incidents'
 /** Four in the morning in São Paulo: the 10th is complete. */
@@ -50,20 +56,9 @@ describe('routes of incidents', () => {
     links: readonly IncidentLink[] = [],
     day = TUESDAY,
   ): Promise<void> => {
-    const runId = newRunId(new Date())
-    await api.knex('runs').insert({
-      id: runId,
-      job: 'detect.campaign',
-      key: runId,
-      queue: 'ml',
-      payload: '{}',
-      actor: 'test',
-      status: 'running',
-      attempt: 1,
-    })
     const at = new Date(NOW)
     await api.store.incidentWriter.save(
-      { runId, attempt: 1 },
+      await runningFence(api.knex),
       { configId, day, at, incidents, links },
       (changes) => api.services.webhooks.notice(toEvents(changes, at, day)),
     )

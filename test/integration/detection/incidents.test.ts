@@ -17,12 +17,18 @@ import { draftRun } from '../../../shared/jobs/enqueuer.ts'
 import { notifyDeliver, sendingNow } from '../../../shared/jobs/notify.ts'
 import { bodyOf, eventIdOf } from '../../../shared/notify/events.ts'
 import type { Notice } from '../../../shared/notify/webhooks.ts'
-import { newRunId } from '../../../shared/runs/run-id.ts'
 import { newConfig } from '../../support/accounts.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
 import { rejectionOf } from '../../support/entities.ts'
-import { insertLinked, insertTree, linkTo, MONDAY, savedIncident } from '../../support/incidents.ts'
+import {
+  insertLinked,
+  insertTree,
+  linkTo,
+  MONDAY,
+  runningFence,
+  savedIncident,
+} from '../../support/incidents.ts'
 
 const AT = new Date('2026-03-10T06:00:00.000Z')
 const TUESDAY = MONDAY + 1
@@ -49,20 +55,7 @@ describe('incidents', () => {
     })
   })
 
-  const newFence = async (): Promise<Fence> => {
-    const runId = newRunId(new Date())
-    await database.knex('runs').insert({
-      id: runId,
-      job: 'detect.campaign',
-      key: runId,
-      queue: 'ml',
-      payload: '{}',
-      actor: 'test',
-      status: 'running',
-      attempt: 1,
-    })
-    return { runId, attempt: 1 }
-  }
+  const newFence = (): Promise<Fence> => runningFence(database.knex)
   const noticeOf =
     (at: Date, day: number) =>
     (changes: readonly IncidentChange[]): Notice => ({
