@@ -23,7 +23,8 @@ export const countDeviate = (x: number, mean: number, variance: number): number 
   const p = size / (size + mean)
   const upTo = negativeBinomialCdf(x, size, p)
   const atLeast = 1 - (x > 0 ? negativeBinomialCdf(x - 1, size, p) : 0)
-  return upTo < atLeast ? -upperDeviate(upTo) : upperDeviate(atLeast)
+  // What is more likely than not, on either side, is nothing odd.
+  return upTo < atLeast ? -upperDeviate(Math.min(upTo, 0.5)) : upperDeviate(Math.min(atLeast, 0.5))
 }
 
 /** The deviate as rare as a sum of `n` squared independent deviates. */
