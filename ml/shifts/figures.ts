@@ -27,10 +27,13 @@ export interface Figure {
   readonly observe: (entity: AccountEntity, day: number) => number
   /** Count: what the events are among. Gaussian: 1. NaN: the figure says nothing that day. */
   readonly exposure: (entity: AccountEntity, day: number) => number
-  /** What an entity at level m contributes that day to the total of its parent. */
-  readonly part: (entity: AccountEntity, day: number, m: number) => number
+  /**
+   * What an entity contributes to the total of its parent: this column times, or by a sign of -1 divided by, the
+   * exponential of its level. `scale`: its known budget.
+   */
+  readonly base: 'scale' | 'spend' | 'impressions' | 'clicks'
   /** That total. */
-  readonly whole: (entity: AccountEntity, day: number) => number
+  readonly whole: 'spend' | 'impressions' | 'clicks' | 'leads' | 'reach'
   /** How the log of total / parts relates to the figure: -1 where the parts are divided by it. */
   readonly sign: 1 | -1
   /** Of the weekday pattern, from sums over the account. */
@@ -62,8 +65,8 @@ export const FIGURE_TABLE: readonly Figure[] = [
     wander: 0.03,
     observe: (x, t) => Math.log(at(x.spend, t)) - at(x.budget, t),
     exposure: (x, t) => (at(x.spend, t) > 0 ? 1 : Number.NaN),
-    part: (x, t, m) => Math.exp(m + at(x.budget, t)),
-    whole: (x, t) => at(x.spend, t),
+    base: 'scale',
+    whole: 'spend',
     sign: 1,
     ofAccount: ({ spend }, t) => Math.log(at(spend, t)),
   },
@@ -77,8 +80,8 @@ export const FIGURE_TABLE: readonly Figure[] = [
     wander: 0.02,
     observe: (x, t) => Math.log(at(x.spend, t) / at(x.impressions, t)),
     exposure: (x, t) => (at(x.impressions, t) >= FEWEST_IMPRESSIONS && at(x.spend, t) > 0 ? 1 : Number.NaN),
-    part: (x, t, m) => at(x.spend, t) / Math.exp(m),
-    whole: (x, t) => at(x.impressions, t),
+    base: 'spend',
+    whole: 'impressions',
     sign: -1,
     ofAccount: ({ spend, impressions }, t) => Math.log(at(spend, t) / at(impressions, t)),
   },
@@ -92,8 +95,8 @@ export const FIGURE_TABLE: readonly Figure[] = [
     wander: 0.02,
     observe: (x, t) => at(x.clicks, t),
     exposure: (x, t) => positive(at(x.impressions, t)),
-    part: (x, t, m) => at(x.impressions, t) * Math.exp(m),
-    whole: (x, t) => at(x.clicks, t),
+    base: 'impressions',
+    whole: 'clicks',
     sign: 1,
     ofAccount: ({ clicks, impressions }, t) => Math.log((at(clicks, t) + 0.5) / at(impressions, t)),
   },
@@ -107,8 +110,8 @@ export const FIGURE_TABLE: readonly Figure[] = [
     wander: 0.02,
     observe: (x, t) => at(x.leads, t),
     exposure: (x, t) => positive(at(x.clicks, t)),
-    part: (x, t, m) => at(x.clicks, t) * Math.exp(m),
-    whole: (x, t) => at(x.leads, t),
+    base: 'clicks',
+    whole: 'leads',
     sign: 1,
     ofAccount: ({ leads, clicks }, t) => Math.log((at(leads, t) + 0.5) / at(clicks, t)),
   },
@@ -122,8 +125,8 @@ export const FIGURE_TABLE: readonly Figure[] = [
     wander: 0.025,
     observe: (x, t) => at(x.leads, t),
     exposure: (x, t) => positive(at(x.spend, t)),
-    part: (x, t, m) => at(x.spend, t) * Math.exp(m),
-    whole: (x, t) => at(x.leads, t),
+    base: 'spend',
+    whole: 'leads',
     sign: 1,
     ofAccount: ({ leads, spend }, t) => Math.log((at(leads, t) + 0.5) / at(spend, t)),
   },
@@ -137,8 +140,8 @@ export const FIGURE_TABLE: readonly Figure[] = [
     wander: 0.04,
     observe: (x, t) => at(x.leads, t),
     exposure: (x, t) => (at(x.spend, t) > 0 ? Math.exp(at(x.budget, t)) : Number.NaN),
-    part: (x, t, m) => Math.exp(m + at(x.budget, t)),
-    whole: (x, t) => at(x.leads, t),
+    base: 'scale',
+    whole: 'leads',
     sign: 1,
     ofAccount: ({ leads }, t) => Math.log(at(leads, t) + 0.5),
   },
@@ -152,8 +155,8 @@ export const FIGURE_TABLE: readonly Figure[] = [
     wander: 0.015,
     observe: (x, t) => Math.log(at(x.impressions, t) / at(x.reach, t)),
     exposure: (x, t) => (at(x.reach, t) >= FEWEST_REACHED ? 1 : Number.NaN),
-    part: (x, t, m) => at(x.impressions, t) / Math.exp(m),
-    whole: (x, t) => at(x.reach, t),
+    base: 'impressions',
+    whole: 'reach',
     sign: -1,
     ofAccount: null,
   },

@@ -19,9 +19,11 @@ import type { AccountSums, Figure, FigureName } from './figures.ts'
 import { Level } from './level.ts'
 import type { Look } from './level.ts'
 import { LEVELS_UP } from './level-name.ts'
-import { countDeviate, deviateAtRate, jointDeviate, studentDeviate } from './tails.ts'
+import { deviateAtRate, jointBound, jointDeviate } from './tails.ts'
 import { weekdayEffects, weekdayOf } from './weekday.ts'
 import type { WeekdayEffects } from './weekday.ts'
+import { deviateOf, noHeld, Windows, WINDOWS } from './windows.ts'
+import type { Held } from './windows.ts'
 
 export interface ShiftParams {
   /** Deviate from which a figure without leads has shifted. */
@@ -65,8 +67,6 @@ export const shiftParamsAt = (fdr: number): ShiftParams => {
 /** Added to a count before its logarithm is taken: none is not infinitely few. */
 export const COUNT_START = 0.25
 
-/** Lengths of the windows, in days. */
-const WINDOWS = [1, 2, 3, 5, 7] as const
 /** Days a level has to be seen before anything is held against it. */
 const FEWEST_DAYS = 7
 /** Odd days in a row that make a new level. */
@@ -124,24 +124,6 @@ export interface Part {
   readonly promised: number
 }
 
-interface Verdict {
-  readonly deviate: number
-  readonly expected: number
-  readonly size: number
-}
-
-interface Loudest {
-  readonly deviate: number
-  readonly size: number
-  /** 0: nothing was judged. */
-  readonly window: number
-}
-
-/** Adds up the variance of a promise. */
-interface Uncertainty {
-  variance: number
-}
-
 /** How one entity fares. */
 interface Standing {
   run: number
@@ -165,12 +147,15 @@ const sumsOf = ({ days, entities }: AccountDays): AccountSums => {
   return sums
 }
 
+const FIGURE_COUNT = FIGURE_TABLE.length
+/** Fewest independent figures that are tested together. */
+const FEWEST_TOGETHER = 3
+
 const NONE: WeekdayEffects = { effect: new Float64Array(7), variance: new Float64Array(7) }
 
 export const findShifts = (account: AccountDays, params: ShiftParams = defaultShiftParams): Shift[] => {
   const { days, entities } = account
   const figures = FIGURE_TABLE.map((figure, j) => ({ figure, j }))
-  const levels = entities.map(() => FIGURE_TABLE.map(() => new Level(days)))
   const standings = entities.map((): Standing => ({
     run: 0,
     lastOdd: -9,
@@ -178,13 +163,16 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   }))
   const children: number[][] = entities.map(() => [])
   entities.forEach(({ parent }, i) => children[parent]?.push(i))
+  const levels = entities.flatMap((_, i) =>
+    FIGURE_TABLE.map(({ sign }) => new Level(days, (children[i] as number[]).length > 0 ? sign : 1)),
+  )
   const order = LEVELS_UP.flatMap((level) =>
     entities.flatMap((entity, i) => (entity.level === level ? [i] : [])),
   )
   const sums = sumsOf(account)
   const shifts: Shift[] = []
 
-  const levelOf = (i: number, j: number): Level => (levels[i] as Level[])[j] as Level
+  const levelOf = (i: number, j: number): Level => levels[i * FIGURE_COUNT + j] as Level
   const childrenOf = (i: number): number[] => children[i] as number[]
   const leavesOf = (i: number): number[] =>
     childrenOf(i).flatMap((c) => (childrenOf(c).length > 0 ? leavesOf(c) : [c]))
@@ -197,49 +185,77 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   const dispersionOf = (j: number): number => (dispersionSum[j] as number) / (dispersionDays[j] as number)
   const rates = FIGURE_TABLE.map(() => ({ seen: 0, among: 0 }))
 
-  /** What the children of i promise for `day` at their levels before `from`; adds up the variance of the sum. */
-  const gather = (
-    i: number,
-    j: number,
-    from: number,
-    day: number,
-    former: boolean,
-    into: Uncertainty,
-  ): number => {
-    const figure = FIGURE_TABLE[j] as Figure
-    let sum = 0
-    for (const c of childrenOf(i)) {
-      const child = entities[c] as AccountEntity
-      if (!runsOn(child, day)) continue
+  // By entity and figure: what a promise is made of, and on which days it is owed.
+  const scales = entities.map(({ budget }) => budget.map((log) => Math.exp(log)))
+  const bases = entities.flatMap((entity, i) =>
+    FIGURE_TABLE.map(({ base }) => (base === 'scale' ? (scales[i] as Float64Array) : entity[base])),
+  )
+  const owing = entities.flatMap((entity) =>
+    FIGURE_TABLE.map(({ volume, exposure }) => {
+      const owes = new Uint8Array(days)
       // A figure of volume is owed also by a child that gave nothing.
-      if (!figure.volume && !(figure.exposure(child, day) > 0)) continue
-      const level = levelOf(c, j)
-      const at = Math.max(from, child.start)
-      let mean = level.meanBefore[at] as number
-      let variance = level.varianceBefore[at] as number
+      for (let t = 0; t < days; t++)
+        owes[t] = runsOn(entity, t) && (volume || exposure(entity, t) > 0) ? 1 : 0
+      return owes
+    }),
+  )
+  const weekdayAt = Uint8Array.from({ length: days }, (_, t) => weekdayOf(account, t))
+  const ofAccounts = FIGURE_TABLE.map(({ ofAccount }) =>
+    ofAccount ? Float64Array.from({ length: days }, (_, t) => ofAccount(sums, t)) : null,
+  )
+
+  /** Of the last sum gathered: its variance. */
+  let gathered = 0
+  /** What the children of i promise for `day` at their levels before `from`; adds to `gathered`. */
+  const gather = (i: number, j: number, from: number, day: number, former: boolean): number => {
+    const figure = FIGURE_TABLE[j] as Figure
+    const below = childrenOf(i)
+    let sum = 0
+    for (let k = 0; k < below.length; k++) {
+      const c = below[k] as number
+      const at = c * FIGURE_COUNT + j
+      if ((owing[at] as Uint8Array)[day] !== 1) continue
+      const level = levels[at] as Level
+      const known = Math.max(from, (entities[c] as AccountEntity).start)
+      let factor = level.factorBefore[known] as number
+      let variance = level.varianceBefore[known] as number
       if (former && day <= level.formerUntil) {
-        mean = level.formerMean
+        factor = level.factorOf(level.formerMean)
         variance = level.formerVariance
       }
-      if (!Number.isFinite(mean)) {
-        mean = level.mean
+      if (Number.isNaN(factor)) {
+        factor = level.factorOf(level.mean)
         variance = level.variance
+        if (Number.isNaN(factor)) continue
       }
-      if (!Number.isFinite(mean)) continue
+      let part: number
       // The level of a sum corrects what its own children promise.
-      const part =
-        childrenOf(c).length > 0
-          ? gather(c, j, from, day, former, into) * Math.exp(figure.sign * mean)
-          : figure.part(child, day, mean)
+      if (childrenOf(c).length > 0) part = gather(c, j, from, day, former) * factor
+      else {
+        const base = (bases[at] as Float64Array)[day] as number
+        part = figure.sign > 0 ? base * factor : base / factor
+      }
       sum += part
-      into.variance += part * part * variance
+      gathered += part * part * variance
     }
     return sum
   }
 
+  const windows = new Windows(FIGURE_COUNT)
+  const held = noHeld()
+  const day: Look = { seen: 0, among: 0, variance: 0, weekdayVariance: 0 }
+  const present = new Uint8Array(FIGURE_COUNT)
+  const quiet = FIGURE_TABLE.map((_, n) =>
+    n >= FEWEST_TOGETHER ? jointBound(params.jointThreshold, n) : Infinity,
+  )
+  const independent = figures.filter(({ figure }) => INDEPENDENT.has(figure.name))
+
   for (let t = 0; t < Math.min(days, account.completeUntil); t++) {
-    const weekdays = FIGURE_TABLE.map(({ ofAccount }) =>
-      ofAccount ? weekdayEffects(account, t, (day) => ofAccount(sums, day)) : NONE,
+    const weekdays = ofAccounts.map((ofAccount) =>
+      ofAccount ? weekdayEffects(account, t, (day) => ofAccount[day] as number) : NONE,
+    )
+    const weekdayFactors = weekdays.map(({ effect }, j) =>
+      effect.map((log) => Math.exp((FIGURE_TABLE[j] as Figure).sign * log)),
     )
     const noises = FIGURE_TABLE.map(() => new Map(LEVELS_UP.map((level) => [level, [] as number[]])))
 
@@ -249,42 +265,41 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       const isSum = childrenOf(i).length > 0
       const standing = standings[i] as Standing
 
-      /** Day d against the levels before `from`; null when it says nothing. */
-      const look = (j: number, from: number, d: number, former = false): Look | null => {
-        const figure = FIGURE_TABLE[j] as Figure
+      /** Fills `day` with day d against the levels before `from`. @returns whether it says anything */
+      const look = (j: number, from: number, d: number, former: boolean): boolean => {
         const level = levelOf(i, j)
-        if (!Number.isFinite(level.among[d])) return null
-        const weekday = weekdays[j] as WeekdayEffects
-        const w = weekdayOf(account, d)
-        const weekdayVariance = weekday.variance[w] as number
-        if (!isSum)
-          return {
-            seen: level.seen[d] as number,
-            among: level.among[d] as number,
-            variance: 0,
-            weekdayVariance,
-          }
-        const into: Uncertainty = { variance: 0 }
-        const sum = gather(i, j, from, d, former, into)
-        if (!(sum > 0)) return null
-        const base = sum * Math.exp(figure.sign * (weekday.effect[w] as number))
-        const variance = into.variance / (sum * sum)
-        const whole = figure.whole(entity, d)
-        return figure.kind === 'count'
-          ? { seen: whole, among: base, variance, weekdayVariance }
-          : { seen: figure.sign * Math.log(whole / base), among: 1, variance, weekdayVariance }
+        const among = level.among[d] as number
+        if (Number.isNaN(among)) return false
+        const w = weekdayAt[d] as number
+        day.weekdayVariance = (weekdays[j] as WeekdayEffects).variance[w] as number
+        if (!isSum) {
+          day.seen = level.seen[d] as number
+          day.among = among
+          day.variance = 0
+          return true
+        }
+        const figure = FIGURE_TABLE[j] as Figure
+        gathered = 0
+        const sum = gather(i, j, from, d, former)
+        if (!(sum > 0)) return false
+        const base = sum * ((weekdayFactors[j] as Float64Array)[w] as number)
+        const whole = entity[figure.whole][d] as number
+        day.variance = gathered / (sum * sum)
+        if (figure.kind === 'count') {
+          day.seen = whole
+          day.among = base
+        } else {
+          day.seen = figure.sign * Math.log(whole / base)
+          day.among = 1
+        }
+        return true
       }
 
-      /** The days [from, t] against a level; null when they say nothing. */
-      const judge = (
-        j: number,
-        from: number,
-        mean: number,
-        variance: number,
-        former = false,
-      ): Verdict | null => {
+      /** Fills `held` with the days [from, t] against a level. @returns whether they say anything */
+      const judge = (j: number, from: number, mean: number, variance: number, former: boolean): boolean => {
         const isCount = (FIGURE_TABLE[j] as Figure).kind === 'count'
         const dispersion = dispersionOf(j)
+        const rate = isCount ? Math.exp(mean) : 1
         let seen = 0
         let expected = 0
         let scatter = 0
@@ -292,11 +307,10 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         let ofWeekdays = 0
         let n = 0
         for (let d = from; d <= t; d++) {
-          const day = look(j, from, d, former)
-          if (!day) continue
+          if (!look(j, from, d, former)) continue
           n++
           if (isCount) {
-            const mu = day.among * Math.exp(mean)
+            const mu = day.among * rate
             seen += day.seen
             expected += mu
             scatter += mu * mu * dispersion
@@ -308,20 +322,24 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
             ofWeekdays += day.weekdayVariance
           }
         }
-        if (n === 0) return null
+        if (n === 0) return false
+        held.isCount = isCount
         if (isCount) {
-          if (!(expected > 0)) return null
-          const spread =
+          if (!(expected > 0)) return false
+          held.seen = seen
+          held.expected = expected
+          held.spread =
             expected + scatter + expected * expected * Math.expm1(variance) + common * common + ofWeekdays
-          return {
-            deviate: countDeviate(seen, expected, spread),
-            expected,
-            size: Math.log((seen + COUNT_START) / expected),
-          }
+          held.size = Math.log((seen + COUNT_START) / expected)
+          return true
         }
         const level = levelOf(i, j)
         const sd = Math.sqrt(level.noise / n + variance + (common / n) ** 2 + ofWeekdays / (n * n))
-        return { deviate: studentDeviate(seen / n / sd, level.freedom), expected: 0, size: seen / n }
+        held.statistic = seen / n / sd
+        held.freedom = level.freedom
+        held.expected = 0
+        held.size = seen / n
+        return true
       }
 
       /** What each child's total was beyond its promise over the days [from, t]. */
@@ -333,24 +351,27 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           let gap = 0
           let promised = 0
           for (let d = from; d <= t; d++) {
-            if (!runsOn(child, d) || !(figure.volume || figure.exposure(child, d) > 0)) continue
-            const mean = level.meanBefore[Math.max(from, child.start)] as number
-            if (!Number.isFinite(mean)) continue
-            const weekday =
-              figure.sign * ((weekdays[j] as WeekdayEffects).effect[weekdayOf(account, d)] as number)
+            const at = c * FIGURE_COUNT + j
+            if ((owing[at] as Uint8Array)[d] !== 1) continue
+            const factor = level.factorBefore[Math.max(from, child.start)] as number
+            if (Number.isNaN(factor)) continue
+            const weekday = (weekdayFactors[j] as Float64Array)[weekdayAt[d] as number] as number
+            const base = (bases[at] as Float64Array)[d] as number
             const promise =
               childrenOf(c).length > 0
-                ? gather(c, j, from, d, false, { variance: 0 }) * Math.exp(figure.sign * mean)
-                : figure.part(child, d, mean)
-            promised += promise * Math.exp(weekday)
-            gap += figure.whole(child, d) - promise * Math.exp(weekday)
+                ? gather(c, j, from, d, false) * factor
+                : figure.sign > 0
+                  ? base * factor
+                  : base / factor
+            promised += promise * weekday
+            gap += (child[figure.whole][d] as number) - promise * weekday
           }
           return { entity: c, gap, promised }
         })
       }
 
-      const present = FIGURE_TABLE.map(() => false)
-      const windows: (Verdict | null)[][] = FIGURE_TABLE.map(() => [])
+      present.fill(0)
+      windows.clear()
       const wasOdd = standing.lastOdd === t - 1
       let ended = false
 
@@ -368,7 +389,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           continue
         }
         if (figure.volume && account.holiday[t] === 1) continue
-        const effect = (weekdays[j] as WeekdayEffects).effect[weekdayOf(account, t)] as number
+        const effect = (weekdays[j] as WeekdayEffects).effect[weekdayAt[t] as number] as number
         const seen = figure.observe(entity, t) - (figure.kind === 'count' ? 0 : effect)
         const among = figure.kind === 'count' ? exposure * Math.exp(effect) : 1
         level.seen[t] = seen
@@ -384,68 +405,62 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
             level.startAt(t, Math.log((rate.seen + 0.5) / rate.among), KNOWN_START)
           else level.startAt(t, Math.log((seen + 0.5) / among), UNKNOWN_START)
         }
-        present[j] = true
+        present[j] = 1
         if (figure.kind === 'gaussian') level.shareNoise(pooledNoise[j]?.get(entity.level) as number)
         if (level.days < FEWEST_DAYS) continue
         const size = standing.sizes[j] as number
         if (wasOdd && size !== 0) {
           // Which is today nearer to: what was odd yesterday, or the level before?
-          const today = judge(j, t, level.mean, level.variance)
-          const odds =
-            today &&
-            (figure.kind === 'count'
+          const odds = (today: Held): number =>
+            figure.kind === 'count'
               ? today.expected * (Math.exp(today.size) * size - Math.expm1(size))
-              : (today.size - size / 2) * size)
-          if (odds !== null && odds < 0) {
+              : (today.size - size / 2) * size
+          if (judge(j, t, level.mean, level.variance, false) && odds(held) < 0) {
             level.floor = t
             ended = true
           }
         }
-        for (const [w, window] of WINDOWS.entries()) {
+        for (let w = 0; w < WINDOWS.length; w++) {
+          const window = WINDOWS[w] as number
           const from = t - window + 1
-          if (from < level.floor || from < entity.start || !Number.isFinite(level.meanBefore[from])) break
+          if (from < level.floor || from < entity.start || Number.isNaN(level.meanBefore[from])) break
           const variance = (level.varianceBefore[from] as number) + (figure.wander ** 2 * (window - 1)) / 3
-          const verdict = judge(j, from, level.meanBefore[from] as number, variance)
-          const tooFew = figure.usesLeads && window === 1 && (verdict?.expected ?? 0) < FEWEST_DAY_LEADS
-          ;(windows[j] as (Verdict | null)[])[w] = tooFew ? null : verdict
+          if (!judge(j, from, level.meanBefore[from] as number, variance, false)) continue
+          if (figure.usesLeads && window === 1 && held.expected < FEWEST_DAY_LEADS) continue
+          windows.set(j, w, held)
         }
       }
 
-      const loudest = windows.map((verdicts) => {
-        let best: Loudest = { deviate: 0, size: 0, window: 0 }
-        verdicts.forEach((verdict, w) => {
-          if (verdict && Math.abs(verdict.deviate) > Math.abs(best.deviate))
-            best = { deviate: verdict.deviate, size: verdict.size, window: WINDOWS[w] as number }
-        })
-        return best
-      })
       /** A figure of leads moves because another does: alone it is chance. */
       const isBorneOut = ({ name }: Figure, deviate: number): boolean =>
         (WITNESSES[name] ?? []).some((witness) => {
-          const other = (loudest[FIGURES.indexOf(witness)] as Loudest).deviate
-          return other * Math.sign(deviate) > params.witness
+          const other = FIGURES.indexOf(witness)
+          const w = windows.loudest(other, params.witness)
+          return w >= 0 && windows.deviate(other, w) * Math.sign(deviate) > params.witness
         })
 
       let oddWindow = 0
       standing.sizes.fill(0)
       for (const { figure, j } of figures) {
-        const { deviate, size, window } = loudest[j] as Loudest
+        const tolerance = entity.tolerance[figure.name] ?? 0
+        const badThreshold = figure.usesLeads ? params.leadsThreshold : params.threshold
+        const w = windows.loudest(j, Math.min(badThreshold, params.goodThreshold) + tolerance)
+        if (w < 0) continue
+        const deviate = windows.deviate(j, w)
+        const size = windows.size(j, w)
+        const window = WINDOWS[w] as number
         const bad = figure.bad === 0 || Math.sign(deviate) === figure.bad
-        const threshold =
-          (entity.tolerance[figure.name] ?? 0) +
-          (bad ? (figure.usesLeads ? params.leadsThreshold : params.threshold) : params.goodThreshold)
+        const threshold = tolerance + (bad ? badThreshold : params.goodThreshold)
         if (Math.abs(deviate) <= threshold || (figure.usesLeads && !isBorneOut(figure, deviate))) continue
         const level = levelOf(i, j)
         const from = t - window + 1
-        const back = isSum
+        const returned = isSum
           ? judge(j, from, level.meanBefore[from] as number, level.varianceBefore[from] as number, true)
-          : t <= level.formerUntil
-            ? judge(j, from, level.formerMean, level.formerVariance)
-            : null
-        if (back && Math.abs(back.deviate) < WAY_BACK) {
+          : t <= level.formerUntil && judge(j, from, level.formerMean, level.formerVariance, false)
+        if (returned && Math.abs(deviateOf(held)) < WAY_BACK) {
           for (const c of isSum ? belowOf(i) : [i]) levelOf(c, j).recall(t)
           level.floor = t + 1
-          present[j] = false
+          present[j] = 0
           continue
         }
         oddWindow = Math.max(oddWindow, window)
@@ -466,31 +481,35 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         let joint = 0
         let best = 0
         for (let w = 1; w < WINDOWS.length; w++) {
-          const verdicts = figures.flatMap(({ figure, j }) => {
-            const verdict = windows[j]?.[w]
-            return verdict && INDEPENDENT.has(figure.name) ? [verdict] : []
-          })
-          if (verdicts.length < 3) continue
-          const deviate = jointDeviate(
-            verdicts.reduce((sum, verdict) => sum + verdict.deviate ** 2, 0),
-            verdicts.length,
+          let n = 0
+          let most = 0
+          for (const { j } of independent) {
+            const bound = windows.bound(j, w)
+            if (bound < 0) continue
+            n++
+            most += bound * bound
+          }
+          if (n < FEWEST_TOGETHER || most <= (quiet[n] as number)) continue
+          const squares = independent.reduce(
+            (sum, { j }) => sum + (windows.bound(j, w) < 0 ? 0 : windows.deviate(j, w) ** 2),
+            0,
           )
+          const deviate = jointDeviate(squares, n)
           if (deviate <= joint) continue
           joint = deviate
           best = w
         }
         if (joint > params.jointThreshold + (entity.tolerance.joint ?? 0)) {
           oddWindow = WINDOWS[best] as number
-          const squares = figures.flatMap(({ figure, j }): [FigureName, number][] => {
-            const verdict = windows[j]?.[best]
-            if (!verdict || !INDEPENDENT.has(figure.name)) return []
-            standing.sizes[j] = verdict.size
-            return [[figure.name, verdict.deviate ** 2]]
+          const squares = independent.flatMap(({ figure, j }): [FigureName, number][] => {
+            if (windows.bound(j, best) < 0) return []
+            standing.sizes[j] = windows.size(j, best)
+            return [[figure.name, windows.deviate(j, best) ** 2]]
           })
           const total = squares.reduce((sum, [, square]) => sum + square, 0)
-          const cost = figures.reduce(
+          const cost = independent.reduce(
             (sum, { figure, j }) =>
-              sum + (INDEPENDENT.has(figure.name) ? figure.bad * (windows[j]?.[best]?.deviate ?? 0) : 0),
+              sum + (windows.bound(j, best) < 0 ? 0 : figure.bad * windows.deviate(j, best)),
             0,
           )
           shifts.push({
@@ -545,23 +564,23 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           level.rollBack(Math.max(entity.start, level.floor, t - oddWindow + 1), t, figure)
           continue
         }
-        const today = look(j, t, t)
+        const isSeen = look(j, t, t, false)
         level.wander(figure, isSum)
-        if (!today) continue
+        if (!isSeen) continue
         if (figure.kind === 'gaussian') {
-          level.learnGaussian(today)
+          level.learnGaussian(day)
           const own = level.ownNoise
           if (own !== null) noises[j]?.get(entity.level)?.push(own)
           continue
         }
         if (!isSum) {
-          const expected = today.among * Math.exp(level.mean)
-          const variance = expected + expected * expected * (dispersion + level.variance + today.variance)
+          const expected = day.among * Math.exp(level.mean)
+          const variance = expected + expected * expected * (dispersion + level.variance + day.variance)
           if (level.days >= FEWEST_DAYS && expected > 0) {
             // Weighted moments, so that days with many events say more.
             const weight = (expected * expected) / (variance * variance)
-            const gap = Math.min((today.seen - expected) ** 2, 12 * variance)
-            const excess = gap - expected - expected * expected * (level.variance + today.variance)
+            const gap = Math.min((day.seen - expected) ** 2, 12 * variance)
+            const excess = gap - expected - expected * expected * (level.variance + day.variance)
             dispersionDays[j] = (dispersionDays[j] as number) + weight * expected * expected
             dispersionSum[j] = Math.max(
               (dispersionSum[j] as number) + weight * excess,
@@ -570,11 +589,11 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           }
           if (!figure.volume) {
             const rate = rates[j] as { seen: number; among: number }
-            rate.seen = rate.seen * 0.999 + today.seen
-            rate.among = rate.among * 0.999 + today.among
+            rate.seen = rate.seen * 0.999 + day.seen
+            rate.among = rate.among * 0.999 + day.among
           }
         }
-        level.learnCount(today, dispersion)
+        level.learnCount(day, dispersion)
       }
     }
 

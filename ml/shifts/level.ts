@@ -20,12 +20,12 @@ const PARENT_WANDER = 0.3
 
 /** A day held against a level: what was seen, and among what. */
 export interface Look {
-  readonly seen: number
-  readonly among: number
+  seen: number
+  among: number
   /** Of the log of what the children promise; 0 for who has none. */
-  readonly variance: number
+  variance: number
   /** Of the log of the weekday's effect. What is learnt must not be excused by it: it shrinks. */
-  readonly weekdayVariance: number
+  weekdayVariance: number
 }
 
 export class Level {
@@ -44,11 +44,17 @@ export class Level {
   #noiseDays = 0
   readonly meanBefore: Float64Array
   readonly varianceBefore: Float64Array
+  /** What a promise is multiplied with, or divided by, at the level before each day. */
+  readonly factorBefore: Float64Array
+  readonly #sign: 1 | -1
   /** Of each day: what was seen (weekday apart, if gaussian) and among what. NaN: nothing usable. */
   readonly seen: Float64Array
   readonly among: Float64Array
 
-  constructor(days: number) {
+  /** @param sign of the factor: -1 where it is of a sum that the figure divides */
+  constructor(days: number, sign: 1 | -1) {
+    this.#sign = sign
+    this.factorBefore = new Float64Array(days).fill(Number.NaN)
     this.meanBefore = new Float64Array(days).fill(Number.NaN)
     this.varianceBefore = new Float64Array(days).fill(1)
     this.seen = new Float64Array(days).fill(Number.NaN)
@@ -80,6 +86,11 @@ export class Level {
   mark(day: number): void {
     this.meanBefore[day] = this.mean
     this.varianceBefore[day] = this.variance
+    this.factorBefore[day] = this.factorOf(this.mean)
+  }
+
+  factorOf(mean: number): number {
+    return Math.exp(this.#sign * mean)
   }
 
   /** A day went by. */
@@ -87,7 +98,7 @@ export class Level {
     this.variance = Math.min(1, this.variance + (ofParent ? PARENT_WANDER : 1) * figure.wander ** 2)
   }
 
-  learnGaussian(look: Look): void {
+  learnGaussian(look: Readonly<Look>): void {
     const variance = this.noise + this.variance + look.variance
     const reach = FURTHEST * Math.sqrt(variance)
     const gap = Math.max(-reach, Math.min(reach, look.seen - this.mean))
@@ -101,7 +112,7 @@ export class Level {
   }
 
   /** @param dispersion squared coefficient of variation of the rate from day to day */
-  learnCount(look: Look, dispersion: number): void {
+  learnCount(look: Readonly<Look>, dispersion: number): void {
     const expected = look.among * Math.exp(this.mean)
     const weight = 1 / (1 + expected * (dispersion + look.variance))
     const variance = expected + expected * expected * (dispersion + this.variance + look.variance)
@@ -121,6 +132,7 @@ export class Level {
     this.variance = variance + figure.wander ** 2 * (day - from + 1)
     this.meanBefore.fill(mean, from, day + 1)
     this.varianceBefore.fill(variance, from, day + 1)
+    this.factorBefore.fill(this.factorOf(mean), from, day + 1)
   }
 
   /** What was odd has lasted: the days [from, day] are the level now, and the former one is remembered. */

@@ -27,6 +27,37 @@ export const countDeviate = (x: number, mean: number, variance: number): number 
   return upTo < atLeast ? -upperDeviate(Math.min(upTo, 0.5)) : upperDeviate(Math.min(atLeast, 0.5))
 }
 
+/** k log(k / expected), 0 of none. */
+const surprise = (k: number, expected: number): number => (k > 0 ? k * Math.log(k / expected) : 0)
+
+/**
+ * No smaller than the size of `countDeviate`, and cheap. A tail of the negative binomial is one of a binomial: of
+ * `size` successes among x + size trials below the mean, of size - 1 among one less above it; and tails of the
+ * binomial are bounded by the root of the deviance (Zubkov and Serov 2013; Short 2013). Near the mean, where
+ * the distribution's skew matters, 1 is enough.
+ */
+export const countDeviateBound = (x: number, mean: number, variance: number): number => {
+  const size = (mean * mean) / Math.max(variance - mean, mean * LEAST_DISPERSION)
+  const successes = x < mean ? size : size - 1
+  if (successes <= 0) return Infinity
+  const trials = x + successes
+  const share = size / (size + mean)
+  const deviance = surprise(x, trials * (1 - share)) + surprise(successes, trials * share)
+  return Math.max(1, Math.sqrt(2 * Math.max(0, deviance)))
+}
+
+/** The sum of `n` squared deviates from which `jointDeviate` exceeds `deviate`, from a little below. */
+export const jointBound = (deviate: number, n: number): number => {
+  let low = 0
+  let high = 4 * (deviate * deviate + n) + 20
+  for (let step = 0; step < 40; step++) {
+    const middle = (low + high) / 2
+    if (jointDeviate(middle, n) > deviate) high = middle
+    else low = middle
+  }
+  return low * (1 - 1e-9)
+}
+
 /** The deviate as rare as a sum of `n` squared independent deviates. */
 export const jointDeviate = (sumOfSquares: number, n: number): number =>
   upperDeviate(1 - chiSquareCdf(sumOfSquares, n))

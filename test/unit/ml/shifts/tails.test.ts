@@ -1,6 +1,12 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { countDeviate, jointDeviate, studentDeviate } from '../../../../ml/shifts/tails.ts'
+import {
+  countDeviate,
+  countDeviateBound,
+  jointBound,
+  jointDeviate,
+  studentDeviate,
+} from '../../../../ml/shifts/tails.ts'
 
 describe('tails as deviates', () => {
   it('read Student with many degrees of freedom as the normal distribution', () => {
@@ -48,5 +54,37 @@ describe('tails as deviates', () => {
   it('read one squared deviate jointly as the two-sided deviate of one tail', () => {
     // P(|z| > 3) = 0.0027: one tail of 2.782.
     expect(jointDeviate(9, 1)).to.be.closeTo(2.782, 1e-3)
+  })
+
+  it('call a count nothing odd that is more likely than not', () => {
+    expect(countDeviate(0, 0.01, 0.01)).to.be.closeTo(0, 1e-12)
+    expect(countDeviate(1, 0.01, 0.01)).to.be.above(2)
+  })
+
+  it('are never larger than the cheap bound of a count', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0.001, max: 2000, noNaN: true }),
+        fc.double({ min: 0.3, max: 1e6, noNaN: true }),
+        fc.double({ min: 0, max: 20, noNaN: true }),
+        fc.integer({ min: 0, max: 6 }),
+        (mean, size, ratio, more) => {
+          const x = Math.round(mean * ratio) + more
+          const variance = mean + (mean * mean) / size
+          // Cancellation in upper tails costs the last digits.
+          const bound = countDeviateBound(x, mean, variance) + 1e-6
+          expect(Math.abs(countDeviate(x, mean, variance))).to.be.at.most(bound)
+        },
+      ),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('exceed a joint deviate just above the sum of squares that is named for it', () => {
+    for (const n of [3, 4, 5]) {
+      const sum = jointBound(3.6, n)
+      expect(jointDeviate(sum, n)).to.be.at.most(3.6)
+      expect(jointDeviate(sum * (1 + 1e-6), n)).to.be.above(3.6)
+    }
   })
 })
