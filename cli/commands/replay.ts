@@ -11,7 +11,7 @@ import { replayFolder } from '../../shared/replay/replay-folder.ts'
 import type { ReplayWish } from '../../shared/replay/replay-folder.ts'
 import { describeTotals, toldIncidents } from '../../shared/replay/words.ts'
 import type { ToldIncident } from '../../shared/replay/words.ts'
-import { printJson, printLine, renderTable } from '../output.ts'
+import { printJson, printLine, remark, renderTable } from '../output.ts'
 import type { Column } from '../output.ts'
 
 interface ReplayOptions {
@@ -106,6 +106,7 @@ export const registerReplay = (
       }
       const lagDays = wholeOf('--lag-days', options.lagDays, 0, LONGEST_LAG_DAYS)
       const folder = await readFolder(options.dir, { lagDays })
+      for (const warning of folder.warnings) remark(warning)
       const compute = createComputePool({ threads: config.COMPUTE_THREADS })
       try {
         const { report, accounts } = await replayFolder(folder, wish, compute)

@@ -10,7 +10,7 @@ import { basename, join } from 'node:path'
 import type { AccountDays, AccountEntity } from '../../ml/shifts/account.ts'
 import type { Level } from '../../ml/shifts/level-name.ts'
 import { LEVELS_UP } from '../../ml/shifts/level-name.ts'
-import { toDayNumber, toLocalDate } from '../core/days.ts'
+import { LocalDate, toDayNumber, toLocalDate } from '../core/days.ts'
 import { AppError, messageOf } from '../core/errors.ts'
 import { isProblem, parseChange } from '../entities/csv/change-rows.ts'
 import type { ChangeRow } from '../entities/csv/change-rows.ts'
@@ -26,6 +26,12 @@ import { readText } from '../entities/csv/text.ts'
 const KNOWN = ['daily.csv', 'entities.csv', 'changes.csv', 'holidays.csv', 'labels.csv'] as const
 type KnownFile = (typeof KNOWN)[number]
 const LONGEST_DAYS = 3650
+/** What a day may hold at most: beyond it a figure is a slip of the pen, and sums of them no numbers. */
+const AMOUNT_LIMIT = 1e13
+/** Warnings of one export that are shown. */
+const SHOWN_ERRORS = 3
+const SHOWN_LENGTH = 40
+const EXPONENT = /^\d+(?:\.\d+)?e[+-]?\d+$/i
 
 export interface Label {
   readonly id: string
@@ -54,6 +60,8 @@ export interface Folder {
   /** Ascending by id. */
   readonly accounts: readonly FolderAccount[]
   readonly labels: readonly Label[]
+  /** Rows of exports that could not be used, by file and line. */
+  readonly warnings: readonly string[]
 }
 
 /** One row as texts by the name of its column; absent columns are empty. */
@@ -76,11 +84,13 @@ const readTable = async function* (path: string, required: readonly string[]): A
   const stream = await openFile(path)
   try {
     let places: Map<string, number> | undefined
+    let width = 0
     for await (const { records, lines } of readRecords(readText(stream))) {
       for (const [i, record] of records.entries()) {
         if (record.every((cell) => cell.trim() === '')) continue
         if (!places) {
           places = new Map(record.map((title, place) => [normalizeHeader(title), place]))
+          width = record.length
           const missing = required.filter((name) => !places?.has(name))
           if (missing.length > 0) {
             throw invalidCsv(`${basename(path)} lacks ${missing.join(', ')}`, {
@@ -91,8 +101,16 @@ const readTable = async function* (path: string, required: readonly string[]): A
           continue
         }
         const at = places
+        const line = lines[i] ?? 0
+        // Cells have moved, most often behind an unquoted decimal comma: none of them can be trusted.
+        if (record.slice(width).some((cell) => cell.trim() !== '')) {
+          throw invalidCsv(
+            `${basename(path)}, line ${line}: it has ${record.length} cells, the header ${width}; is a cell with the delimiter in it not quoted?`,
+            { file: basename(path), line },
+          )
+        }
         yield {
-          line: lines[i] ?? 0,
+          line,
           cell: (name) => {
             const place = at.get(name)
             return place === undefined ? '' : (record[place] ?? '').trim()
@@ -109,17 +127,24 @@ const readTable = async function* (path: string, required: readonly string[]): A
 const wrong = (file: string, { line }: Row, what: string): AppError =>
   invalidCsv(`${file}, line ${line}: ${what}`, { file, line })
 
+const quoted = (text: string): string => JSON.stringify(text.slice(0, SHOWN_LENGTH))
+
 const dayOf = (file: string, row: Row, name: string): number => {
   const day = parseDay(row.cell(name), 'en')
-  if (day === null)
-    throw wrong(file, row, `${name} is a date like 2026-03-31, not ${JSON.stringify(row.cell(name))}`)
+  if (day === null || !LocalDate.safeParse(toLocalDate(day)).success)
+    throw wrong(file, row, `${name} is a date like 2026-03-31, not ${quoted(row.cell(name))}`)
   return day
+}
+
+const nameOf = (file: string, row: Row, name: 'account_id' | 'entity_id'): string => {
+  const text = row.cell(name)
+  if (text === '') throw wrong(file, row, `${name} is empty`)
+  return text
 }
 
 const levelOf = (file: string, row: Row): Level => {
   const level = LEVELS_UP.find((name) => name === row.cell('level'))
-  if (!level)
-    throw wrong(file, row, `level is campaign, adset or ad, not ${JSON.stringify(row.cell('level'))}`)
+  if (!level) throw wrong(file, row, `level is campaign, adset or ad, not ${quoted(row.cell('level'))}`)
   return level
 }
 
@@ -127,8 +152,10 @@ const levelOf = (file: string, row: Row): Level => {
 const amountOf = (file: string, row: Row, name: string): number => {
   const text = row.cell(name)
   if (text === '') return Number.NaN
-  const value = /e/i.test(text) ? Number(text) : parseNumber(text, '.')
-  if (!(value >= 0)) throw wrong(file, row, `${name} is a number from 0 on, not ${JSON.stringify(text)}`)
+  // Programs write small numbers with an exponent; people do not.
+  const value = EXPONENT.test(text) ? Number(text) : parseNumber(text, '.')
+  if (!(value >= 0 && value < AMOUNT_LIMIT))
+    throw wrong(file, row, `${name} is a number from 0 on, not ${quoted(text)}`)
   return value
 }
 
@@ -191,8 +218,8 @@ const readDaily = async (path: string, drafts: Drafts): Promise<void> => {
     'spend',
     'impressions',
   ])) {
-    const entity = entityOf(drafts.of(row.cell('account_id')), levelOf(file, row), row.cell('entity_id'))
-    if (entity.id === '') throw wrong(file, row, 'entity_id is empty')
+    const account = drafts.of(nameOf(file, row, 'account_id'))
+    const entity = entityOf(account, levelOf(file, row), nameOf(file, row, 'entity_id'))
     if (row.cell('parent_id') !== '') entity.parentId = row.cell('parent_id')
     const [spend = 0, impressions = 0, clicks = 0, leads = 0, reach = 0, frequency = 0] = [
       ...COLUMNS,
@@ -211,10 +238,16 @@ const readDaily = async (path: string, drafts: Drafts): Promise<void> => {
   }
 }
 
-const readExport = async (path: string, account: AccountDraft): Promise<void> => {
+/** @returns what could not be used of it */
+const readExport = async (path: string, account: AccountDraft): Promise<string[]> => {
+  const name = basename(path)
   const stream = await openFile(path)
   try {
-    const file = await openInsightsFile(stream)
+    const file = await openInsightsFile(stream).catch((error: unknown) => {
+      if (!(error instanceof AppError)) throw error
+      throw new AppError(error.code, `${name}: ${error.message}`, error.extra, { cause: error })
+    })
+    let ofHours = 0
     for await (const { rows, entities } of file.batches(toDayNumber('2999-12-31'))) {
       entities.ids.forEach((id, i) => {
         const entity = entityOf(account, entities.levels[i] as Level, id)
@@ -222,6 +255,10 @@ const readExport = async (path: string, account: AccountDraft): Promise<void> =>
         if (entities.names[i]) entity.name = entities.names[i]
       })
       rows.adIds.forEach((id, i) => {
+        if (rows.hours[i] !== null) {
+          ofHours++
+          return
+        }
         const ad = entityOf(account, 'ad', id)
         ad.parentId = rows.adsetIds[i] as string
         entityOf(account, 'adset', ad.parentId).parentId = rows.campaignIds[i] as string
@@ -235,6 +272,14 @@ const readExport = async (path: string, account: AccountDraft): Promise<void> =>
         )
       })
     }
+    const { errors, rowsRejected } = file.tally
+    const shown = errors
+      .slice(0, SHOWN_ERRORS)
+      .map(({ line, column, reason }) => `${name}, line ${line}: ${column ? `${column}: ` : ''}${reason}`)
+    if (rowsRejected > shown.length)
+      shown.push(`${name}: ${rowsRejected - shown.length} more rows cannot be used`)
+    if (ofHours > 0) shown.push(`${name}: ${ofHours} rows are of single hours; export whole days`)
+    return shown
   } finally {
     stream.destroy()
   }
@@ -243,7 +288,8 @@ const readExport = async (path: string, account: AccountDraft): Promise<void> =>
 const readEntities = async (path: string, drafts: Drafts): Promise<void> => {
   const file = 'entities.csv'
   for await (const row of readTable(path, ['account_id', 'entity_id', 'level'])) {
-    const entity = entityOf(drafts.of(row.cell('account_id')), levelOf(file, row), row.cell('entity_id'))
+    const account = drafts.of(nameOf(file, row, 'account_id'))
+    const entity = entityOf(account, levelOf(file, row), nameOf(file, row, 'entity_id'))
     if (row.cell('parent_id') !== '') entity.parentId = row.cell('parent_id')
     entity.name = row.cell('name')
     if (row.cell('start') !== '') entity.start = dayOf(file, row, 'start')
@@ -256,7 +302,7 @@ const readChanges = async (path: string, drafts: Drafts): Promise<void> => {
   for await (const row of readTable(path, ['account_id', 'entity_id', 'kind', 'date'])) {
     const change = parseChange(row.cell)
     if (isProblem(change)) throw wrong(file, row, `${change.column} ${change.reason}`)
-    drafts.of(row.cell('account_id')).changes.push(change)
+    drafts.of(nameOf(file, row, 'account_id')).changes.push(change)
   }
 }
 
@@ -265,7 +311,7 @@ const readHolidays = async (path: string, drafts: Drafts): Promise<void> => {
   for await (const row of readTable(path, ['account_id', 'date'])) {
     const days = row.cell('days') === '' ? 1 : amountOf(file, row, 'days')
     if (!Number.isInteger(days) || days > 366) throw wrong(file, row, 'days is a whole number of days')
-    drafts.of(row.cell('account_id')).holidays.push({ day: dayOf(file, row, 'date'), days })
+    drafts.of(nameOf(file, row, 'account_id')).holidays.push({ day: dayOf(file, row, 'date'), days })
   }
 }
 
@@ -307,24 +353,37 @@ interface Node_ {
   columns: Columns
 }
 
-/** Parents that no row names come to be by their children. */
+/** What `draft` is part of; where a level is left out, the row may name the one above it. */
+const parentOf = ({ entities }: AccountDraft, { level, parentId }: Draft): Draft | undefined => {
+  for (let above = PARENT[level]; above !== null; above = PARENT[above]) {
+    const parent = entities.get(`${above} ${parentId}`)
+    if (parent) return parent
+  }
+  return undefined
+}
+
+/** Parents that no row names come to be by their children; what nothing tells figures of is left out. */
 const treeOf = (account: AccountDraft): Node_[] => {
   for (const level of LEVELS_UP) {
     const above = PARENT[level]
     for (const draft of account.entities.values()) {
       if (draft.level !== level || above === null || draft.parentId === '') continue
-      entityOf(account, above, draft.parentId)
+      if (!parentOf(account, draft)) entityOf(account, above, draft.parentId)
     }
   }
-  const drafts = [...account.entities.values()].sort(
+  const told = new Set<Draft>()
+  for (const draft of account.entities.values()) {
+    if (draft.days.length === 0) continue
+    for (let at: Draft | undefined = draft; at; at = parentOf(account, at)) told.add(at)
+  }
+  const drafts = [...told].sort(
     (a, b) =>
       LEVELS_UP.indexOf(b.level) - LEVELS_UP.indexOf(a.level) || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0),
   )
-  const index = new Map(drafts.map((draft, i) => [`${draft.level} ${draft.id}`, i]))
+  const index = new Map(drafts.map((draft, i) => [draft, i]))
   const nodes = drafts.map((draft): Node_ => {
-    const above = PARENT[draft.level]
-    const parent = above === null ? -1 : (index.get(`${above} ${draft.parentId}`) ?? -1)
-    return { draft, parent, children: [], columns: columnsOf(0) }
+    const above = parentOf(account, draft)
+    return { draft, parent: above ? (index.get(above) ?? -1) : -1, children: [], columns: columnsOf(0) }
   })
   nodes.forEach(({ parent }, i) => nodes[parent]?.children.push(i))
   return nodes
@@ -349,7 +408,9 @@ const fill = (nodes: readonly Node_[], firstDay: number, days: number): void => 
       for (const name of COLUMNS) {
         for (let t = 0; t < days; t++) {
           const value = columns[name][t] as number
-          if (!Number.isNaN(value)) (node.columns[name][t] as number) += value
+          // Whom an ad reached that did not deliver is known: nobody.
+          if (!Number.isNaN(value) || (columns.impressions[t] as number) > 0)
+            (node.columns[name][t] as number) += value
         }
       }
     }
@@ -376,39 +437,40 @@ const build = (draft: AccountDraft, lagDays: number): FolderAccount | null => {
   }
   fill(nodes, firstDay, days)
 
-  const endsOfMix = new Map<string, Set<number>>()
+  const endsOfMix = new Map<string, number[]>()
   for (const { kind, entityId, day } of draft.changes)
-    if (kind === 'mix_end')
-      endsOfMix.set(entityId, (endsOfMix.get(entityId) ?? new Set()).add(day - firstDay))
+    if (kind === 'mix_end') endsOfMix.set(entityId, [...(endsOfMix.get(entityId) ?? []), day - firstDay])
 
   const delivered = (node: Node_, t: number): boolean =>
     (node.columns.spend[t] as number) > 0 || (node.columns.impressions[t] as number) > 0
   const entities: AccountEntity[] = []
   // Parents come before their children.
   for (const node of nodes) {
-    let first = days
-    let last = -1
-    for (let t = 0; t < days; t++) {
-      if (!delivered(node, t)) continue
-      first = Math.min(first, t)
-      last = t
-    }
+    let first = 0
+    while (first < days && !delivered(node, first)) first++
     const { start, end, level, id, parentId } = node.draft
     // Without a word of its end it goes on: silence is what has to be told.
-    let until = end === null ? Infinity : end - firstDay
-    if (end === null && endsOfMix.get(parentId)?.has(last + 1)) until = last
+    const until = end === null ? Infinity : end - firstDay
+    const idle = new Uint8Array(days)
+    // Who falls silent on the day of an end is who ended, until it is seen again.
+    for (const day of end === null ? (endsOfMix.get(parentId) ?? []) : [])
+      if (day > 0 && delivered(node, day - 1))
+        for (let t = day; t < days && !delivered(node, t); t++) idle[t] = 1
     // What it is part of takes it along.
-    until = Math.min(until, entities[node.parent]?.end ?? Infinity)
+    const above = entities[node.parent]
+    above?.idle.forEach((value, t) => {
+      if (value === 1 && !delivered(node, t)) idle[t] = 1
+    })
     entities.push({
       id,
       level,
       parent: node.parent,
       start: Math.max(first, start === null ? 0 : start - firstDay),
-      end: until,
+      end: Math.min(until, above?.end ?? Infinity),
       ...node.columns,
       budget: new Float64Array(days),
       mixed: new Uint8Array(days),
-      idle: new Uint8Array(days),
+      idle,
       tolerance: {},
     })
   }
@@ -419,15 +481,34 @@ const build = (draft: AccountDraft, lagDays: number): FolderAccount | null => {
       for (let t = Math.max(0, day); t < days; t++) (budget[t] as number) += log
     }
   }
-  for (const { entityId, kind, day, factor } of draft.changes) {
-    const i = entities.findIndex(({ id }) => id === entityId)
+  const indexOf = new Map<string, number>()
+  nodes.forEach(({ draft: { id } }, i) => {
+    if (!indexOf.has(id)) indexOf.set(id, i)
+  })
+  /** The nearest above `id` that figures are told of, itself included; -1: none. */
+  const toldAbove = (id: string): number => {
+    const known = indexOf.get(id)
+    if (known !== undefined) return known
+    for (const level of LEVELS_UP.toReversed())
+      for (let at = draft.entities.get(`${level} ${id}`); at; at = parentOf(draft, at))
+        if (indexOf.has(at.id)) return indexOf.get(at.id) as number
+    return -1
+  }
+  // Sums of logarithms depend on their order.
+  const changes = draft.changes.toSorted(
+    (a, b) => a.day - b.day || a.factor - b.factor || (a.entityId < b.entityId ? -1 : 1),
+  )
+  for (const { entityId, kind, day, factor } of changes) {
+    const i = toldAbove(entityId)
     const t = day - firstDay
     if (i < 0 || t >= days) continue
-    if (kind === 'budget') addBudget(i, t, Math.log(factor))
+    const isTold = indexOf.has(entityId)
+    if (kind === 'budget' && isTold) addBudget(i, t, Math.log(factor))
     else if (t >= 0) {
       for (let p = i; p >= 0; p = (entities[p] as AccountEntity).parent)
         (entities[p] as AccountEntity).mixed[t] = 1
-      for (const c of nodes[i]?.children ?? []) (entities[c] as AccountEntity).mixed[t] = 1
+      // Of a budget of something below that is not told of, those beside it say nothing.
+      for (const c of isTold ? (nodes[i]?.children ?? []) : []) (entities[c] as AccountEntity).mixed[t] = 1
     }
   }
   const holiday = new Uint8Array(days)
@@ -465,6 +546,7 @@ export const readFolder = async (path: string, { lagDays }: FolderOptions): Prom
   })
   const has = (name: KnownFile): boolean => names.includes(name)
   const drafts = draftsOf()
+  const warnings: string[] = []
   const labels = has('labels.csv') ? await readLabels(join(path, 'labels.csv')) : []
   if (has('changes.csv')) await readChanges(join(path, 'changes.csv'), drafts)
   if (has('holidays.csv')) await readHolidays(join(path, 'holidays.csv'), drafts)
@@ -480,11 +562,11 @@ export const readFolder = async (path: string, { lagDays }: FolderOptions): Prom
     const told = new Set([...drafts.all.keys(), ...labels.map(({ accountId }) => accountId)])
     const [only] = told
     const account = drafts.of(told.size === 1 && only !== undefined ? only : 'account')
-    for (const name of exports) await readExport(join(path, name), account)
+    for (const name of exports) warnings.push(...(await readExport(join(path, name), account)))
   }
   const accounts = [...drafts.all.values()]
     .sort((a, b) => (a.id < b.id ? -1 : 1))
     .flatMap((draft) => build(draft, lagDays) ?? [])
   if (accounts.length === 0) throw new AppError('INVALID_REQUEST', `${path} holds no row with figures`)
-  return { accounts, labels }
+  return { accounts, labels, warnings }
 }
