@@ -15,6 +15,7 @@ import { forecastStore } from './repositories/forecasts.ts'
 import { frameSource } from './repositories/frames.ts'
 import { freshness } from './repositories/freshness.ts'
 import { holidayStore } from './repositories/holidays.ts'
+import { hourlyFrames } from './repositories/hourly-frames.ts'
 import { housekeeping } from './repositories/housekeeping.ts'
 import { imports } from './repositories/imports.ts'
 import { incidentStore, incidentWriter } from './repositories/incidents.ts'
@@ -48,6 +49,7 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   frames: frameSource(knex),
   freshness: freshness(knex),
   holidays: holidayStore(knex),
+  hourlyFrames: hourlyFrames(knex),
   housekeeping: housekeeping(knex),
   idempotency: idempotencyStore(knex),
   imports: imports(knex),

@@ -4,6 +4,7 @@
  */
 import type { ComputePool, ComputeTask, ComputeTasks } from './compute.ts'
 import { detectBatch } from './detection/detect-batch.ts'
+import { judgeToday } from './detection/judge-today.ts'
 import { fitBatch } from './training/fit-batch.ts'
 import { fitPools } from './training/fit-pools.ts'
 
@@ -17,6 +18,7 @@ const HANDLERS: Handlers = {
   fit: fitBatch,
   fitPools,
   detect: detectBatch,
+  judgeToday,
   replay: async (task) => (await import('./replay/replay.ts')).replayAccount(task),
   fitClassifier: async (task) => (await import('./classification/fit-classifier.ts')).fitClassifier(task),
   fitSeries: async (task) => (await import('./series/fit-series.ts')).fitSeries(task),

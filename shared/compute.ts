@@ -2,7 +2,9 @@
  * CPU work that must not run on the event loop. Services hand it to a pool of threads or processes by name and do not
  * know how those are started; `shared/compute` implements it, tests may run tasks in place.
  */
+import type { TodayFinding } from '../ml/detectors/intraday.ts'
 import type { DetectResult, DetectTask } from './detection/detect-batch.ts'
+import type { JudgeTodayTask } from './detection/judge-today.ts'
 import type { ForecastResult, ForecastTask } from './forecasting/forecast-batch.ts'
 import type { SeriesResult, SeriesTask } from './forecasting/series-batch.ts'
 import type { FitClassifierResult, FitClassifierTask } from './classification/fit-classifier.ts'
@@ -25,6 +27,8 @@ export interface ComputeTasks {
   readonly detect: { readonly input: DetectTask; readonly output: DetectResult }
   /** Detection over the past of an account. */
   readonly replay: { readonly input: ReplayTask; readonly output: Replayed }
+  /** Judges a level by the hours of today so far. */
+  readonly judgeToday: { readonly input: JudgeTodayTask; readonly output: readonly TodayFinding[] }
   /** Forecasts a batch of entities; the first of a thread loads the forecasting packages. */
   readonly forecast: { readonly input: ForecastTask; readonly output: ForecastResult }
   /** Fits the members of a series model. */

@@ -11,6 +11,7 @@ import type { Clock } from './core/clock.ts'
 import type { WorkOutcome } from './core/work.ts'
 import { createAnomalies } from './detection/anomalies.ts'
 import { createDetection } from './detection/detection.ts'
+import { createIntraday } from './detection/intraday.ts'
 import { judgementParams } from './detection/params.ts'
 import { createIncidents } from './detection/incidents.ts'
 import { createConfigs } from './entities/configs.ts'
@@ -291,6 +292,14 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       compute,
       useForests: config.USE_ISOLATION_FOREST,
       onDetected: (level, counts) => metrics.detected(level, counts),
+      params: judgementParams(config).detection,
+    }),
+    intraday: createIntraday({
+      clock,
+      configs,
+      frames: store.hourlyFrames,
+      store: store.detection,
+      compute,
       params: judgementParams(config).detection,
     }),
     anomalies: createAnomalies(store.anomalies),

@@ -9,6 +9,7 @@ import type { ClassifierTraining } from './classification/train-classifier.ts'
 import type { Clock } from './core/clock.ts'
 import type { AnomaliesService } from './detection/anomalies.ts'
 import type { DetectionService } from './detection/detection.ts'
+import type { IntradayService } from './detection/intraday.ts'
 import type { IncidentsService } from './detection/incidents.ts'
 import type { Configs } from './entities/configs.ts'
 import type { Entities } from './entities/entities.ts'
@@ -61,6 +62,7 @@ export interface Services {
   readonly training: TrainingWork
   readonly models: ModelRegistry
   readonly detection: DetectionService
+  readonly intraday: IntradayService
   readonly anomalies: AnomaliesService
   readonly incidents: IncidentsService
   readonly features: FeaturesService

@@ -6,6 +6,7 @@ import type { LabelStore } from './classification/train-classifier.ts'
 import type { ClassificationStore } from './classification/classifications.ts'
 import type { AnomalyStore } from './detection/anomalies.ts'
 import type { DetectionStore } from './detection/detection-store.ts'
+import type { HourlyFrames } from './detection/intraday.ts'
 import type { IncidentWriter } from './detection/incident-store.ts'
 import type { IncidentStore } from './detection/incidents.ts'
 import type { ConfigStore } from './entities/configs.ts'
@@ -49,6 +50,7 @@ export interface Store {
   readonly frames: FrameSource
   readonly freshness: FreshnessStore
   readonly holidays: HolidayStore
+  readonly hourlyFrames: HourlyFrames
   readonly housekeeping: HousekeepingStore
   readonly idempotency: IdempotencyStore
   readonly imports: ImportStore

@@ -3,9 +3,16 @@ import type { Knex } from 'knex'
 import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import { toPage } from '../../shared/core/page.ts'
+import type { Fence } from '../../shared/core/work.ts'
 import { wireNumber, wireNumbers } from '../../shared/core/wire.ts'
 import type { AnomalyFilter, AnomalyRow, AnomalyStore } from '../../shared/detection/anomalies.ts'
-import type { DetectionStore, FalsePositives, ScoredAnomaly } from '../../shared/detection/detection-store.ts'
+import type {
+  DetectionStore,
+  FalsePositives,
+  ScoredAnomaly,
+  ScoredBatch,
+  WriteCounts,
+} from '../../shared/detection/detection-store.ts'
 import { assertFence } from '../fence.ts'
 import { cutByDay, dayCursor } from './day-pages.ts'
 
@@ -75,16 +82,18 @@ const VALUE_COLUMNS = [
 /**
  * A finding of the same day met again refreshes its figures. What people acknowledged or resolved keeps that
  * status; only what vigia itself took back (`restated`) opens again. A run that looked before the row was last
- * seen or taken back, and writes after, changes nothing.
+ * seen or taken back, and writes after, changes nothing. The final verdict of a day takes over what was found while
+ * it ran (partial); never the other way round.
  */
 const RAISE = `
 insert into ml_anomalies (
   config_id, entity_type, entity_id, parent_id, type, metric, anomaly_date, ${VALUE_COLUMNS.join(', ')},
-  first_seen, last_seen, run_id
+  partial, alerted, first_seen, last_seen, run_id
 )
-select ?::int, ?::text, r.entity_id, r.parent_id, r.type, r.metric, r.anomaly_date,
-  ${VALUE_COLUMNS.map((column) => `r.${column}`).join(', ')}, ?::timestamptz, ?::timestamptz, ?::uuid
-from jsonb_to_recordset(?::jsonb) as r(
+select :configId::int, :level::text, r.entity_id, r.parent_id, r.type, r.metric, r.anomaly_date,
+  ${VALUE_COLUMNS.map((column) => `r.${column}`).join(', ')},
+  :partial::boolean, not :partial::boolean, :seenAt::timestamptz, :seenAt::timestamptz, :runId::uuid
+from jsonb_to_recordset(:records::jsonb) as r(
   entity_id text, parent_id text, type text, metric text, anomaly_date date, severity text, signals jsonb,
   model_source text, baseline_reason text, model_version int, score float8, rarity float8, observed float8,
   expected float8, lower float8, upper float8, deviation float8, direction text, polarity text, contributions jsonb
@@ -96,12 +105,15 @@ on conflict (config_id, entity_type, entity_id, type, metric, anomaly_date) do u
   times_seen = ml_anomalies.times_seen
     + case when ml_anomalies.run_id is not distinct from excluded.run_id then 0 else 1 end,
   run_id = excluded.run_id,
+  partial = excluded.partial,
+  alerted = case when ml_anomalies.partial and not excluded.partial then true else ml_anomalies.alerted end,
   status = case when ml_anomalies.resolution = 'restated' then 'open' else ml_anomalies.status end,
   acted_at = case when ml_anomalies.resolution = 'restated' then null else ml_anomalies.acted_at end,
   actor = case when ml_anomalies.resolution = 'restated' then null else ml_anomalies.actor end,
   resolution = nullif(ml_anomalies.resolution, 'restated')
 where excluded.last_seen >= ml_anomalies.last_seen
   and (ml_anomalies.resolution is distinct from 'restated' or excluded.last_seen >= ml_anomalies.acted_at)
+  and (ml_anomalies.partial or not excluded.partial)
 returning (xmax = 0) as created
 `
 
@@ -127,6 +139,14 @@ select date, at, at > coalesce(
   ) as late
 from written order by date`
 
+/** Whether a run over all entities has given its final verdict of the day, or of a later one. */
+const JUDGED = `
+select from runs
+where job = :job and config_id = :configId and status in ('succeeded', 'partial')
+  and created_at > cast(:day as date) and coalesce(payload->'entityIds', 'null'::jsonb) = 'null'::jsonb
+  and cast(result->>'day' as date) >= cast(:day as date)
+limit 1`
+
 /** First key of the advisory locks of detection, by level; the second is the config. */
 const LOCK_SPACE: Readonly<Record<Level, number>> = {
   campaign: 7_164_444,
@@ -140,6 +160,37 @@ const LOCK_SPACE: Readonly<Record<Level, number>> = {
  */
 export const takeTurn = async (trx: Knex.Transaction, configId: number, level: Level): Promise<void> => {
   await trx.raw('select pg_advisory_xact_lock(?, ?)', [LOCK_SPACE[level], configId])
+}
+
+/** Within a transaction that has its turn: raises what was found and takes back what is no longer seen. */
+const raise = async (
+  trx: Knex.Transaction,
+  fence: Fence,
+  { configId, level, entityIds, days, anomalies, seenAt }: ScoredBatch,
+  partial: boolean,
+): Promise<WriteCounts> => {
+  let created = 0
+  for (let i = 0; i < anomalies.length; i += INSERT_SIZE) {
+    const records = JSON.stringify(anomalies.slice(i, i + INSERT_SIZE).map(toRecord))
+    const values = { configId, level, partial, seenAt, runId: fence.runId, records }
+    const { rows } = (await trx.raw(RAISE, values)) as { rows: { created: boolean }[] }
+    created += rows.filter((row) => row.created).length
+  }
+  const gone = trx('ml_anomalies')
+    .where({ config_id: configId, entity_type: level })
+    .whereIn('status', ['open', 'acknowledged'])
+    .whereRaw('anomaly_date = any(?::date[])', [days.map(toLocalDate)])
+    .whereRaw('entity_id = any(?::text[])', [[...entityIds]])
+    .where('last_seen', '<', seenAt)
+  if (partial) void gone.where({ partial })
+  const restated: number = await gone.update({
+    status: 'resolved',
+    resolution: 'restated',
+    actor: 'system',
+    acted_at: seenAt,
+    run_id: fence.runId,
+  })
+  return { created, restated }
 }
 
 const daysByEntity = (rows: readonly { entity_id: string; day: string }[]): Map<string, number[]> => {
@@ -205,31 +256,23 @@ export const detectionStore = (db: Knex): DetectionStore => ({
         .select('entity_id', 'anomaly_date as day')) satisfies { entity_id: string; day: string }[],
     ),
 
-  write: (fence, { configId, level, entityIds, days, anomalies, seenAt }) =>
+  write: (fence, batch) =>
     db.transaction(async (trx) => {
       await assertFence(trx, fence)
-      await takeTurn(trx, configId, level)
-      let created = 0
-      for (let i = 0; i < anomalies.length; i += INSERT_SIZE) {
-        const records = anomalies.slice(i, i + INSERT_SIZE).map(toRecord)
-        const values = [configId, level, seenAt, seenAt, fence.runId, JSON.stringify(records)]
-        const { rows } = (await trx.raw(RAISE, values)) as { rows: { created: boolean }[] }
-        created += rows.filter((row) => row.created).length
-      }
-      const restated = await trx('ml_anomalies')
-        .where({ config_id: configId, entity_type: level })
-        .whereIn('status', ['open', 'acknowledged'])
-        .whereRaw('anomaly_date = any(?::date[])', [days.map(toLocalDate)])
-        .whereRaw('entity_id = any(?::text[])', [[...entityIds]])
-        .where('last_seen', '<', seenAt)
-        .update({
-          status: 'resolved',
-          resolution: 'restated',
-          actor: 'system',
-          acted_at: seenAt,
-          run_id: fence.runId,
-        })
-      return { created, restated }
+      await takeTurn(trx, batch.configId, batch.level)
+      return raise(trx, fence, batch, false)
+    }),
+
+  writePartial: (fence, batch) =>
+    db.transaction(async (trx) => {
+      await assertFence(trx, fence)
+      await takeTurn(trx, batch.configId, batch.level)
+      const { rows } = (await trx.raw(JUDGED, {
+        job: `detect.${batch.level}`,
+        configId: batch.configId,
+        day: toLocalDate(Math.max(...batch.days)),
+      })) as { rows: unknown[] }
+      return rows.length > 0 ? { created: 0, restated: 0 } : raise(trx, fence, batch, true)
     }),
 
   expire: (fence, configId, level, at, openedBefore) =>

@@ -52,7 +52,7 @@ const toPage = (rows: readonly PageRow[]): EntityPage => ({
 /** The entities after `after`, in the order of the primary key. */
 export const nextPage = async (
   db: Knex,
-  { configId, level }: FrameRequest,
+  { configId, level }: Pick<FrameRequest, 'configId' | 'level'>,
   after: string,
 ): Promise<EntityPage> => {
   const id = `${ALIAS[level]}.${ID_COLUMN[level]}`

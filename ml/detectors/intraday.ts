@@ -44,6 +44,11 @@ export interface HourlyFrame {
   readonly leads: Float64Array
 }
 
+/** How much odder than usual a figure has to be, in deviates by entity id. */
+export type Tolerances = Readonly<Record<'spend' | 'leads', ReadonlyMap<string, number>>>
+
+const NO_TOLERANCES: Tolerances = { spend: new Map(), leads: new Map() }
+
 export interface TodayFinding {
   /** Index among the heads. */
   readonly entity: number
@@ -336,7 +341,11 @@ const stopped = (frame: HourlyFrame, values: Float64Array): AnomalyDraft | null 
   })
 }
 
-export const judgeToday = (frame: HourlyFrame, params: BaselineParams): TodayFinding[] => {
+export const judgeToday = (
+  frame: HourlyFrame,
+  params: BaselineParams,
+  tolerances: Tolerances = NO_TOLERANCES,
+): TodayFinding[] => {
   const findings: TodayFinding[] = []
   if (frame.hours < FEWEST_HOURS) return findings
   const { today, days, heads } = frame
@@ -389,7 +398,8 @@ export const judgeToday = (frame: HourlyFrame, params: BaselineParams): TodayFin
       const stop = sure ? stopped(frame, values) : null
       if (stop !== null) return stop
     }
-    if (distance < (direction === 'up' ? THRESHOLD : DROP_THRESHOLD)) return null
+    const threshold = direction === 'up' ? THRESHOLD : DROP_THRESHOLD
+    if (distance < threshold + (tolerances.spend.get(head.id) ?? 0)) return null
     const z = change / scale
     const cplHeld = leads > 0 && leadsBase !== null && spend * leadsBase.expected <= raw.expected * leads
     const polarity = polarityOf('spend', direction, {
@@ -430,7 +440,8 @@ export const judgeToday = (frame: HourlyFrame, params: BaselineParams): TodayFin
     if (change < Math.max(LEAST_LEADS, LEAST_CHANGE * high)) return null
     const scale = scaleAt(leadsBase, values, high, scratch)
     const variance = Math.max(LEAST_DISPERSION * high, scale * scale)
-    if (countDeviate(leads, high, variance) < THRESHOLD) return null
+    const tolerated = tolerances.leads.get((heads[entity] as HourlyHead).id) ?? 0
+    if (countDeviate(leads, high, variance) < THRESHOLD + tolerated) return null
     const z = change / scale
     const rarity = Math.max(studentP(z, leadsBase.n - 1), poissonP(leads, high))
     return anomalyOf({

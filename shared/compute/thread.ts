@@ -5,6 +5,7 @@
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import type { ComputeTasks } from '../compute.ts'
 import { detectBatch } from '../detection/detect-batch.ts'
+import { judgeToday as judgeTodayTask } from '../detection/judge-today.ts'
 import { buffersOf, fitBatch } from '../training/fit-batch.ts'
 import { fitPools as fitPooled, poolBuffersOf } from '../training/fit-pools.ts'
 
@@ -30,6 +31,8 @@ export const fitClassifier: Handler<'fitClassifier'> = async (task) =>
   (await import('../classification/fit-classifier.ts')).fitClassifier(task)
 
 export const detect: Handler<'detect'> = detectBatch
+
+export const judgeToday: Handler<'judgeToday'> = judgeTodayTask
 
 export const replay: Handler<'replay'> = async (task) =>
   (await import('../replay/replay.ts')).replayAccount(task)

@@ -1,10 +1,11 @@
 /**
  * Calendar days of an account. A day is a `YYYY-MM-DD` text on the wire and in SQL, and an integer
- * (days since 1970-01-01) wherever it is computed with. Only `localDayOf` knows time zones.
+ * (days since 1970-01-01) wherever it is computed with. Only what is called local here knows time zones.
  */
 import { z } from 'zod'
 
 const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
 
 /** Far enough for any account, and no sum of days leaves what PostgreSQL and `YYYY-MM-DD` can hold. */
 const FIRST_DATE = '1970-01-01'
@@ -38,6 +39,32 @@ const formatterOf = (timeZone: string): Intl.DateTimeFormat => {
 /** The calendar day it is at `instant` in `timeZone`. */
 export const localDayOf = (instant: Date, timeZone: string): number =>
   toDayNumber(formatterOf(timeZone).format(instant))
+
+const hourFormatters = new Map<string, Intl.DateTimeFormat>()
+
+/** What the hour hand shows at `instant` in `timeZone`, 0..23. */
+export const localHourOf = (instant: Date, timeZone: string): number => {
+  let formatter = hourFormatters.get(timeZone)
+  if (!formatter) {
+    formatter = new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', hourCycle: 'h23' })
+    hourFormatters.set(timeZone, formatter)
+  }
+  return Number(formatter.format(instant))
+}
+
+const LONGEST_DAY_HOURS = 25
+
+/** Whole hours that passed since the day began at `instant` in `timeZone`: not the hour hand where clocks were set. */
+export const hoursIntoDay = (instant: Date, timeZone: string): number => {
+  const day = localDayOf(instant, timeZone)
+  let hours = 0
+  while (
+    hours < LONGEST_DAY_HOURS &&
+    localDayOf(new Date(instant.getTime() - (hours + 1) * HOUR_MS), timeZone) === day
+  )
+    hours += 1
+  return hours
+}
 
 /** D: the newest day whose midnight-to-midnight lies wholly before `asOf` (ads-domain section 0). */
 export const lastCompleteDay = (asOf: Date, timeZone: string): number => localDayOf(asOf, timeZone) - 1

@@ -48,7 +48,12 @@ export const detectLevel = perLevel((level) =>
       day === null || watermark === null
         ? []
         : [need(recommendLevel[level], sweptStep({ configId, day, watermark }, asOf))],
-    run: (context, { detection }) => detection.detectLevel(level, context.payload, context),
+    run: async (context, { detection, intraday }) => {
+      const { configId, asOf, day, entityIds } = context.payload
+      const outcome = await detection.detectLevel(level, context.payload, context)
+      const today = await intraday.detectToday(level, { configId, asOf, day, entityIds }, context)
+      return { ...outcome, result: { ...outcome.result, partial: today } }
+    },
   }),
 )
 
