@@ -32,9 +32,9 @@ export interface ListOptions {
 const DEFAULT_LIMIT = 50
 const MOST = 200
 const DETECTOR = 'anomaly_detector/'
-/** Of an entity, or the classifier of a level. */
+/** Of an entity, of the entities of a level below an ancestor, or the classifier of a level. */
 const MODEL =
-  /^([a-z_]+\/config_\d+\/(campaign|adset|ad)_[A-Za-z0-9_-]{1,100}|classifier\/config_\d+\/(campaign|adset|ad))$/
+  /^([a-z_]+\/config_\d+\/(pooled_(campaign|adset|ad)_(account|campaign|adset)_|(campaign|adset|ad)_)[A-Za-z0-9_-]{1,100}|classifier\/config_\d+\/(campaign|adset|ad))$/
 
 /** `anomaly_detector/` may be left out, and `@3` names a version. */
 const parseModel = (text: string): { model: string; version: number | null } => {

@@ -10,6 +10,7 @@ import { startMarkOf } from '../../db/embedded/processes.ts'
 import { openEmbeddedPostgres } from '../../db/embedded/server.ts'
 import type { EmbeddedPostgres } from '../../db/embedded/server.ts'
 import { decodeEntityForest } from '../../ml/detectors/entity-forest.ts'
+import { decodePooledForest } from '../../ml/detectors/pooled-forest.ts'
 import { silentLogger } from '../../shared/platform/logger.ts'
 import type { Run } from '../../shared/runs/run.ts'
 import { ask } from '../support/api.ts'
@@ -54,20 +55,22 @@ const midTraining = (system: LiveSystem, configId: number, run: string): Promise
     return files.length >= 20 ? true : null
   })
 
-/** Every entity has one version, published whole, and nothing else is left. */
+/** Every entity and every pool of them has one version, published whole, and nothing else is left. */
 const expectTrainedOnce = async (system: LiveSystem, configId: number, entities: number): Promise<void> => {
   const versions: { model: string; version: number; state: string; artifact_uri: string }[] = await system
     .knex('model_versions')
     .where({ config_id: configId })
-  expect(versions).to.have.length(entities)
-  expect(new Set(versions.map(({ model }) => model))).to.have.length(entities)
+  const models = versions.length
+  expect(versions.filter(({ model }) => !model.includes('/pooled_'))).to.have.length(entities)
+  expect(models).to.be.greaterThan(entities)
+  expect(new Set(versions.map(({ model }) => model))).to.have.length(models)
   expect(new Set(versions.map(({ version, state }) => `${version} ${state}`))).to.deep.equal(
     new Set(['1 ready']),
   )
   const aliases: { alias: string; version: number }[] = await system
     .knex('model_aliases')
     .where('model', 'like', `anomaly\\_detector/config\\_${configId}/%`)
-  expect(aliases).to.have.length(entities)
+  expect(aliases).to.have.length(models)
   expect(new Set(aliases.map(({ alias, version }) => `${alias} ${version}`))).to.deep.equal(
     new Set(['stable 1']),
   )
@@ -79,11 +82,12 @@ const expectTrainedOnce = async (system: LiveSystem, configId: number, entities:
   const folder = configFolder(system, configId)
   const names = await readdir(folder)
   const published = names.filter((name) => name.endsWith('.safetensors'))
-  expect(published).to.have.length(entities)
+  expect(published).to.have.length(models)
   for (const name of published) {
-    expect(decodeEntityForest(new Uint8Array(await readFile(join(folder, name))), sha256)).to.be.an('object')
+    const decode = name.startsWith('pooled_') ? decodePooledForest : decodeEntityForest
+    expect(decode(new Uint8Array(await readFile(join(folder, name))), sha256)).to.be.an('object')
   }
-  expect(files).to.have.length(2 * entities + 1)
+  expect(files).to.have.length(2 * models + 1)
   const metadata = JSON.parse(await readFile(join(folder, 'metadata.json'), 'utf8')) as {
     models_count: Record<string, number>
   }

@@ -62,8 +62,12 @@ describe('routes of models', () => {
   it('lists versions newest first, in pages', async () => {
     const all = await get(`?config_id=${configId}`)
     expect(all.status).to.equal(200)
-    expect(all.body).to.include({ total: 8, page: 1, page_size: 50, next_cursor: null })
-    expect(dataOf(all).map((row) => row['version'])).to.deep.equal([2, 2, 2, 2, 1, 1, 1, 1])
+    // Four of entities, and of each level those of its ancestors: 3, 2 and 1.
+    const models = 4 + 6
+    expect(all.body).to.include({ total: 2 * models, page: 1, page_size: 50, next_cursor: null })
+    expect(dataOf(all).map((row) => row['version'])).to.deep.equal(
+      [2, 1].flatMap((version) => Array.from({ length: models }, () => version)),
+    )
     const first = await get(`?config_id=${configId}&page_size=3`)
     const next = await get(`?config_id=${configId}&page_size=3&cursor=${String(first.body['next_cursor'])}`)
     expect(dataOf(next)).to.deep.equal(dataOf(all).slice(3, 6))
@@ -72,10 +76,18 @@ describe('routes of models', () => {
   it('narrows by level, entity, family and alias', async () => {
     const total = async (query: string): Promise<unknown> =>
       (await get(`?config_id=${configId}&${query}`)).body['total']
-    expect(await total('entity_type=ad')).to.equal(4)
+    expect(await total('entity_type=ad')).to.equal(2 * (2 + 3))
     expect(await total('entity_type=ad&entity_id=a1&alias=stable')).to.equal(1)
-    expect(await total('family=anomaly_detector&alias=previous')).to.equal(4)
+    expect(await total('family=anomaly_detector&alias=previous')).to.equal(4 + 6)
     expect(await total('family=classifier')).to.equal(0)
+  })
+
+  it('shows of a pooled model whose entities it is of', async () => {
+    const row = dataOf(await get(`?config_id=${configId}&alias=stable`)).find(
+      ({ model }) => model === `anomaly_detector/config_${configId}/pooled_ad_campaign_c1`,
+    )
+    expect(row).to.deep.include({ entity_type: 'ad', entity_id: null, samples: 180 })
+    expect(row?.['params']).to.deep.include({ ancestor_type: 'campaign', ancestor_id: 'c1' })
   })
 
   it('shows a version with its metrics and its siblings', async () => {

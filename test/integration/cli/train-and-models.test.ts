@@ -87,13 +87,27 @@ describe('vigia train and vigia models', () => {
     const { services } = system
     const stable = await listModels({ config }, services)
     expect(stable.map(({ entityKey }) => entityKey)).to.have.members(
-      ['campaign_c1', 'adset_s1', 'ad_a1', 'ad_a2'].map((name) => `config_${config}/${name}`),
+      [
+        'campaign_c1',
+        'adset_s1',
+        'ad_a1',
+        'ad_a2',
+        'pooled_ad_adset_s1',
+        'pooled_ad_campaign_c1',
+        `pooled_ad_account_${config}`,
+        'pooled_adset_campaign_c1',
+        `pooled_adset_account_${config}`,
+        `pooled_campaign_account_${config}`,
+      ].map((name) => `config_${config}/${name}`),
     )
     expect(await listModels({ config, entityType: 'ad', limit: 1 }, services)).to.have.length(1)
     expect((await listModels({ config, all: true }, services)).length).to.be.greaterThan(4)
     const name = `config_${config}/ad_a1`
     expect((await rollbackModel(name, services)).version).to.equal(1)
     expect((await rollbackModel(`anomaly_detector/${name}@2`, services)).version).to.equal(2)
+    expect(
+      (await showModel(`config_${config}/pooled_ad_campaign_c1`, services))[0]?.points,
+    ).to.be.greaterThan(50)
     const target = join(folder, 'exported.safetensors')
     const { version, bytes } = await exportModel(`${name}@1`, target, services)
     const file = await readFile(target)
