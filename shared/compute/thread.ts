@@ -55,7 +55,7 @@ export const fitSeries: Handler<'fitSeries'> = async (task) => {
 export const readPoints: Handler<'readPoints'> = async (task) => {
   const { readPoints: read } = await import('../series/point-reader.ts')
   const result = read(task)
-  const frame = 'ok' in result ? result.ok.frame : null
+  const frame = 'ok' in result && 'frame' in result.ok ? result.ok.frame : null
   const buffers = frame ? [frame.timesMs, ...frame.columns].map(({ buffer }) => buffer as ArrayBuffer) : []
   return handOver(result, [...new Set(buffers)])
 }

@@ -2,22 +2,50 @@
 import type { ComputePool } from '../compute.ts'
 import { AppError } from '../core/errors.ts'
 import type { ErrorCode } from '../core/errors.ts'
-import type { PointsBody, PredictionRequest, Read, SeriesContext, TrainingRequest } from './points.ts'
-import { readPrediction, readTraining } from './read-points.ts'
+import type {
+  PointsBody,
+  PredictionRequest,
+  Read,
+  Refusal,
+  SeriesContext,
+  TrainingRequest,
+} from './points.ts'
+import { packedItem, readItems } from './read-body.ts'
+import type { RawBody, RawItem } from './read-body.ts'
+import { readPrediction, readTraining, toPrediction } from './read-points.ts'
+import { reading } from './refusal.ts'
 
 export type ReadTask =
   | { readonly kind: 'training'; readonly body: PointsBody; readonly context: SeriesContext }
   | { readonly kind: 'prediction'; readonly body: PointsBody; readonly context: SeriesContext }
-export type ReadResult = Read<TrainingRequest> | Read<PredictionRequest>
+  | { readonly kind: 'items'; readonly body: PointsBody }
+export type ReadResult = Read<TrainingRequest> | Read<PredictionRequest> | Read<readonly RawItem[]>
 
-export const readPoints = (task: ReadTask): ReadResult =>
-  task.kind === 'training' ? readTraining(task.body, task.context) : readPrediction(task.body, task.context)
+export const readPoints = (task: ReadTask): ReadResult => {
+  switch (task.kind) {
+    case 'training':
+      return readTraining(task.body, task.context)
+    case 'prediction':
+      return readPrediction(task.body, task.context)
+    case 'items':
+      return reading(() => readItems(task.body).map(packedItem))
+  }
+}
+
+/** Of a body across series, as far as it can be read without knowing the series. */
+export interface ReadItem extends Pick<RawItem, 'seriesId' | 'version'> {
+  readonly body: RawBody | AppError
+}
 
 export interface PointReader {
   /** @throws AppError of the checks of section 4 */
   training(body: PointsBody, context: SeriesContext): Promise<TrainingRequest>
   /** @throws AppError likewise */
   prediction(body: PointsBody, context: SeriesContext): Promise<PredictionRequest>
+  /** Of a body across series, each its own matter. @throws AppError for a body that holds no items */
+  items(body: PointsBody): Promise<readonly ReadItem[]>
+  /** The points of an item. @throws AppError as `prediction` */
+  item(body: RawBody, context: SeriesContext): PredictionRequest
 }
 
 export interface PointReaderParts {
@@ -29,11 +57,13 @@ export interface PointReaderParts {
 }
 
 export const createPointReader = ({ compute, offloadBytes, onRefused }: PointReaderParts): PointReader => {
+  const refusal = ({ code, message, details }: Refusal): AppError => {
+    onRefused?.(code)
+    return new AppError(code, message, details ? { details } : {})
+  }
   const accept = <T>(read: Read<T>): T => {
     if ('ok' in read) return read.ok
-    const { code, message, details } = read.refused
-    onRefused?.(code)
-    throw new AppError(code, message, details ? { details } : {})
+    throw refusal(read.refused)
   }
   const away = async <T>(task: ReadTask): Promise<Read<T>> =>
     (await compute.run('readPoints', task)) as Read<T>
@@ -50,5 +80,17 @@ export const createPointReader = ({ compute, offloadBytes, onRefused }: PointRea
           ? await away<PredictionRequest>({ kind: 'prediction', body, context })
           : readPrediction(body, context),
       ),
+    items: async (body) => {
+      const items = accept(
+        body.bytes.length > offloadBytes
+          ? await away<readonly RawItem[]>({ kind: 'items', body })
+          : reading(() => readItems(body)),
+      )
+      return items.map((item) => ({
+        ...item,
+        body: 'ok' in item.body ? item.body.ok : refusal(item.body.refused),
+      }))
+    },
+    item: (body, context) => accept(reading(() => toPrediction(body, {}, context))),
   }
 }

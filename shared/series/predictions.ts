@@ -3,6 +3,7 @@
  * What is wrong on our side (a file that is missing, late or damaged) is answered by the baseline of the version,
  * and says so.
  */
+import { setImmediate } from 'node:timers/promises'
 import { baselineScorer } from '../../ml/series/bundle.ts'
 import { channelOf } from '../../ml/series/frame.ts'
 import type { SeriesFrame } from '../../ml/series/frame.ts'
@@ -19,12 +20,9 @@ import type { ActivityCounter } from './activity-counter.ts'
 import { archivedVersion, unknownSeries, unknownVersion } from './catalogue.ts'
 import type { LimitCaller, LimitState, SeriesLimits } from './limits.ts'
 import type { FallbackReason, Loaded, ModelCache } from './model-cache.ts'
-import type { PointReader } from './point-reader.ts'
+import type { PointReader, ReadItem } from './point-reader.ts'
 import type { PointsBody, PredictionRequest, SeriesContext } from './points.ts'
-import { readItems } from './read-body.ts'
-import type { RawItem } from './read-body.ts'
-import { toPrediction } from './read-points.ts'
-import { Refused } from './refusal.ts'
+import type { RawBody } from './read-body.ts'
 import type { ScoreResult } from './score-task.ts'
 import { SERIES_ID, VersionName } from './series.ts'
 import type { ServedVersion, TimestampUnit } from './series.ts'
@@ -36,6 +34,8 @@ const MOST_HERE = 50_000
 const LONGEST_QUEUE = 1024
 /** Between two lines of the log about members that fail. */
 const QUIET_MS = 10_000
+/** Longest work across series before others have their turn. */
+const TURN_MS = 10
 const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
 
@@ -72,6 +72,13 @@ export interface Prediction {
   readonly futureMs: number
 }
 
+/** An item across series that has no result. */
+export interface FailedItem {
+  /** As it was sent, if it can be the id of a series. */
+  readonly seriesId: string | null
+  readonly error: AppError
+}
+
 export interface PredictionAsked {
   readonly caller: LimitCaller
 }
@@ -89,7 +96,7 @@ export interface Predictions {
     asked: PredictionAsked,
   ): Promise<{ readonly prediction: Prediction; readonly limit: LimitState | null }>
   /** One result or error per item, in their order. @throws INVALID_REQUEST for a body that holds no items */
-  predictAcross(body: PointsBody, asked: PredictionAsked): Promise<readonly (Prediction | AppError)[]>
+  predictAcross(body: PointsBody, asked: PredictionAsked): Promise<readonly (Prediction | FailedItem)[]>
   /**
    * The same points judged by several versions, in their order. Costs what one prediction of them costs, and is
    * counted neither as activity nor for drift.
@@ -122,7 +129,7 @@ export interface PredictionsParts {
   readonly served: ServedVersions
   readonly mostPredicted: (since: Date, limit: number) => Promise<readonly ServedVersion[]>
   readonly models: ModelCache
-  readonly reader: Pick<PointReader, 'prediction'>
+  readonly reader: Pick<PointReader, 'prediction' | 'items' | 'item'>
   readonly limits: Pick<SeriesLimits, 'spendPrediction'>
   readonly activity: ActivityCounter
   readonly compute: Pick<ComputePool, 'run'>
@@ -134,7 +141,8 @@ export interface PredictionsParts {
   readonly span: <T>(version: ServedVersion, work: () => Promise<T>) => Promise<T>
 }
 
-const WARM_AT_ONCE = 8
+/** Models loaded at a time. */
+const LOADS_AT_ONCE = 8
 const WARM_HOURS = 24
 
 const contextOf = (version: ServedVersion): SeriesContext => ({
@@ -179,6 +187,23 @@ const countOf = (flags: Uint8Array): number => {
   let sum = 0
   for (const flag of flags) sum += flag
   return sum
+}
+
+/** What an item asks for. */
+interface Item {
+  readonly body: RawBody
+  readonly wanted: Wanted
+}
+
+/** An item that was read and paid for. */
+interface Admitted {
+  readonly version: ServedVersion
+  readonly request: PredictionRequest
+}
+
+const requireAppError = (error: unknown): AppError => {
+  if (error instanceof AppError) return error
+  throw error
 }
 
 export const createPredictions = (parts: PredictionsParts): Predictions => {
@@ -264,10 +289,10 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
   const judgeOnly = async (
     version: ServedVersion,
     request: PredictionRequest,
+    loaded: Loaded,
     onMember: (member: JudgedMember, seconds: number) => void = () => undefined,
   ): Promise<Prediction> => {
     const wanted = membersOf(version, request.models)
-    const loaded = await models.load(version)
     const { frame, from } = request
     // Before anything is judged: what is refused counts as nothing.
     requireHistory(loaded, from, wanted)
@@ -303,12 +328,16 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
     }
   }
 
-  const judge = async (version: ServedVersion, request: PredictionRequest): Promise<Prediction> => {
+  const judge = async (
+    version: ServedVersion,
+    request: PredictionRequest,
+    loaded: Loaded,
+  ): Promise<Prediction> => {
     const { frame, from } = request
     const rows = frame.timesMs.length - from
     let failed = false
     let seconds = 0
-    const prediction = await judgeOnly(version, request, ({ family, fallback, scores }, took) => {
+    const prediction = await judgeOnly(version, request, loaded, ({ family, fallback, scores }, took) => {
       seconds += took
       if (fallback !== null) {
         failed = true
@@ -342,9 +371,15 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
   }
 
   /** Judges, and counts what is judged as well as what fails. */
-  const counted = async (version: ServedVersion, request: PredictionRequest): Promise<Prediction> => {
+  const counted = async (
+    version: ServedVersion,
+    request: PredictionRequest,
+    loaded?: Loaded,
+  ): Promise<Prediction> => {
     try {
-      return await parts.span(version, () => judge(version, request))
+      return await parts.span(version, async () =>
+        judge(version, request, loaded ?? (await models.load(version))),
+      )
     } catch (error) {
       if (!(error instanceof AppError) || error.status >= 500) {
         activity.failed(version.seriesId)
@@ -373,17 +408,17 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
     const limit = await limits.spendPrediction(seriesId, caller, request.frame.timesMs.length - request.from)
     const predictions: Prediction[] = []
     for (const version of versions)
-      predictions.push(await parts.span(version, () => judgeOnly(version, request)))
+      predictions.push(
+        await parts.span(version, async () => judgeOnly(version, request, await models.load(version))),
+      )
     return { predictions, limit }
   }
 
-  const wantedOf = (item: RawItem): Wanted => {
-    const { seriesId, version } = item
+  const wantedOf = ({ seriesId, version }: ReadItem): Wanted => {
     if (typeof seriesId !== 'string' || !SERIES_ID.test(seriesId)) {
-      const given = shown(seriesId)
       throw new AppError(
         'INVALID_SERIES_ID',
-        `${given} cannot be the id of a series; use 1 to 128 letters, digits or _`,
+        `${shown(seriesId)} cannot be the id of a series; use 1 to 128 letters, digits or _`,
       )
     }
     if (version === undefined || version === null) return { seriesId, version: null }
@@ -396,44 +431,72 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
     return { seriesId, version: parsed.data }
   }
 
-  const asAppError = (error: unknown): AppError => {
-    if (error instanceof AppError) return error
-    if (!(error instanceof Refused)) throw error
-    const { code, message, details } = error.refusal
-    return new AppError(code, message, details ? { details } : {})
+  /** An item and the version it asks for, or why there is no telling. */
+  const asItem = (read: ReadItem): Item | FailedItem => {
+    const { seriesId, body } = read
+    const id = typeof seriesId === 'string' && SERIES_ID.test(seriesId) ? seriesId : null
+    if (body instanceof AppError) return { seriesId: id, error: body }
+    try {
+      return { body, wanted: wantedOf(read) }
+    } catch (error) {
+      return { seriesId: id, error: requireAppError(error) }
+    }
+  }
+
+  /** Reads an item and pays for it. */
+  const admit = async (
+    { body, wanted }: Item,
+    lookup: Lookup,
+    caller: LimitCaller,
+  ): Promise<Admitted | FailedItem> => {
+    const { seriesId } = wanted
+    try {
+      const version = requireFound(wanted, lookup)
+      const request = parts.reader.item(body, contextOf(version))
+      await limits.spendPrediction(seriesId, caller, request.frame.timesMs.length - request.from)
+      return { version, request }
+    } catch (error) {
+      return { seriesId, error: requireAppError(error) }
+    }
+  }
+
+  const judgeItem = async (
+    { version, request }: Admitted,
+    loaded: Loaded,
+  ): Promise<Prediction | FailedItem> => {
+    try {
+      return await counted(version, request, loaded)
+    } catch (error) {
+      return { seriesId: version.seriesId, error: requireAppError(error) }
+    }
   }
 
   const predictAcross: Predictions['predictAcross'] = async (body, { caller }) => {
-    let items: (RawItem | Refused)[]
-    try {
-      items = readItems(body)
-    } catch (error) {
-      throw asAppError(error)
+    const items = (await parts.reader.items(body)).map(asItem)
+    const asking = items.filter((item) => 'wanted' in item)
+    const lookups = new Map<Item, Lookup>()
+    const found = asking.length > 0 ? await served.find(asking.map(({ wanted }) => wanted)) : []
+    for (const [i, item] of asking.entries()) lookups.set(item, found[i] as Lookup)
+    const results: (Prediction | FailedItem)[] = []
+    let turnMs = performance.now()
+    const giveWay = async (): Promise<void> => {
+      if (performance.now() - turnMs < TURN_MS) return
+      await setImmediate()
+      turnMs = performance.now()
     }
-    const wanted = items.map((item): Wanted | AppError => {
-      try {
-        return item instanceof Refused ? asAppError(item) : wantedOf(item)
-      } catch (error) {
-        return asAppError(error)
+    for (let start = 0; start < items.length; start += LOADS_AT_ONCE) {
+      const admitted: (Admitted | FailedItem)[] = []
+      for (const item of items.slice(start, start + LOADS_AT_ONCE)) {
+        admitted.push('error' in item ? item : await admit(item, lookups.get(item) as Lookup, caller))
+        await giveWay()
       }
-    })
-    const asked = wanted.flatMap((one) => (one instanceof AppError ? [] : [one]))
-    const lookups = asked.length > 0 ? await served.find(asked) : []
-    const results: (Prediction | AppError)[] = []
-    let next = 0
-    for (const [i, one] of wanted.entries()) {
-      if (one instanceof AppError) {
-        results.push(one)
-        continue
-      }
-      const lookup = lookups[next++] as Lookup
-      try {
-        const version = requireFound(one, lookup)
-        const request = toPrediction(items[i] as RawItem, {}, contextOf(version))
-        await limits.spendPrediction(one.seriesId, caller, request.frame.timesMs.length - request.from)
-        results.push(await counted(version, request))
-      } catch (error) {
-        results.push(asAppError(error))
+      // What is slow to load is waited for together.
+      const loads = await Promise.all(
+        admitted.map(async (one) => ('error' in one ? null : models.load(one.version))),
+      )
+      for (const [i, one] of admitted.entries()) {
+        results.push('error' in one ? one : await judgeItem(one, loads[i] as Loaded))
+        await giveWay()
       }
     }
     return results
@@ -448,7 +511,7 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
       const start = performance.now()
       const since = new Date(clock.now().getTime() - WARM_HOURS * HOUR_MS)
       const versions = await served.learn(() => parts.mostPredicted(since, parts.warmupModels))
-      await mapBounded(versions, WARM_AT_ONCE, (version) => models.load(version))
+      await mapBounded(versions, LOADS_AT_ONCE, (version) => models.load(version))
       metrics.warmedUp((performance.now() - start) / 1000)
     },
     open: async (seriesId, number) => {

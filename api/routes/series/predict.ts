@@ -1,6 +1,5 @@
 /** Predictions: one series, many points, or many series at once. */
 import { z } from 'zod'
-import { AppError } from '../../../shared/core/errors.ts'
 import type { Role } from '../../../shared/access/principal.ts'
 import { limitCallerOf, limitHeaders } from '../../../shared/series/limits.ts'
 import {
@@ -138,7 +137,7 @@ const batch = route({
 })
 
 const Failed = z.object({
-  series_id: z.unknown(),
+  series_id: z.string().nullable().describe('Null where none can be told'),
   error: z.object({ code: z.string(), message: z.string(), details: z.unknown().optional() }),
 })
 
@@ -166,12 +165,13 @@ const across = route({
       status: 200,
       body: {
         results: results.map((result) => {
-          if (!(result instanceof AppError)) {
+          if (!('error' in result)) {
             const { trace_id: _trace, ...rest } = toPredictionBody(result, input.traceId)
             return rest
           }
-          const { details } = result.extra
-          return { error: { code: result.code, message: result.message, ...(details ? { details } : {}) } }
+          const { code, message, extra } = result.error
+          const error = { code, message, ...(extra.details ? { details: extra.details } : {}) }
+          return { series_id: result.seriesId, error }
         }),
         trace_id: input.traceId,
       },

@@ -79,6 +79,8 @@ describe('predictions that fail for reasons of ours', () => {
   let points: number
   let models: 'all' | null
   let scorers: Map<string, Pick<MemberScorer, 'neededHistory' | 'score'>>
+  let items: number
+  let load: () => Promise<unknown>
   let run: () => Promise<unknown>
   let counts: Record<string, number>
   let told: string[]
@@ -96,21 +98,26 @@ describe('predictions that fail for reasons of ours', () => {
     counts = {}
     told = []
     const count = (name: string, n = 1): void => void (counts[name] = (counts[name] ?? 0) + n)
+    load = () => Promise.resolve({ model: { bundle: { scorers }, bytes: new SharedArrayBuffer(8) } })
+    const read = (): object => ({
+      frame: frameOf(points),
+      from: 0,
+      timestampUnit: 's',
+      models,
+      outOfRange: new Uint32Array(0),
+    })
     const parts = {
       clock: { now: () => new Date(nowMs) },
-      served: { known: () => ({ found: version }) },
-      models: {
-        load: () => Promise.resolve({ model: { bundle: { scorers }, bytes: new SharedArrayBuffer(8) } }),
+      served: {
+        known: () => ({ found: version }),
+        find: (wanted: unknown[]) => Promise.resolve(wanted.map(() => ({ found: version }))),
       },
+      models: { load: () => load() },
       reader: {
-        prediction: () =>
-          Promise.resolve({
-            frame: frameOf(points),
-            from: 0,
-            timestampUnit: 's',
-            models,
-            outOfRange: new Uint32Array(0),
-          }),
+        prediction: () => Promise.resolve(read()),
+        items: () =>
+          Promise.resolve(Array.from({ length: items }, (_, i) => ({ seriesId: `busy_${i}`, body: {} }))),
+        item: read,
       },
       limits: { spendPrediction: () => Promise.resolve(null) },
       activity: { add: () => count('added'), failed: () => count('failed') },
@@ -186,6 +193,38 @@ describe('predictions that fail for reasons of ours', () => {
     nowMs += 1
     await predict()
     expect(told).to.have.length(2)
+  })
+
+  it('load what many series need together, not one after the other', async () => {
+    let asked = 0
+    let arrive = (): void => {}
+    const all = new Promise<void>((resolve) => (arrive = resolve))
+    load = async () => {
+      if (++asked === 8) arrive()
+      await all
+      return { failed: 'missing' }
+    }
+    items = 8
+    const results = await predictions.predictAcross(body, { caller: EXEMPT_CALLER })
+    expect(results).to.have.length(8)
+    expect(counts).to.include({ added: 8, 'zscore fallback': 24 })
+  })
+
+  it('give way to others between series', async () => {
+    const slow = {
+      ...good,
+      score: (frame: SeriesFrame, from: number) => {
+        const untilMs = performance.now() + 11
+        while (performance.now() < untilMs);
+        return good.score(frame, from)
+      },
+    }
+    scorers.set('zscore', slow)
+    items = 3
+    let judgedBefore: number | undefined
+    setImmediate(() => (judgedBefore = counts['added'] ?? 0))
+    await predictions.predictAcross(body, { caller: EXEMPT_CALLER })
+    expect(judgedBefore).to.be.below(3)
   })
 
   it('count as nothing when they are the fault of who asks', async () => {

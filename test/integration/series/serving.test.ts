@@ -155,13 +155,14 @@ describe('predictions', function () {
           { series_id: 'pump', version: 'v9', points: [point] },
           { series_id: 'pump', points: [{ timestamp: START, value: null }] },
           5,
+          { series_id: 'pump', points: 5 },
           { series_id: 'pump', models: 'all', points: [point] },
         ],
       },
     })
     expect(reply.status).to.equal(200)
     const results = reply.body['results'] as {
-      series_id?: string
+      series_id: string | null
       predictions?: unknown[]
       error?: { code: string }
     }[]
@@ -172,8 +173,21 @@ describe('predictions', function () {
       'INVALID_VERSION',
       'INVALID_VALUE',
       'INVALID_REQUEST',
+      'INVALID_REQUEST',
       2,
     ])
+    expect(results.map((result) => result.series_id)).to.deep.equal([
+      'pump',
+      'nobody',
+      null,
+      'pump',
+      'pump',
+      null,
+      'pump',
+      'pump',
+    ])
+    const metrics = (await api.ask('/metrics')).text
+    expect(metrics).to.match(/^vigia_validation_rejections_total\{code="INVALID_VALUE"[^}]*\} [1-9]/m)
   })
 
   it('leave no row in the audit log', async () => {
