@@ -22,14 +22,10 @@ export type ReadTask =
 export type ReadResult = Read<TrainingRequest> | Read<PredictionRequest> | Read<readonly RawItem[]>
 
 export const readPoints = (task: ReadTask): ReadResult => {
-  switch (task.kind) {
-    case 'training':
-      return readTraining(task.body, task.context)
-    case 'prediction':
-      return readPrediction(task.body, task.context)
-    case 'items':
-      return reading(() => readItems(task.body).map(packedItem))
-  }
+  if (task.kind === 'items') return reading(() => readItems(task.body).map(packedItem))
+  return task.kind === 'training'
+    ? readTraining(task.body, task.context)
+    : readPrediction(task.body, task.context)
 }
 
 /** Of a body across series, as far as it can be read without knowing the series. */
