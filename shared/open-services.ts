@@ -83,6 +83,7 @@ const counted = (training: TrainingWork, metrics: Metrics): TrainingWork => {
     metrics.modelsTrained('failed', outcome.counts.failed)
     return outcome
   }
+
   return {
     ...training,
     trainConfig: async (payload, context) => count(await training.trainConfig(payload, context)),
@@ -242,6 +243,13 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     },
     onAttempt: (outcome) => metrics.notificationTried(outcome),
   })
+  const incidents = createIncidents({
+    store: store.incidents,
+    anomalies: store.anomalies,
+    configs,
+    clock,
+    webhooks,
+  })
   const services: Services = {
     clock,
     tracer,
@@ -303,13 +311,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       params: judgementParams(config).detection,
     }),
     anomalies: createAnomalies(store.anomalies),
-    incidents: createIncidents({
-      store: store.incidents,
-      anomalies: store.anomalies,
-      configs,
-      clock,
-      webhooks,
-    }),
+    incidents,
     features: createFeatures({ source: store.featureSource, store: store.features, freshness }),
     classifiers,
     classification: createClassification({
@@ -325,7 +327,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       configs,
     }),
     registryFigures: rememberFigures(store.registryFigures, () => performance.now()),
-    reports: createReports({ clock, store: store.reports, configs, freshness }),
+    reports: createReports({ clock, store: store.reports, configs, freshness, incidents }),
     series,
     seriesRetention: createSeriesRetention({
       store: store.seriesRegistry,

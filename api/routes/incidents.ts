@@ -23,7 +23,7 @@ const time = z.iso.datetime()
 
 const Named = z.object({ entity_type: Level, entity_id: z.string(), name: text })
 
-const Incident = z.object({
+export const Incident = z.object({
   id: z.int(),
   config_id: z.int(),
   campaign_id: z.string(),

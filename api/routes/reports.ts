@@ -10,6 +10,7 @@ import { REPORT_PARTS } from '../../shared/report/report.ts'
 import { renderText } from '../../shared/report/text.ts'
 import { route } from '../route.ts'
 import type { Route } from '../route.ts'
+import { Incident } from './incidents.ts'
 
 const number = z.number().nullable()
 const Tier = z.enum(TIERS)
@@ -21,6 +22,7 @@ const Interval = z.object({ predicted: z.number(), lower: z.number(), upper: z.n
 
 const Anomalies = z.object({
   open: z.int(),
+  alerted: z.int().describe('Of those, worth an alarm'),
   campaigns: z.int().describe('With open findings'),
   groups: z
     .array(
@@ -36,13 +38,41 @@ const Anomalies = z.object({
         metric: z.string(),
         severity: z.enum(SEVERITIES),
         polarity: z.enum(POLARITIES),
+        alerted: z.boolean(),
         date: LocalDate,
         observed: number,
         expected: number,
         sentence: z.string(),
       }),
     )
-    .describe('One per campaign, with its worst finding: the worst first, then the newest'),
+    .describe(
+      'One per campaign, with its worst finding: what is worth an alarm first, the worst, the newest',
+    ),
+})
+
+const Incidents = z.object({
+  total: z.int(),
+  top: z
+    .array(
+      Incident.pick({
+        id: true,
+        campaign_id: true,
+        campaign_name: true,
+        root: true,
+        metric: true,
+        direction: true,
+        polarity: true,
+        severity: true,
+        date_from: true,
+        date_to: true,
+        sentence: true,
+        money: true,
+        main_cause: true,
+        findings: true,
+        status: true,
+      }),
+    )
+    .describe('The loudest first, then what costs most'),
 })
 
 const Advice = z.object({
@@ -92,7 +122,12 @@ const Report = z
       .describe('What to know of a part before reading it, and what to run'),
     totals: z.object({ day: Figures, week: Figures, week_before: Figures, change: Change }),
     history: z.array(z.object({ date: LocalDate, spend: z.number(), leads: z.number() })),
-    anomalies: Anomalies,
+    incidents: z.object({
+      open: Incidents.describe('Told of, and going on'),
+      quiet: Incidents.describe('Going on, and not told of: muted, or beyond the alarms of a day'),
+      over: Incidents.describe('Told of, and over'),
+    }),
+    anomalies: Anomalies.describe('Findings that belong to no incident, such as good news'),
     advice: Advice,
     campaigns: z.object({
       total: z.int(),

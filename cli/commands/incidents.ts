@@ -11,6 +11,7 @@ import { zoneOf } from '../../shared/entities/configs.ts'
 import type { AdsConfig } from '../../shared/entities/configs.ts'
 import type { Services } from '../../shared/services.ts'
 import { renderIncident, renderIncidents } from '../findings/incidents.ts'
+import type { FoldedIncidents } from '../findings/incidents.ts'
 import { printJson, printLine } from '../output.ts'
 import type { Opener } from '../system.ts'
 import { notesOf } from './anomalies.ts'
@@ -21,23 +22,40 @@ const MOST_DAYS = 90
 
 type IncidentList = Awaited<ReturnType<Services['incidents']['mostUrgent']>>
 
-/** Those of which something was seen on the `days` newest complete days or today, the most urgent first. */
-export const urgentIncidents = (
+interface UrgentFilter {
+  readonly status?: AnomalyStatus
+  readonly severity?: Severity
+  /** Also what nobody was told of and what is over. */
+  readonly all?: boolean
+}
+
+/**
+ * Those of which something was seen on the `days` newest complete days or today, the most urgent first: unless
+ * asked otherwise those that were told of and go on, the others counted.
+ */
+export const urgentIncidents = async (
   { incidents, clock }: Pick<Services, 'incidents' | 'clock'>,
   config: AdsConfig,
   days: number,
-  filter: { readonly status?: AnomalyStatus; readonly severity?: Severity } = {},
-): Promise<IncidentList> => {
+  { status, severity, all = false }: UrgentFilter = {},
+): Promise<IncidentList & { readonly folded: FoldedIncidents }> => {
   const newest = lastCompleteDay(clock.now(), zoneOf(config))
-  return incidents.mostUrgent(
-    {
-      configId: config.id,
-      dateFrom: toLocalDate(newest - days + 1),
-      dateTo: toLocalDate(newest + 1),
-      ...filter,
-    },
-    MOST_LISTED,
-  )
+  const asked = {
+    configId: config.id,
+    dateFrom: toLocalDate(newest - days + 1),
+    dateTo: toLocalDate(newest + 1),
+    ...(severity ? { severity } : {}),
+  }
+  if (all || status) {
+    const found = await incidents.mostUrgent({ ...asked, ...(status ? { status } : {}) }, MOST_LISTED)
+    return { ...found, folded: { quiet: 0, over: 0 } }
+  }
+  const [open, quiet, over] = await Promise.all([
+    incidents.mostUrgent({ ...asked, isOver: false, alerted: true }, MOST_LISTED),
+    incidents.mostUrgent({ ...asked, isOver: false, alerted: false }, 1),
+    incidents.mostUrgent({ ...asked, isOver: true, alerted: true }, 1),
+  ])
+  return { ...open, folded: { quiet: quiet.total, over: over.total } }
 }
 
 interface ListOptions {
@@ -45,6 +63,7 @@ interface ListOptions {
   readonly status?: AnomalyStatus
   readonly severity?: Severity
   readonly days: string
+  readonly all?: boolean
   readonly json?: boolean
 }
 
@@ -55,11 +74,14 @@ export const registerIncidents = (program: Command, open: Opener): void => {
   const incidents = program.command('incidents').description('what to look at, the most urgent first')
   incidents
     .command('list', { isDefault: true })
-    .description('those of which something was seen lately, the most urgent first')
+    .description('those that go on and were told of, the most urgent first')
     .option('--config <id or name>', 'needed when there are several')
-    .addOption(new Option('--status <status>', 'default: all').choices(ANOMALY_STATUSES))
+    .addOption(
+      new Option('--status <status>', 'those of one status, told of or not').choices(ANOMALY_STATUSES),
+    )
     .addOption(new Option('--severity <severity>', 'only these').choices(SEVERITIES))
     .option('--days <n>', `how many complete days back, 1 to ${MOST_DAYS}`, '7')
+    .option('--all', 'also what nobody was told of (muted, too many for a day) and what is over')
     .option('--json', 'one JSON object')
     .action(async (options: ListOptions) => {
       const days = Number(options.days)
@@ -67,15 +89,12 @@ export const registerIncidents = (program: Command, open: Opener): void => {
         throw new AppError('INVALID_REQUEST', `--days: is a whole number from 1 to ${MOST_DAYS}`)
       const { services, configOf } = await open()
       const config = await configOf(options.config)
-      const { rows, total } = await urgentIncidents(services, config, days, {
-        ...(options.status ? { status: options.status } : {}),
-        ...(options.severity ? { severity: options.severity } : {}),
-      })
+      const { rows, total, folded } = await urgentIncidents(services, config, days, options)
       if (options.json) {
-        printJson({ config_id: config.id, total, incidents: rows })
+        printJson({ config_id: config.id, total, incidents: rows, folded })
         return
       }
-      printLine(renderIncidents(rows, { colour: process.stdout.isTTY, total }))
+      printLine(renderIncidents(rows, { colour: process.stdout.isTTY, total, folded }))
       const [first] = rows
       if (first) printLine(`\n"vigia incidents show ${first.id}" tells what the first is made of.`)
     })

@@ -24,9 +24,10 @@ export const wrap = (text: string, width: number): readonly string[] => {
   return [...lines, line]
 }
 
-const stateOf = ({ status, date_from: from, date_to: to }: IncidentRow): string => {
+const stateOf = ({ status, alerted, date_from: from, date_to: to }: IncidentRow): string => {
   const since = dayText(toDayNumber(from))
-  if (status !== 'resolved') return `${status === 'open' ? '' : `${status}, `}since ${since}`
+  if (status !== 'resolved')
+    return `${alerted ? '' : 'not told of, '}${status === 'open' ? '' : `${status}, `}since ${since}`
   return from === to ? `over, ${since}` : `over, ${since} to ${dayText(toDayNumber(to))}`
 }
 
@@ -35,25 +36,50 @@ export interface IncidentsOptions {
   readonly colour: boolean
   /** How many there are; the rows are the most urgent of them. */
   readonly total: number
+  /** What there is besides and was not asked for. */
+  readonly folded?: FoldedIncidents
+}
+
+export interface FoldedIncidents {
+  /** Going on, and nobody was told of them. */
+  readonly quiet: number
+  /** Told of, and over. */
+  readonly over: number
+}
+
+/** One line; null when there is nothing besides. */
+const foldedLine = ({ quiet, over }: FoldedIncidents): string | null => {
+  const parts = [
+    ...(quiet > 0 ? [`${quiet} that nobody was told of`] : []),
+    ...(over > 0 ? [`${over} that ${over === 1 ? 'is' : 'are'} over`] : []),
+  ]
+  return parts.length === 0 ? null : `Besides: ${parts.join(', ')}; "vigia incidents --all" lists them.`
 }
 
 const headOf = (row: IncidentRow, colour: boolean): string => {
-  const head = `${String(row.id).padStart(5)}  ${row.severity.padEnd(8)}  ${stateOf(row)}`
+  const campaign = clip(printable(row.campaign_name ?? ''), NAME_WIDTH) || `campaign ${row.campaign_id}`
+  const mark = row.polarity === 'good' ? 'GOOD' : row.severity
+  const head = `${String(row.id).padStart(5)}  ${mark.padEnd(8)}  ${campaign}, ${stateOf(row)}`
   return colour ? `${COLOURS[row.severity]}${head}${PLAIN}` : head
 }
 
 export const renderIncidents = (
   rows: readonly IncidentRow[],
-  { colour, total }: IncidentsOptions,
+  { colour, total, folded = { quiet: 0, over: 0 } }: IncidentsOptions,
 ): string => {
-  if (rows.length === 0) return 'No incidents.'
+  const besides = foldedLine(folded)
+  if (rows.length === 0) return ['No incidents.', ...(besides === null ? [] : [besides])].join('\n')
   const blocks = rows.map((row) =>
     [headOf(row, colour), ...wrap(row.sentence, WIDTH - INDENT.length).map((line) => INDENT + line)].join(
       '\n',
     ),
   )
   const hidden = total - rows.length
-  return [...blocks, ...(hidden > 0 ? [`... and ${hidden} more, less urgent`] : [])].join('\n')
+  return [
+    ...blocks,
+    ...(hidden > 0 ? [`... and ${hidden} more, less urgent`] : []),
+    ...(besides === null ? [] : ['', besides]),
+  ].join('\n')
 }
 
 const named = (row: {

@@ -114,20 +114,21 @@ const FINDINGS = `
 with found as (
   select t.id, t.entity_type, t.entity_id, ${NAME} as entity_name, ${CAMPAIGN_ID} as campaign_id,
     ${CAMPAIGN_NAME} as campaign_name, t.type, t.metric, t.anomaly_date, t.severity, t.polarity, t.direction,
-    t.observed, t.expected, t.contributions, t.signals,
+    t.observed, t.expected, t.contributions, t.signals, t.alerted,
     array_position(cast(:severities as text[]), t.severity)
       - case t.polarity when 'good' then ${SEVERITIES.length} else 0 end as badness
   from ml_anomalies t
   ${ENTITIES}
-  where t.config_id = :configId and t.status = 'open' and t.alerted
+  where t.config_id = :configId and t.status = 'open' and t.incident_id is null
     and t.anomaly_date between cast(:from as date) and cast(:to as date)
 ), placed as (
-  select found.*, count(*) over ()::int as open, count(*) over (partition by campaign_id)::int as findings,
-    row_number() over (partition by campaign_id order by badness desc, anomaly_date desc, id) as place
+  select found.*, count(*) over ()::int as open, (count(*) filter (where alerted) over ())::int as all_alerted,
+    count(*) over (partition by campaign_id)::int as findings,
+    row_number() over (partition by campaign_id order by alerted desc, badness desc, anomaly_date desc, id) as place
   from found
 )
 select placed.*, count(*) over ()::int as campaigns from placed where place = 1
-order by badness desc, anomaly_date desc, findings desc, id
+order by alerted desc, badness desc, anomaly_date desc, findings desc, id
 limit :limit`
 
 const ADVICE = `
@@ -286,17 +287,19 @@ export const dailyReport = (db: Knex): ReportStore => {
             readonly entity_id: string
             readonly entity_name: string
           },
-          'open' | 'campaigns'
+          'open' | 'all_alerted' | 'campaigns'
         >
       >(FINDINGS, { configId, from, to, limit, severities: SEVERITIES })
       return {
         open: rows[0]?.open ?? 0,
+        alerted: rows[0]?.all_alerted ?? 0,
         campaigns: rows[0]?.campaigns ?? 0,
         groups: rows.map((row) => ({
           id: row.id,
           campaignId: row.campaign_id,
           campaignName: row.campaign_name,
           findings: row.findings,
+          alerted: row.alerted,
           entityType: row.entity_type,
           entityId: row.entity_id,
           entityName: row.entity_name,

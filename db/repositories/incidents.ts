@@ -582,6 +582,8 @@ const filtered = (query: Knex.QueryBuilder, filter: IncidentFilter): Knex.QueryB
     .where('i.date_to', '>=', filter.dateFrom)
   if (filter.status !== undefined) void query.where('i.status', filter.status)
   if (filter.severity !== undefined) void query.where('i.severity', filter.severity)
+  if (filter.alerted !== undefined) void query.whereRaw('(i.alerted_at is not null) = ?', [filter.alerted])
+  if (filter.isOver !== undefined) void query.whereRaw("(i.status = 'resolved') = ?", [filter.isOver])
   return query
 }
 
@@ -590,8 +592,8 @@ const countOf = async (db: Knex, filter: IncidentFilter): Promise<number> => {
   return counted.n
 }
 
-/** What still goes on first, then what is loud, then what costs most, then what is new. */
-const MOST_URGENT = `i.status = 'resolved', i.polarity = 'good',
+/** What still goes on and was told of first, then what is loud, then what costs most, then what is new. */
+const MOST_URGENT = `i.status = 'resolved', i.alerted_at is null, i.polarity = 'good',
   array_position(array['CRITICAL', 'HIGH', 'MEDIUM', 'LOW'], i.severity), i.status = 'acknowledged',
   abs(i.money) desc nulls last, i.date_from desc, i.id desc`
 

@@ -26,6 +26,10 @@ export interface IncidentFilter {
   readonly configId: number
   readonly status?: AnomalyStatus
   readonly severity?: Severity
+  /** Whether somebody was told of it. */
+  readonly alerted?: boolean
+  /** Whether it is resolved, whoever or whatever resolved it. */
+  readonly isOver?: boolean
   /** Inclusive days; incidents of which something was seen between them. */
   readonly dateFrom: LocalDate
   readonly dateTo: LocalDate
@@ -48,7 +52,7 @@ export interface IncidentRecord extends ToldIncident {
 export interface IncidentStore {
   /** Newest first. */
   list(filter: IncidentFilter, page: PageRequest): Promise<Page<IncidentRecord>>
-  /** What still goes on first, of that the loudest, of those what costs most. */
+  /** What still goes on first, of that what was told of, of that the loudest, of those what costs most. */
   mostUrgent(
     filter: IncidentFilter,
     limit: number,

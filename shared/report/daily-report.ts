@@ -13,18 +13,30 @@ import { LEVELS } from '../core/entity.ts'
 import type { Level } from '../core/entity.ts'
 import { AppError } from '../core/errors.ts'
 import { wired } from '../core/wire.ts'
+import type { IncidentsService } from '../detection/incidents.ts'
 import { expectedText, observedText, whatHappened } from '../detection/words.ts'
 import type { Told } from '../detection/words.ts'
 import { zoneOf } from '../entities/configs.ts'
 import type { Configs } from '../entities/configs.ts'
 import { requireCompleteDay } from '../entities/freshness.ts'
 import type { DataFreshness } from '../entities/freshness.ts'
-import type { Change, DailyReport, Figures, Interval, Notice } from './report.ts'
+import { INCIDENT_FIELDS } from './report.ts'
+import type {
+  Change,
+  DailyReport,
+  Figures,
+  Interval,
+  Notice,
+  ReportIncident,
+  ReportIncidents,
+} from './report.ts'
 
 export const HISTORY_DAYS = 28
 const WEEK = 7
 const ADVICE_SHOWN = 10
 const GROUPS_SHOWN = 20
+const INCIDENTS_SHOWN = 10
+const FOLDED_SHOWN = 20
 const CAMPAIGNS_SHOWN = 20
 const CHANGES_SHOWN = 30
 
@@ -76,6 +88,7 @@ export interface ReportFinding extends Told {
   readonly campaignId: string
   readonly campaignName: string
   readonly findings: number
+  readonly alerted: boolean
   readonly severity: Severity
   readonly date: LocalDate
   readonly entityType: Level
@@ -126,7 +139,7 @@ export interface ReportStore {
   /** Of each level on its newest day up to `day`. */
   tiers(configId: number, day: LocalDate): Promise<readonly ReportTier[]>
   tierChanges(configId: number, day: LocalDate, limit: number): Promise<Listed<ReportTierChange>>
-  /** Open and alerted, of the days [from, to]: per campaign, the worst first, then the newest. */
+  /** Open, of no incident, of the days [from, to]: per campaign, what is alerted first, the worst, the newest. */
   openFindings(
     configId: number,
     from: LocalDate,
@@ -134,6 +147,7 @@ export interface ReportStore {
     limit: number,
   ): Promise<{
     readonly open: number
+    readonly alerted: number
     readonly campaigns: number
     readonly groups: readonly ReportFinding[]
   }>
@@ -224,10 +238,21 @@ const groupOf = (finding: ReportFinding, currency: string): DailyReport['anomali
   metric: finding.metric,
   severity: finding.severity,
   polarity: finding.polarity,
+  alerted: finding.alerted,
   date: finding.date,
   observed: finding.observed,
   expected: finding.expected,
   sentence: sentenceOf(finding, currency),
+})
+
+const reportedOf = ({
+  total,
+  rows,
+}: Awaited<ReturnType<IncidentsService['mostUrgent']>>): ReportIncidents => ({
+  total,
+  top: rows.map(
+    (row) => Object.fromEntries(INCIDENT_FIELDS.map((field) => [field, row[field]])) as ReportIncident,
+  ),
 })
 
 /** What a week would cost less. */
@@ -351,9 +376,10 @@ export const createReports = (parts: {
   readonly store: ReportStore
   readonly configs: Configs
   readonly freshness: DataFreshness
+  readonly incidents: Pick<IncidentsService, 'mostUrgent'>
 }): ReportService => ({
   daily: async (configId, asked) => {
-    const { clock, store, configs, freshness } = parts
+    const { clock, store, configs, freshness, incidents } = parts
     const config = await configs.get(configId)
     const now = clock.now()
     const zone = zoneOf(config)
@@ -371,19 +397,29 @@ export const createReports = (parts: {
     const from = toLocalDate(number - HISTORY_DAYS + 1)
     // What was found today, while it still runs, belongs to the newest report.
     const lastFinding = day === yesterday ? toLocalDate(localDayOf(now, zone)) : day
-    const [days, campaigns, forecast, tiers, changes, found, advice, steps, state, watermark] =
+    const firstFinding = toLocalDate(number - WEEK + 1)
+    const incidentsOf = (
+      filter: { readonly isOver: boolean; readonly alerted: boolean },
+      limit: number,
+    ): ReturnType<IncidentsService['mostUrgent']> =>
+      incidents.mostUrgent({ configId, dateFrom: firstFinding, dateTo: lastFinding, ...filter }, limit)
+    const [days, campaigns, forecast, tiers, changes, found, advice, steps, state, watermark, ...told] =
       await Promise.all([
         store.days(configId, from, day),
         store.campaigns(configId, day, CAMPAIGNS_SHOWN),
         store.forecast(configId, day),
         store.tiers(configId, day),
         store.tierChanges(configId, day, CHANGES_SHOWN),
-        store.openFindings(configId, toLocalDate(number - WEEK + 1), lastFinding, GROUPS_SHOWN),
+        store.openFindings(configId, firstFinding, lastFinding, GROUPS_SHOWN),
         store.activeAdvice(configId, day, now),
         store.steps(configId, day),
         freshness.freshness(configId, day),
         freshness.watermark(configId, day),
+        incidentsOf({ isOver: false, alerted: true }, INCIDENTS_SHOWN),
+        incidentsOf({ isOver: false, alerted: false }, FOLDED_SHOWN),
+        incidentsOf({ isOver: true, alerted: true }, FOLDED_SHOWN),
       ])
+    const [open, quiet, over] = told
     const firstDay = days[0]?.date ?? null
     const known = new Map(days.map((one) => [one.date, one]))
     const span = firstDay === null ? 0 : number - toDayNumber(firstDay) + 1
@@ -411,7 +447,7 @@ export const createReports = (parts: {
         tierDates: tiers.map(({ date }) => date).toSorted(),
         forecastDate: forecast?.forecastDate ?? null,
         hasNextWeek: nextWeek !== null,
-        hasFindings: found.open > 0,
+        hasFindings: found.open > 0 || told.some(({ total }) => total > 0),
         hasAdvice: advice.length > 0,
         steps,
       }),
@@ -422,8 +458,10 @@ export const createReports = (parts: {
         change: comparable ? changeOf(week, before) : UNKNOWN_CHANGE,
       },
       history,
+      incidents: { open: reportedOf(open), quiet: reportedOf(quiet), over: reportedOf(over) },
       anomalies: {
         open: found.open,
+        alerted: found.alerted,
         campaigns: found.campaigns,
         groups: found.groups.map((finding) => groupOf(finding, config.currency)),
       },

@@ -6,12 +6,13 @@ import type { Severity } from '../../ml/detectors/signal.ts'
 import type { Tier } from '../../ml/classify/tier.ts'
 import { chart } from './chart.ts'
 import { escapeHtml } from './escape-html.ts'
-import type { DailyReport, Figures, ReportPart } from './report.ts'
+import type { DailyReport, Figures, ReportIncident, ReportIncidents, ReportPart } from './report.ts'
 import { STYLE } from './style.ts'
 import {
   about,
   amount,
   called,
+  campaignOf,
   change,
   count,
   effectOf,
@@ -21,6 +22,7 @@ import {
   many,
   money,
   noticesOn,
+  quietFindings,
   range,
   shortDay,
   sourceOf,
@@ -165,23 +167,75 @@ ${chart({
   )
 }
 
-const whatIsOdd = (report: DailyReport): string => {
-  const { anomalies } = report
-  const items = anomalies.groups.map((group) => {
-    const mark =
-      group.polarity === 'good'
-        ? tag('good news', 'good')
-        : tag(SEVERITY_WORDS[group.severity], SEVERITY_TONES[group.severity])
-    const where =
-      group.entity_type === 'campaign'
-        ? ''
-        : `${LEVEL_WORDS[group.entity_type][0]} <strong>${name(group.entity_name)}</strong>: `
-    const others =
-      group.findings > 1 ? ` <span class="soft">And ${count(group.findings - 1)} more here.</span>` : ''
-    return `<li>${mark}<strong>${name(group.campaign_name)}</strong>
+const incidentItem = (incident: ReportIncident): string => {
+  const mark =
+    incident.polarity === 'good'
+      ? tag('good news', 'good')
+      : tag(SEVERITY_WORDS[incident.severity], SEVERITY_TONES[incident.severity])
+  const seen = incident.status === 'acknowledged' ? ', acknowledged' : ''
+  return `<li>${mark}<strong>${name(campaignOf(incident))}</strong> <span class="soft small whole">incident ${incident.id}${seen}</span>
+<p>${escapeHtml(incident.sentence)}</p></li>`
+}
+
+type FoundGroup = DailyReport['anomalies']['groups'][number]
+
+const findingItem = (group: FoundGroup): string => {
+  const mark =
+    group.polarity === 'good'
+      ? tag('good news', 'good')
+      : tag(SEVERITY_WORDS[group.severity], SEVERITY_TONES[group.severity])
+  const where =
+    group.entity_type === 'campaign'
+      ? ''
+      : `${LEVEL_WORDS[group.entity_type][0]} <strong>${name(group.entity_name)}</strong>: `
+  const others =
+    group.findings > 1 ? ` <span class="soft">And ${count(group.findings - 1)} more here.</span>` : ''
+  return `<li>${mark}<strong>${name(group.campaign_name)}</strong>
 <p>${where}${escapeHtml(group.sentence)}, on <span class="whole">${shortDay(group.date)}</span>.${others}</p></li>`
-  })
-  const rest = anomalies.campaigns - items.length
+}
+
+const fold = (title: string, items: readonly string[], rest: string): string =>
+  `<details><summary>${title}</summary><ul class="items">${items.join('\n')}</ul>${rest}</details>`
+
+/** What nobody has to hear of in the morning: there for who asks. */
+const folded = (report: DailyReport): readonly string[] => {
+  const { incidents, config } = report
+  const { over, quiet } = incidents
+  const others = quietFindings(report)
+  const all = command(`vigia incidents --config ${config.id} --all`)
+  const beyond = ({ total, top }: ReportIncidents): string =>
+    total > top.length ? more(`And ${count(total - top.length)} more: ${all} lists them.`) : ''
+  const groups = report.anomalies.groups.filter(({ alerted }) => !alerted)
+  const listed = command(`vigia anomalies --config ${config.id}`)
+  return [
+    over.top.length === 0 ? '' : fold(`Over: ${count(over.total)}`, over.top.map(incidentItem), beyond(over)),
+    quiet.top.length === 0
+      ? ''
+      : fold(
+          `Not told of, as they are muted or too many for a day: ${count(quiet.total)}`,
+          quiet.top.map(incidentItem),
+          beyond(quiet),
+        ),
+    others === 0
+      ? ''
+      : groups.length === 0
+        ? more(`And ${many(others, 'finding')} worth no alarm: ${listed} lists them.`)
+        : fold(
+            `Worth no alarm, such as good news: ${many(others, 'finding')}`,
+            groups.map(findingItem),
+            more(`${listed} lists them all.`),
+          ),
+  ]
+}
+
+const whatIsOdd = (report: DailyReport): string => {
+  const { anomalies, incidents } = report
+  const { open } = incidents
+  const items = [
+    ...open.top.map(incidentItem),
+    ...anomalies.groups.filter(({ alerted }) => alerted).map(findingItem),
+  ]
+  const rest = open.total - open.top.length
   return section(
     'odd',
     'What is odd',
@@ -190,12 +244,13 @@ const whatIsOdd = (report: DailyReport): string => {
       ? `<ul class="items">${items.join('\n')}</ul>`
       : noticesOn(report, 'anomalies').length > 0
         ? ''
-        : '<p class="soft">Nothing.</p>',
+        : '<p class="soft">Nothing that needs you.</p>',
     rest > 0
       ? more(
-          `And in ${many(rest, 'more campaign')}: ${command(`vigia detect --config ${report.config.id} --days 7`)} lists them.`,
+          `And ${many(rest, 'incident')} less urgent: ${command(`vigia incidents --config ${report.config.id}`)} lists them.`,
         )
       : '',
+    ...folded(report),
   )
 }
 

@@ -4,6 +4,7 @@ import type { Tier } from '../../ml/classify/tier.ts'
 import type { RecommendationType } from '../../ml/recommend/matrix.ts'
 import type { LocalDate } from '../core/days.ts'
 import type { Level } from '../core/entity.ts'
+import type { IncidentRow } from '../detection/incidents.ts'
 
 /** Sums of an account or a campaign over some days. */
 export interface Figures {
@@ -36,6 +37,31 @@ export interface Notice {
   readonly text: string
 }
 
+export const INCIDENT_FIELDS = [
+  'id',
+  'campaign_id',
+  'campaign_name',
+  'root',
+  'metric',
+  'direction',
+  'polarity',
+  'severity',
+  'date_from',
+  'date_to',
+  'sentence',
+  'money',
+  'main_cause',
+  'findings',
+  'status',
+] as const satisfies readonly (keyof IncidentRow)[]
+export type ReportIncident = Pick<IncidentRow, (typeof INCIDENT_FIELDS)[number]>
+
+/** The most urgent of all there are. */
+export interface ReportIncidents {
+  readonly total: number
+  readonly top: readonly ReportIncident[]
+}
+
 export interface DailyReport {
   readonly config: {
     readonly id: number
@@ -55,12 +81,23 @@ export interface DailyReport {
   }
   /** Up to 28 days that end with `date`, from the first that has figures; a day without rows delivered nothing. */
   readonly history: readonly { readonly date: LocalDate; readonly spend: number; readonly leads: number }[]
+  /** Of which something was seen in the week that ends with `date`: the loudest first, then what costs most. */
+  readonly incidents: {
+    /** Told of, and going on. */
+    readonly open: ReportIncidents
+    /** Going on, and not told of: muted, or beyond the alarms of a day. */
+    readonly quiet: ReportIncidents
+    /** Told of, and over. */
+    readonly over: ReportIncidents
+  }
+  /** Open findings of that week that belong to no incident, such as good news. */
   readonly anomalies: {
-    /** All open findings worth an alarm. */
     readonly open: number
-    /** With open findings; those that are not told included. */
+    /** Of those, the ones worth an alarm. */
+    readonly alerted: number
+    /** With such findings. */
     readonly campaigns: number
-    /** One per campaign, with the worst finding in it: the worst first, then the newest. */
+    /** One per campaign, with the worst finding in it: those worth an alarm first, the worst, then the newest. */
     readonly groups: readonly {
       readonly campaign_id: string
       readonly campaign_name: string
@@ -74,6 +111,7 @@ export interface DailyReport {
       readonly metric: Metric
       readonly severity: Severity
       readonly polarity: Polarity
+      readonly alerted: boolean
       readonly date: LocalDate
       readonly observed: number | null
       readonly expected: number | null

@@ -1,10 +1,11 @@
 /** The morning report for a terminal or a mail: plain text, at most 80 columns. */
 import { clip, printable, signsOf, widthOf } from '../core/columns.ts'
-import type { DailyReport, Figures } from './report.ts'
+import type { DailyReport, Figures, ReportIncident } from './report.ts'
 import {
   about,
   amount,
   called,
+  campaignOf,
   change,
   count,
   effectOf,
@@ -14,6 +15,7 @@ import {
   many,
   money,
   noticesOn,
+  quietFindings,
   range,
   shortDay,
   sourceOf,
@@ -84,13 +86,50 @@ const whatWent = ({ date, config, totals }: DailyReport): string[] => {
   ]
 }
 
+/** Columns of the word that says how bad it is. */
+const MARK_WIDTH = 11
+
+const incidentLines = (incident: ReportIncident): string[] => {
+  const indent = ' '.repeat(MARK_WIDTH)
+  const mark = incident.polarity === 'good' ? 'GOOD NEWS' : incident.severity
+  const seen = incident.status === 'acknowledged' ? ', acknowledged' : ''
+  return [
+    wrap(`${plain(campaignOf(incident))} (incident ${incident.id}${seen})`, indent, mark.padEnd(MARK_WIDTH)),
+    wrap(printable(incident.sentence), indent, indent),
+  ]
+}
+
+/** What nobody has to hear of in the morning, in a line each. */
+const foldedLines = (report: DailyReport): string[] => {
+  const { incidents, config } = report
+  const others = quietFindings(report)
+  const list = `"vigia incidents --config ${config.id} --all"`
+  return [
+    ...incidents.over.top.map((one) => wrap(`Over: ${printable(one.sentence)}`, '      ')),
+    ...(incidents.quiet.total > 0
+      ? [
+          wrap(
+            `Not told of, as they are muted or too many for a day: ${many(incidents.quiet.total, 'incident')}; ${list} lists them.`,
+          ),
+        ]
+      : []),
+    ...(others > 0
+      ? [
+          wrap(
+            `And ${many(others, 'finding')} worth no alarm, such as good news: "vigia anomalies --config ${config.id}" lists them.`,
+          ),
+        ]
+      : []),
+  ]
+}
+
 const whatIsOdd = (report: DailyReport): string[] => {
-  const { anomalies } = report
-  const notices = noticesOn(report, 'anomalies')
-  if (anomalies.groups.length === 0)
-    return notices.length > 0 ? notices.map((one) => wrap(printable(one))) : ['Nothing.']
-  const indent = ' '.repeat(11)
-  const lines = anomalies.groups.flatMap((group) => {
+  const { anomalies, incidents } = report
+  const notices = noticesOn(report, 'anomalies').map((one) => wrap(printable(one)))
+  const told = anomalies.groups.filter(({ alerted }) => alerted)
+  const folded = foldedLines(report)
+  const indent = ' '.repeat(MARK_WIDTH)
+  const lines = told.flatMap((group) => {
     const mark = group.polarity === 'good' ? 'GOOD NEWS' : group.severity
     const entity =
       group.entity_type === 'campaign'
@@ -98,17 +137,23 @@ const whatIsOdd = (report: DailyReport): string[] => {
         : `${LEVEL_WORDS[group.entity_type][0]} ${plain(group.entity_name)}: `
     const more = group.findings > 1 ? ` (and ${count(group.findings - 1)} more here)` : ''
     return [
-      wrap(plain(group.campaign_name), indent, mark.padEnd(indent.length)),
+      wrap(plain(group.campaign_name), indent, mark.padEnd(MARK_WIDTH)),
       wrap(`${entity}${group.sentence}, on ${shortDay(group.date)}${more}.`, indent, indent),
     ]
   })
-  const rest = anomalies.campaigns - anomalies.groups.length
-  if (rest <= 0) return lines
+  const found = [...incidents.open.top.flatMap(incidentLines), ...lines]
+  const hidden = incidents.open.total - incidents.open.top.length
   return [
-    ...lines,
-    wrap(
-      `And in ${many(rest, 'more campaign')}: "vigia detect --config ${report.config.id} --days 7" lists them.`,
-    ),
+    ...notices,
+    ...(found.length === 0 && notices.length === 0 ? ['Nothing that needs you.'] : found),
+    ...(hidden > 0
+      ? [
+          wrap(
+            `And ${many(hidden, 'incident')} less urgent: "vigia incidents --config ${report.config.id}" lists them.`,
+          ),
+        ]
+      : []),
+    ...(folded.length > 0 ? ['', ...folded] : []),
   ]
 }
 

@@ -3,7 +3,7 @@ import type { Tier } from '../../ml/classify/tier.ts'
 import type { Level } from '../core/entity.ts'
 import { clip, printable } from '../core/columns.ts'
 import type { LocalDate } from '../core/days.ts'
-import type { DailyReport, Figures, Interval, ReportPart } from './report.ts'
+import type { DailyReport, Figures, Interval, ReportIncident, ReportPart } from './report.ts'
 
 export const LEVEL_WORDS: Readonly<Record<Level, readonly [one: string, many: string]>> = {
   campaign: ['campaign', 'Campaigns'],
@@ -129,6 +129,15 @@ export const effectOf = (
 export const noticesOn = ({ notices }: DailyReport, part: ReportPart): readonly string[] =>
   notices.flatMap((notice) => (notice.part === part ? [notice.text] : []))
 
+/** A campaign by its name; by its id when it has none. */
+export const campaignOf = ({
+  campaign_id: id,
+  campaign_name: label,
+}: Pick<ReportIncident, 'campaign_id' | 'campaign_name'>): string => label ?? id
+
+/** Findings that tell of no incident and that nobody has to hear of. */
+export const quietFindings = ({ anomalies }: DailyReport): number => anomalies.open - anomalies.alerted
+
 const brought = ({ spend, leads, cpl }: Figures, currency: string): string =>
   spend === 0 && leads === 0
     ? 'nothing was spent'
@@ -146,15 +155,19 @@ const against = (percent: number | null): string => {
 
 /** The report in two or three sentences. */
 export const summaryOf = (report: DailyReport): string => {
-  const { config, date, totals, anomalies, advice } = report
+  const { config, date, totals, incidents, anomalies, advice } = report
   const day = brought(totals.day, config.currency)
   const week = brought(totals.week, config.currency)
+  const odd = [
+    ...(incidents.open.total > 0 ? [many(incidents.open.total, 'incident')] : []),
+    ...(anomalies.alerted > 0 ? [many(anomalies.alerted, 'odd finding')] : []),
+  ]
   const findings =
-    anomalies.open === 0
-      ? noticesOn(report, 'anomalies').length > 0
+    odd.length > 0
+      ? `${odd.join(' and ')} ${incidents.open.total + anomalies.alerted === 1 ? 'is' : 'are'} open`
+      : noticesOn(report, 'anomalies').length > 0
         ? ''
         : 'Nothing odd is open'
-      : `${many(anomalies.open, 'odd finding is', 'odd findings are')} open in ${many(anomalies.campaigns, 'campaign')}`
   const todo =
     advice.active === 0
       ? noticesOn(report, 'advice').length > 0

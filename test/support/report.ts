@@ -12,9 +12,10 @@ import type { LocalDate } from '../../shared/core/days.ts'
 import { LEVELS } from '../../shared/core/entity.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import { wireNumber } from '../../shared/core/wire.ts'
+import { ANOMALY_STATUSES } from '../../shared/detection/anomalies.ts'
 import { newRunId } from '../../shared/runs/run-id.ts'
 import { REPORT_PARTS } from '../../shared/report/report.ts'
-import type { DailyReport } from '../../shared/report/report.ts'
+import type { DailyReport, ReportIncident } from '../../shared/report/report.ts'
 
 export interface Subject {
   readonly level: Level
@@ -222,6 +223,25 @@ const level = fc.constantFrom(...LEVELS)
 const tier = fc.constantFrom(...TIERS)
 const whole = fc.nat({ max: 5000 })
 
+const incident: fc.Arbitrary<ReportIncident> = fc.record({
+  id: fc.integer({ min: 1 }),
+  campaign_id: fc.constant('1'),
+  campaign_name: orNull(name),
+  root: fc.record({ entity_type: level, entity_id: fc.constant('1'), name: orNull(name) }),
+  metric: fc.constantFrom('spend', 'cpl', 'multivariate'),
+  direction: fc.constantFrom('up', 'down'),
+  polarity: fc.constantFrom(...POLARITIES),
+  severity: fc.constantFrom(...SEVERITIES),
+  date_from: dates,
+  date_to: dates,
+  sentence: name.map((text) => `Leads of ad "${text}" cost more.`),
+  money: orNull(finite.map((amount) => ({ amount, currency: 'BRL' }))),
+  main_cause: fc.constant(null),
+  findings: fc.integer({ min: 1, max: 200 }),
+  status: fc.constantFrom(...ANOMALY_STATUSES),
+})
+const incidents = fc.record({ total: whole, top: fc.array(incident, { maxLength: 3 }) })
+
 const nextWeek: fc.Arbitrary<DailyReport['next_week']> = orNull(
   fc
     .record({ spend: interval, leads: interval, cpl: orNull(finite), from: dates, late: fc.nat({ max: 6 }) })
@@ -300,8 +320,10 @@ export const anyReport: fc.Arbitrary<DailyReport> = fc.record({
       { maxLength: 4 },
     ),
   }),
+  incidents: fc.record({ open: incidents, quiet: incidents, over: incidents }),
   anomalies: fc.record({
     open: whole,
+    alerted: whole,
     campaigns: whole,
     groups: fc.array(
       fc.record({
@@ -313,6 +335,7 @@ export const anyReport: fc.Arbitrary<DailyReport> = fc.record({
         metric: fc.constantFrom('spend', 'cpl', 'multivariate'),
         severity: fc.constantFrom(...SEVERITIES),
         polarity: fc.constantFrom(...POLARITIES),
+        alerted: fc.boolean(),
         date: dates,
         entity_type: level,
         entity_id: fc.constant('1'),

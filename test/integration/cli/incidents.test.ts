@@ -59,6 +59,7 @@ describe('commands of incidents', () => {
             causes: [],
             money: 200,
           }),
+          savedIncident({ ...days, metric: 'ctr', direction: 'down', alerted: false }),
         ],
         links: [linkTo(0, { day })],
       },
@@ -94,10 +95,11 @@ describe('commands of incidents', () => {
     const lines = stdout.trimEnd().split('\n')
     expect(lines.filter((line) => line.length > 118)).to.deep.equal([])
     expect(lines.map((line) => line.trim()).join(' ')).to.equal(
-      `${loud}  CRITICAL  since ${since} ` +
+      `${loud}  CRITICAL  Spring, since ${since} ` +
         `Leads of ad set "Lookalike 2%" cost 41.50 BRL instead of 20.00 since ${since}, 312.40 BRL more than expected; ad "Video 1" makes up 87% of it. ` +
-        `${quiet}  MEDIUM    since ${since} ` +
+        `${quiet}  MEDIUM    Spring, since ${since} ` +
         `Campaign "Spring" has spent 300.00 BRL a day instead of 100.00 since ${since}, 200.00 BRL more than expected, all its ad sets alike.  ` +
+        'Besides: 1 that nobody was told of; "vigia incidents --all" lists them.  ' +
         `"vigia incidents show ${loud}" tells what the first is made of.`,
     )
   })
@@ -114,7 +116,7 @@ describe('commands of incidents', () => {
     )
     const again = await vigia('show', String(loud))
     expect(again.stdout)
-      .to.match(/CRITICAL +acknowledged, since/)
+      .to.match(/CRITICAL +Spring, acknowledged, since/)
       .and.contain(`cli: ${notes}`)
     const resolved = await vigia('resolve', String(quiet), '--json')
     expect(JSON.parse(resolved.stdout)).to.include({ id: quiet, status: 'resolved', resolution: 'manual' })
@@ -125,7 +127,11 @@ describe('commands of incidents', () => {
       `incident/${loud}`,
       `incident/${quiet}`,
     ])
-    expect((await vigia('--status', 'open')).stdout).to.equal('No incidents.\n')
+    expect((await vigia('--severity', 'MEDIUM')).stdout).to.equal(
+      'No incidents.\nBesides: 1 that is over; "vigia incidents --all" lists them.\n',
+    )
+    const all = await vigia('--all', '--json')
+    expect(JSON.parse(all.stdout)).to.deep.include({ total: 3, folded: { quiet: 0, over: 0 } })
   })
 
   it('refuse what makes no sense, and say why', async () => {

@@ -1,11 +1,15 @@
 import { expect } from 'chai'
 import type { Knex } from 'knex'
+import { anomalyStore } from '../../../db/repositories/anomalies.ts'
 import { configs as configStore } from '../../../db/repositories/configs.ts'
 import { dailyReport } from '../../../db/repositories/daily-report.ts'
 import { freshness as freshnessStore } from '../../../db/repositories/freshness.ts'
+import { incidentStore, incidentWriter } from '../../../db/repositories/incidents.ts'
 import { toDayNumber, toLocalDate } from '../../../shared/core/days.ts'
+import { createIncidents } from '../../../shared/detection/incidents.ts'
 import { createConfigs } from '../../../shared/entities/configs.ts'
 import { createDataFreshness } from '../../../shared/entities/freshness.ts'
+import type { Notice as WebhookNotice } from '../../../shared/notify/webhooks.ts'
 import { silentLogger } from '../../../shared/platform/logger.ts'
 import { createReports } from '../../../shared/report/daily-report.ts'
 import type { DailyReport, Notice } from '../../../shared/report/report.ts'
@@ -13,10 +17,13 @@ import { insertDays, newConfig } from '../../support/accounts.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
 import { rejectionOf } from '../../support/entities.ts'
+import { insertLinked, insertTree, linkTo, runningFence, savedIncident } from '../../support/incidents.ts'
 import { insertAdvice, insertAnomaly, insertForecast, insertRun, insertTier } from '../../support/report.ts'
 
 const DAY = '2026-03-10'
 const NOW = new Date('2026-03-11T10:00:00Z')
+/** Nobody is to be told. */
+const NOBODY: WebhookNotice = { messages: [], run: {} as WebhookNotice['run'] }
 const LATER = '2026-03-20T00:00:00Z'
 const daysBefore = (days: number): string => toLocalDate(toDayNumber(DAY) - days)
 
@@ -28,10 +35,15 @@ describe('the morning report', () => {
   const report = (date: string | null = null, id = configId): Promise<DailyReport> => {
     const configs = createConfigs(configStore(knex), artifacts, silentLogger)
     const freshness = createDataFreshness(freshnessStore(knex), configs, silentLogger)
-    return createReports({ clock: { now: () => NOW }, store: dailyReport(knex), configs, freshness }).daily(
-      id,
-      date,
-    )
+    const clock = { now: () => NOW }
+    const incidents = createIncidents({
+      store: incidentStore(knex),
+      anomalies: anomalyStore(knex),
+      configs,
+      clock,
+      webhooks: { notice: () => NOBODY, hurry: () => Promise.resolve() },
+    })
+    return createReports({ clock, store: dailyReport(knex), configs, freshness, incidents }).daily(id, date)
   }
   const spendOn = (date: string, spend: number, leads: number, campaignId = 'c1'): Promise<void> =>
     insertDays(knex, configId, [
@@ -586,16 +598,36 @@ describe('the morning report', () => {
       expect((await report()).anomalies.groups[0]).to.include({ date: DAY, findings: 2 })
     })
 
-    it('leaves out what people took care of, what nobody was told of, and what is over a week old', async () => {
+    it('leaves out what people took care of, what belongs to an incident, and what is over a week old', async () => {
       const bad = { level: 'campaign', id: 'c1', severity: 'HIGH' } as const
       await insertAnomaly(knex, configId, { ...bad, day: DAY, type: 't1', status: 'acknowledged' })
       await insertAnomaly(knex, configId, { ...bad, day: DAY, type: 't2', status: 'resolved' })
-      await insertAnomaly(knex, configId, { ...bad, day: DAY, type: 't3', alerted: false })
       await insertAnomaly(knex, configId, { ...bad, day: daysBefore(7) })
-      expect((await report()).anomalies).to.deep.equal({ open: 0, campaigns: 0, groups: [] })
+      expect((await report()).anomalies).to.deep.equal({ open: 0, alerted: 0, campaigns: 0, groups: [] })
       await insertAnomaly(knex, configId, { ...bad, day: daysBefore(6) })
       await insertAnomaly(knex, configId, { ...bad, day: '2026-03-11' })
       expect((await report()).anomalies.open).to.equal(2)
+    })
+
+    it('tells what nobody has to hear of last, and counts it apart', async () => {
+      const quiet = { level: 'campaign', day: DAY, alerted: false } as const
+      await insertAnomaly(knex, configId, { ...quiet, id: 'c1', severity: 'CRITICAL' })
+      await insertAnomaly(knex, configId, { ...quiet, id: 'c2', severity: 'HIGH' })
+      await insertAnomaly(knex, configId, {
+        level: 'campaign',
+        id: 'c2',
+        day: DAY,
+        severity: 'LOW',
+        type: 't',
+      })
+      const { anomalies } = await report()
+      expect(anomalies).to.include({ open: 3, alerted: 1, campaigns: 2 })
+      expect(
+        anomalies.groups.map((one) => [one.campaign_id, one.severity, one.alerted, one.findings]),
+      ).to.deep.equal([
+        ['c2', 'LOW', true, 2],
+        ['c1', 'CRITICAL', false, 1],
+      ])
     })
 
     it('shows twenty campaigns and counts all', async () => {
@@ -604,6 +636,76 @@ describe('the morning report', () => {
       const { anomalies } = await report()
       expect(anomalies).to.include({ open: 21, campaigns: 21 })
       expect(anomalies.groups).to.have.length(20)
+    })
+  })
+
+  describe('incidents', () => {
+    /** Of the newest day unless told otherwise, with an open finding each. */
+    const save = async (
+      ...incidents: readonly Partial<Parameters<typeof savedIncident>[0]>[]
+    ): Promise<void> => {
+      const day = toDayNumber(DAY)
+      const saved = incidents.map((one) => savedIncident({ dateFrom: day, dateTo: day, ...one }))
+      const links = saved.map(({ metric, dateTo }, i) =>
+        linkTo(i, { type: `${metric}_spike` as 'cpl_spike', metric, day: dateTo }),
+      )
+      for (const link of links) await insertLinked(knex, configId, { ...link, incident: null })
+      await incidentWriter(knex).save(
+        await runningFence(knex),
+        { configId, day, at: NOW, incidents: saved, links },
+        () => NOBODY,
+      )
+    }
+    beforeEach(async () => {
+      await spendOn(DAY, 10, 1, 'c9')
+      await insertTree(knex, configId)
+    })
+
+    it('are told the loudest first, of those what costs most, with their sentences', async () => {
+      await save(
+        { metric: 'leads', severity: 'HIGH', money: 10 },
+        { metric: 'cpl', severity: 'HIGH', money: 312.4 },
+        { metric: 'ctr', severity: 'CRITICAL', money: null },
+      )
+      const { incidents, notices } = await report()
+      expect(incidents.open.total).to.equal(3)
+      expect(incidents.open.top.map(({ metric }) => metric)).to.deep.equal(['ctr', 'cpl', 'leads'])
+      expect(incidents.open.top[1]).to.deep.include({
+        campaign_id: 'c1',
+        root: { entity_type: 'adset', entity_id: 's1', name: 'Lookalike 2%' },
+        date_from: DAY,
+        money: { amount: 312.4, currency: 'BRL' },
+        findings: 1,
+        status: 'open',
+        sentence:
+          'Leads of ad set "Lookalike 2%" cost 41.50 BRL instead of 20.00 since 10 March, 312.40 BRL more than expected; ad "Video 1" makes up 87% of it.',
+      })
+      expect(incidents.quiet).to.deep.equal({ total: 0, top: [] })
+      expect(incidents.over).to.deep.equal({ total: 0, top: [] })
+      expect(notices.filter(({ part }) => part === 'anomalies')).to.deep.equal([])
+    })
+
+    it('fold what nobody was told of and what is over, and forget what was over a week ago', async () => {
+      const day = toDayNumber(DAY)
+      await save(
+        { metric: 'leads', alerted: false, severity: 'CRITICAL' },
+        { metric: 'ctr', dateFrom: day - 6, dateTo: day - 6 },
+        { metric: 'spend', dateFrom: day - 7, dateTo: day - 7 },
+        { metric: 'cpl', dateFrom: day - 2 },
+      )
+      const { incidents, anomalies } = await report()
+      const metricsOf = ({ top }: { top: readonly { metric: string }[] }): string[] =>
+        top.map((one) => one.metric)
+      expect(metricsOf(incidents.open)).to.deep.equal(['cpl'])
+      expect(metricsOf(incidents.quiet)).to.deep.equal(['leads'])
+      expect(metricsOf(incidents.over)).to.deep.equal(['ctr'])
+      expect(anomalies.open).to.equal(0)
+    })
+
+    it('are unknown to the report of a day before them', async () => {
+      await spendOn(daysBefore(1), 10, 1, 'c9')
+      await save({})
+      expect((await report(daysBefore(1))).incidents.open.total).to.equal(0)
     })
   })
 

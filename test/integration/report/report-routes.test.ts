@@ -72,6 +72,7 @@ describe('GET /api/v1/reports/daily', () => {
         'tiers',
         'tier_changes',
         'tier_changes_total',
+        'incidents',
         'anomalies',
         'advice',
         'campaigns',

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { widthOf } from '../../../../shared/core/columns.ts'
 import { escapeHtml } from '../../../../shared/report/escape-html.ts'
 import { renderHtml } from '../../../../shared/report/html.ts'
-import type { DailyReport } from '../../../../shared/report/report.ts'
+import type { DailyReport, ReportIncidents } from '../../../../shared/report/report.ts'
 import { renderText, wrap } from '../../../../shared/report/text.ts'
 import { anyReport, HOSTILE_NAMES } from '../../../support/report.ts'
 
@@ -16,12 +16,26 @@ const wordsOf = (page: string): string =>
     .replace(/aria-label="([^"]*)"/g, '>$1<')
     .replace(/<[^>]*>/g, '\n')
 
+const renamed = (incidents: ReportIncidents, name: (text: string) => string): ReportIncidents => ({
+  ...incidents,
+  top: incidents.top.map((one) => ({
+    ...one,
+    campaign_name: one.campaign_name === null ? null : name(one.campaign_name),
+    sentence: name(one.sentence),
+  })),
+})
+
 /** A report with every name in it made anew. */
 const named = (report: DailyReport, name: (text: string) => string): DailyReport => ({
   ...report,
   config: { ...report.config, name: name(report.config.name) },
   notices: report.notices.map(({ part, text }) => ({ part, text: name(text) })),
   tier_changes: report.tier_changes.map((one) => ({ ...one, entity_name: name(one.entity_name) })),
+  incidents: {
+    open: renamed(report.incidents.open, name),
+    quiet: renamed(report.incidents.quiet, name),
+    over: renamed(report.incidents.over, name),
+  },
   anomalies: {
     ...report.anomalies,
     groups: report.anomalies.groups.map((one) => ({
