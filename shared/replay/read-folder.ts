@@ -5,7 +5,7 @@
  */
 import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { AccountDays, AccountEntity } from '../../ml/shifts/account.ts'
 import type { Level } from '../../ml/shifts/level-name.ts'
@@ -14,7 +14,7 @@ import { LocalDate, toDayNumber, toLocalDate } from '../core/days.ts'
 import { AppError, messageOf } from '../core/errors.ts'
 import { isProblem, parseChange } from '../entities/csv/change-rows.ts'
 import type { ChangeRow } from '../entities/csv/change-rows.ts'
-import { parseDay } from '../entities/csv/dates.ts'
+import { parseIsoDay } from '../entities/csv/dates.ts'
 import { normalizeHeader } from '../entities/csv/headers.ts'
 import { openInsightsFile } from '../entities/csv/insight-rows.ts'
 import { invalidCsv } from '../entities/csv/invalid-csv.ts'
@@ -60,7 +60,7 @@ export interface Folder {
   /** Ascending by id. */
   readonly accounts: readonly FolderAccount[]
   readonly labels: readonly Label[]
-  /** Rows of exports that could not be used, by file and line. */
+  /** What could not be used, or was told twice. */
   readonly warnings: readonly string[]
 }
 
@@ -74,51 +74,75 @@ const openFile = async (path: string): Promise<ReturnType<typeof createReadStrea
   const stream = createReadStream(path)
   try {
     await once(stream, 'open')
-    return stream
+    if ((await stat(path)).isFile()) return stream
   } catch (error) {
     throw new AppError('INVALID_REQUEST', `${path} cannot be read: ${messageOf(error)}`, {}, { cause: error })
   }
+  stream.destroy()
+  throw new AppError('INVALID_REQUEST', `${path} is no file`)
 }
 
+/** What is wrong with a whole file, with its name. */
+const named = (name: string, error: unknown): unknown =>
+  error instanceof AppError && !error.message.includes(name)
+    ? new AppError(error.code, `${name}: ${error.message}`, error.extra, { cause: error })
+    : error
+
+const quoted = (text: string): string => JSON.stringify(text.slice(0, SHOWN_LENGTH))
+
 const readTable = async function* (path: string, required: readonly string[]): AsyncGenerator<Row> {
+  const name = basename(path)
   const stream = await openFile(path)
   try {
+    let titles: readonly string[] = []
     let places: Map<string, number> | undefined
-    let width = 0
     for await (const { records, lines } of readRecords(readText(stream))) {
       for (const [i, record] of records.entries()) {
         if (record.every((cell) => cell.trim() === '')) continue
         if (!places) {
-          places = new Map(record.map((title, place) => [normalizeHeader(title), place]))
-          width = record.length
-          const missing = required.filter((name) => !places?.has(name))
+          titles = record.map(normalizeHeader)
+          places = new Map(titles.map((title, place) => [title, place]))
+          const missing = required.filter((title) => !places?.has(title))
           if (missing.length > 0) {
-            throw invalidCsv(`${basename(path)} lacks ${missing.join(', ')}`, {
-              missing,
-              found: [...places.keys()],
-            })
+            throw invalidCsv(
+              `${name} lacks ${missing.join(', ')}: its first line names its columns, one of each`,
+              { missing, found: titles },
+            )
           }
+          const twice = titles.find((title, place) => title !== '' && titles.indexOf(title) < place)
+          if (twice !== undefined)
+            throw invalidCsv(`${name} has two columns ${quoted(twice)}: take out the one that does not count`)
           continue
         }
         const at = places
         const line = lines[i] ?? 0
-        // Cells have moved, most often behind an unquoted decimal comma: none of them can be trusted.
-        if (record.slice(width).some((cell) => cell.trim() !== '')) {
+        if (
+          titles.length > 1 &&
+          titles.every((title, place) => title === normalizeHeader(record[place] ?? ''))
+        )
           throw invalidCsv(
-            `${basename(path)}, line ${line}: it has ${record.length} cells, the header ${width}; is a cell with the delimiter in it not quoted?`,
-            { file: basename(path), line },
+            `${name}, line ${line}: the header again; where files were joined, leave it in the first line alone`,
+            { file: name, line },
+          )
+        // Cells have moved, most often behind an unquoted decimal comma: none of them can be trusted.
+        if (record.slice(titles.length).some((cell) => cell.trim() !== '')) {
+          throw invalidCsv(
+            `${name}, line ${line}: it has ${record.length} cells, the header ${titles.length}; is a cell with the delimiter in it not quoted?`,
+            { file: name, line },
           )
         }
         yield {
           line,
-          cell: (name) => {
-            const place = at.get(name)
+          cell: (title) => {
+            const place = at.get(title)
             return place === undefined ? '' : (record[place] ?? '').trim()
           },
         }
       }
     }
-    if (!places) throw invalidCsv(`${basename(path)} is empty: it needs a header line`)
+    if (!places) throw invalidCsv(`${name} is empty: it needs a header line`)
+  } catch (error) {
+    throw named(name, error)
   } finally {
     stream.destroy()
   }
@@ -127,10 +151,8 @@ const readTable = async function* (path: string, required: readonly string[]): A
 const wrong = (file: string, { line }: Row, what: string): AppError =>
   invalidCsv(`${file}, line ${line}: ${what}`, { file, line })
 
-const quoted = (text: string): string => JSON.stringify(text.slice(0, SHOWN_LENGTH))
-
 const dayOf = (file: string, row: Row, name: string): number => {
-  const day = parseDay(row.cell(name), 'en')
+  const day = parseIsoDay(row.cell(name))
   if (day === null || !LocalDate.safeParse(toLocalDate(day)).success)
     throw wrong(file, row, `${name} is a date like 2026-03-31, not ${quoted(row.cell(name))}`)
   return day
@@ -163,6 +185,8 @@ interface Draft {
   readonly level: Level
   readonly id: string
   parentId: string
+  /** The day the parent was told of: of several the newest counts, whatever the order of the rows. */
+  parentDay: number
   name: string
   start: number | null
   end: number | null
@@ -200,13 +224,21 @@ const entityOf = (account: AccountDraft, level: Level, id: string): Draft => {
   const key = `${level} ${id}`
   let draft = account.entities.get(key)
   if (!draft) {
-    draft = { level, id, parentId: '', name: '', start: null, end: null, days: [], values: [] }
+    draft = { level, id, parentId: '', parentDay: -1, name: '', start: null, end: null, days: [], values: [] }
     account.entities.set(key, draft)
   }
   return draft
 }
 
 type Drafts = ReturnType<typeof draftsOf>
+
+const tellParent = (draft: Draft, parentId: string, day: number): void => {
+  if (parentId === '' || day < draft.parentDay) return
+  // Two of one day: either will do, as long as it is always the same.
+  if (day === draft.parentDay && parentId < draft.parentId) return
+  draft.parentId = parentId
+  draft.parentDay = day
+}
 
 const readDaily = async (path: string, drafts: Drafts): Promise<void> => {
   const file = 'daily.csv'
@@ -220,14 +252,15 @@ const readDaily = async (path: string, drafts: Drafts): Promise<void> => {
   ])) {
     const account = drafts.of(nameOf(file, row, 'account_id'))
     const entity = entityOf(account, levelOf(file, row), nameOf(file, row, 'entity_id'))
-    if (row.cell('parent_id') !== '') entity.parentId = row.cell('parent_id')
+    const day = dayOf(file, row, 'date')
+    tellParent(entity, row.cell('parent_id'), day)
     const [spend = 0, impressions = 0, clicks = 0, leads = 0, reach = 0, frequency = 0] = [
       ...COLUMNS,
       'frequency',
     ].map((name) => amountOf(file, row, name))
     if (Number.isNaN(spend) || Number.isNaN(impressions))
       throw wrong(file, row, 'spend and impressions are needed')
-    entity.days.push(dayOf(file, row, 'date'))
+    entity.days.push(day)
     entity.values.push(
       spend,
       impressions,
@@ -243,15 +276,12 @@ const readExport = async (path: string, account: AccountDraft): Promise<string[]
   const name = basename(path)
   const stream = await openFile(path)
   try {
-    const file = await openInsightsFile(stream).catch((error: unknown) => {
-      if (!(error instanceof AppError)) throw error
-      throw new AppError(error.code, `${name}: ${error.message}`, error.extra, { cause: error })
-    })
+    const file = await openInsightsFile(stream)
     let ofHours = 0
     for await (const { rows, entities } of file.batches(toDayNumber('2999-12-31'))) {
       entities.ids.forEach((id, i) => {
         const entity = entityOf(account, entities.levels[i] as Level, id)
-        if (entities.parentIds[i]) entity.parentId = entities.parentIds[i]
+        tellParent(entity, entities.parentIds[i] ?? '', -1)
         if (entities.names[i]) entity.name = entities.names[i]
       })
       rows.adIds.forEach((id, i) => {
@@ -260,9 +290,11 @@ const readExport = async (path: string, account: AccountDraft): Promise<string[]
           return
         }
         const ad = entityOf(account, 'ad', id)
-        ad.parentId = rows.adsetIds[i] as string
-        entityOf(account, 'adset', ad.parentId).parentId = rows.campaignIds[i] as string
-        ad.days.push(rows.days[i] as number)
+        const day = rows.days[i] as number
+        const adsetId = rows.adsetIds[i] as string
+        tellParent(ad, adsetId, day)
+        tellParent(entityOf(account, 'adset', adsetId), rows.campaignIds[i] as string, day)
+        ad.days.push(day)
         ad.values.push(
           rows.spend[i] as number,
           rows.impressions[i] as number,
@@ -280,6 +312,8 @@ const readExport = async (path: string, account: AccountDraft): Promise<string[]
       shown.push(`${name}: ${rowsRejected - shown.length} more rows cannot be used`)
     if (ofHours > 0) shown.push(`${name}: ${ofHours} rows are of single hours; export whole days`)
     return shown
+  } catch (error) {
+    throw named(name, error)
   } finally {
     stream.destroy()
   }
@@ -290,10 +324,12 @@ const readEntities = async (path: string, drafts: Drafts): Promise<void> => {
   for await (const row of readTable(path, ['account_id', 'entity_id', 'level'])) {
     const account = drafts.of(nameOf(file, row, 'account_id'))
     const entity = entityOf(account, levelOf(file, row), nameOf(file, row, 'entity_id'))
-    if (row.cell('parent_id') !== '') entity.parentId = row.cell('parent_id')
+    tellParent(entity, row.cell('parent_id'), -1)
     entity.name = row.cell('name')
     if (row.cell('start') !== '') entity.start = dayOf(file, row, 'start')
     if (row.cell('end') !== '') entity.end = dayOf(file, row, 'end')
+    if (entity.start !== null && entity.end !== null && entity.end < entity.start)
+      throw wrong(file, row, 'end lies before start')
   }
 }
 
@@ -320,6 +356,8 @@ const readLabels = async (path: string): Promise<Label[]> => {
   const labels: Label[] = []
   for await (const row of readTable(path, ['account_id', 'level', 'entity_id', 'start', 'end'])) {
     const start = dayOf(file, row, 'start')
+    const end = dayOf(file, row, 'end')
+    if (end < start) throw wrong(file, row, 'end lies before start')
     labels.push({
       id: row.cell('id') || `${row.cell('entity_id')}@${toLocalDate(start)}`,
       accountId: row.cell('account_id'),
@@ -327,7 +365,7 @@ const readLabels = async (path: string): Promise<Label[]> => {
       entityId: row.cell('entity_id'),
       type: row.cell('type'),
       start,
-      end: dayOf(file, row, 'end'),
+      end,
       metric: row.cell('metric'),
       direction: row.cell('direction'),
       class: row.cell('class'),
@@ -389,15 +427,29 @@ const treeOf = (account: AccountDraft): Node_[] => {
   return nodes
 }
 
-/** Fills the columns from the rows; of a day given twice the last row counts. */
-const fill = (nodes: readonly Node_[], firstDay: number, days: number): void => {
+/** An entity's day that was told of again, with other figures. */
+interface Contradiction {
+  readonly draft: Draft
+  readonly day: number
+}
+
+/** Fills the columns from the rows; of a day given twice the last row counts. @returns where they differ */
+const fill = (nodes: readonly Node_[], firstDay: number, days: number): Contradiction[] => {
+  const contradictions: Contradiction[] = []
   for (const node of nodes) {
     node.columns = columnsOf(days)
     node.columns.reach.fill(Number.NaN)
+    const told = new Uint8Array(days)
     node.draft.days.forEach((day, row) => {
+      const t = day - firstDay
+      let differs = false
       COLUMNS.forEach((name, k) => {
-        node.columns[name][day - firstDay] = node.draft.values[row * COLUMNS.length + k] as number
+        const value = node.draft.values[row * COLUMNS.length + k] as number
+        differs ||= !Object.is(node.columns[name][t], value)
+        node.columns[name][t] = value
       })
+      if (differs && told[t] === 1) contradictions.push({ draft: node.draft, day })
+      told[t] = 1
     })
   }
   for (const node of nodes.toReversed()) {
@@ -415,9 +467,21 @@ const fill = (nodes: readonly Node_[], firstDay: number, days: number): void => 
       }
     }
   }
+  return contradictions
 }
 
-const build = (draft: AccountDraft, lagDays: number): FolderAccount | null => {
+const contradictionsIn = (accountId: string, found: readonly Contradiction[]): string[] => {
+  const [first] = found
+  if (!first) return []
+  const { draft, day } = first
+  return [
+    `account ${accountId}: rows with other figures of an entity's day than a row before: ${found.length}, first of ` +
+      `${draft.level} ${draft.id} on ${toLocalDate(day)}; the last row counts. Export whole days, not broken down further`,
+  ]
+}
+
+/** @param warnings gets what was contradictory */
+const build = (draft: AccountDraft, lagDays: number, warnings: string[]): FolderAccount | null => {
   const nodes = treeOf(draft)
   let firstDay = Infinity
   let lastDay = -Infinity
@@ -435,7 +499,7 @@ const build = (draft: AccountDraft, lagDays: number): FolderAccount | null => {
         `at most ${LONGEST_DAYS} are taken: is a date mistyped?`,
     )
   }
-  fill(nodes, firstDay, days)
+  warnings.push(...contradictionsIn(draft.id, fill(nodes, firstDay, days)))
 
   const endsOfMix = new Map<string, number[]>()
   for (const { kind, entityId, day } of draft.changes)
@@ -530,6 +594,28 @@ const build = (draft: AccountDraft, lagDays: number): FolderAccount | null => {
   }
 }
 
+/** What no row tells of cannot be found, nor missed. @param warnings gets what was left out */
+const knownLabels = (
+  labels: readonly Label[],
+  accounts: readonly FolderAccount[],
+  warnings: string[],
+): Label[] => {
+  const keyOf = (...parts: readonly string[]): string => JSON.stringify(parts)
+  const known = new Set(
+    accounts.flatMap(({ id, days: { entities } }) => entities.map((one) => keyOf(id, one.level, one.id))),
+  )
+  const [kept, strangers] = [true, false].map((wanted) =>
+    labels.filter((one) => known.has(keyOf(one.accountId, one.level, one.entityId)) === wanted),
+  ) as [Label[], Label[]]
+  const [first] = strangers
+  if (first)
+    warnings.push(
+      `labels.csv: left out, since no row tells of their entities: ${strangers.length}, first ${first.id} of ` +
+        `${first.level} ${first.entityId} in account ${first.accountId}; are their ids those of the figures?`,
+    )
+  return kept
+}
+
 export interface FolderOptions {
   /** Last days of the files whose leads are still arriving. */
   readonly lagDays: number
@@ -566,7 +652,8 @@ export const readFolder = async (path: string, { lagDays }: FolderOptions): Prom
   }
   const accounts = [...drafts.all.values()]
     .sort((a, b) => (a.id < b.id ? -1 : 1))
-    .flatMap((draft) => build(draft, lagDays) ?? [])
-  if (accounts.length === 0) throw new AppError('INVALID_REQUEST', `${path} holds no row with figures`)
-  return { accounts, labels, warnings }
+    .flatMap((draft) => build(draft, lagDays, warnings) ?? [])
+  if (accounts.length === 0)
+    throw new AppError('INVALID_REQUEST', [`${path} holds no row with figures`, ...warnings].join('; '))
+  return { accounts, labels: knownLabels(labels, accounts, warnings), warnings }
 }

@@ -29,6 +29,11 @@ export const replayFolder = async (
 ): Promise<FolderReplay> => {
   const first = Math.min(...accounts.map(({ firstDay }) => firstDay))
   const last = Math.max(...accounts.map(({ firstDay, days }) => firstDay + days.completeUntil - 1))
+  if (last < first)
+    throw new AppError(
+      'INVALID_REQUEST',
+      `the files tell of ${toLocalDate(first)} alone: the last day counts as unfinished, so that at least two are needed`,
+    )
   if ((from ?? first) > last || (to ?? last) < first) {
     throw new AppError(
       'INVALID_REQUEST',

@@ -1,6 +1,6 @@
 /** `account_id,entity_id,kind,date,factor`: what was done to an account, as folders and live accounts are told of it. */
 import type { DayNumber } from '../../../ml/frame.ts'
-import { parseDay } from './dates.ts'
+import { parseIsoDay } from './dates.ts'
 import { parseNumber } from './numbers.ts'
 
 /** A budget was multiplied; a child of the entity started or ended. */
@@ -37,7 +37,7 @@ export const parseChange = (cell: (column: string) => string): ChangeRow | Chang
       column: 'kind',
       reason: `is ${CHANGE_KINDS.join(', ')}, not ${JSON.stringify(cell('kind').slice(0, 40))}`,
     }
-  const day = parseDay(cell('date'), 'en')
+  const day = parseIsoDay(cell('date'))
   if (day === null)
     return {
       column: 'date',

@@ -12,10 +12,15 @@ const dayNumberOf = (year: number, month: number, day: number): number | null =>
   return real ? toDayNumber(date.toISOString().slice(0, 10)) : null
 }
 
+/** @returns days since 1970-01-01, or null when `cell` is no ISO date: files of our own form have no language */
+export const parseIsoDay = (cell: string): number | null => {
+  const iso = ISO.exec(cell)
+  return iso && dayNumberOf(Number(iso[1]), Number(iso[2]), Number(iso[3]))
+}
+
 /** @returns days since 1970-01-01, or null when `cell` is no date of the calendar */
 export const parseDay = (cell: string, language: Language): number | null => {
-  const iso = ISO.exec(cell)
-  if (iso) return dayNumberOf(Number(iso[1]), Number(iso[2]), Number(iso[3]))
+  if (ISO.test(cell)) return parseIsoDay(cell)
   const slashed = SLASHED.exec(cell)
   if (!slashed) return null
   const [first, second, year] = [Number(slashed[1]), Number(slashed[2]), Number(slashed[3])]

@@ -1,7 +1,7 @@
 /** `date,days,name` and, in files of several accounts, `account_id`: days on which an account is not itself. */
 import { toLocalDate } from '../../core/days.ts'
 import type { LocalDate } from '../../core/days.ts'
-import { parseDay } from './dates.ts'
+import { parseIsoDay } from './dates.ts'
 import { normalizeHeader } from './headers.ts'
 import { invalidCsv } from './invalid-csv.ts'
 import { readRecords } from './records.ts'
@@ -44,10 +44,12 @@ export const readHolidayRows = async (
         (record[place] ?? '').trim(),
       )
       if (places[3] !== -1 && account !== accountId) continue
-      const day = parseDay(date, 'en')
+      const day = parseIsoDay(date)
       const days = length === '' ? 1 : Number(length)
       if (day === null || !Number.isInteger(days) || days < 1 || days > MOST_DAYS)
-        throw invalidCsv(`Line ${lines[i] ?? 0} needs a date, and days from 1 to ${MOST_DAYS} if any`)
+        throw invalidCsv(
+          `Line ${lines[i] ?? 0} needs a date like 2026-03-31, and days from 1 to ${MOST_DAYS} if any`,
+        )
       const plain = name.replace(/\p{Cc}+/gu, ' ').slice(0, LONGEST_NAME)
       byDate.set(toLocalDate(day), { date: toLocalDate(day), days, name: plain })
     }

@@ -155,6 +155,27 @@ describe('readFolder', () => {
     })
   })
 
+  describe('rows that contradict each other', () => {
+    it('are told of, and the last one counts; the same row again is nothing to tell', async () => {
+      const [first, second] = adRows() as [Cells, Cells]
+      const same = await desk.read({ 'daily.csv': daily(first, second, first) })
+      expect(same.warnings).to.deep.equal([])
+      const { accounts, warnings } = await desk.read({
+        'daily.csv': daily(first, second, withCell(first, SPEND, 11)),
+      })
+      expect(entityOf(accounts[0] as FolderAccount, 'a1').spend[0]).to.equal(11)
+      expect(warnings).to.have.length(1)
+      expect(warnings[0]).to.include('act_1').and.include('ad a1 on 2026-03-01')
+    })
+
+    it('about what an entity is part of are settled by the newest day, in any order', async () => {
+      const [first, second, third] = adRows() as [Cells, Cells, Cells]
+      const moved = [withCell(first, 4, 's9'), withCell(second, 4, 's9'), withCell(third, 4, 's2')]
+      for (const rows of [moved, moved.toReversed(), [moved[2], moved[0], moved[1]] as Cells[]])
+        expect(parentOf(await desk.account({ 'daily.csv': daily(...rows) }), 'a1')).to.equal('s2')
+    })
+  })
+
   describe('levels', () => {
     const rows = (levels: readonly string[]): string =>
       daily(
@@ -469,6 +490,30 @@ describe('readFolder', () => {
       })
       expect(error.message).to.include('labels.csv, line 2').and.include('end')
     })
+
+    it('is refused for a fault that ends before it starts', async () => {
+      const of = (end: string): Files => ({
+        'daily.csv': daily(...adRows()),
+        'labels.csv': `${HEADER}\nf1,act_1,ad,a1,zero_spend,2026-03-02,${end},spend,down,clear\n`,
+      })
+      expect((await desk.read(of('2026-03-02'))).labels).to.have.length(1)
+      expect((await refusal(of('2026-03-01'))).message)
+        .to.include('labels.csv, line 2')
+        .and.include('end')
+    })
+
+    it('leaves out what no row tells of, by id, level or account, and says so', async () => {
+      const rows = ['act_1,ad,a1', 'act_1,ad,a2', 'act_1,campaign,a1', 'act_2,ad,a1', 'act_1,adset,s1'].map(
+        (entity, i) => `f${i},${entity},zero_spend,2026-03-02,2026-03-04,spend,down,clear`,
+      )
+      const { labels, warnings } = await desk.read({
+        'daily.csv': daily(...adRows()),
+        'labels.csv': [HEADER, ...rows, ''].join('\n'),
+      })
+      expect(labels.map(({ id }) => id)).to.deep.equal(['f0', 'f4'])
+      expect(warnings).to.have.length(1)
+      expect(warnings[0]).to.include('labels.csv').and.include(': 3, first f1 of ad a2 in account act_1')
+    })
   })
 
   describe('exports of Ads Manager', () => {
@@ -651,6 +696,8 @@ describe('readFolder', () => {
       ['negative leads', 8, '-2'],
       ['a negative reach', 9, '-2'],
       ['a date that is none', 1, '2026-02-30'],
+      // Files of our own form have no language to tell day and month apart by.
+      ['a date of which nobody knows the month', 1, '01/03/2026'],
       ['an empty date', 1, ''],
       ['a date before 1970', 1, '1969-12-31'],
       ['a date after 2999', 1, '3000-01-01'],
@@ -673,6 +720,33 @@ describe('readFolder', () => {
           'account_id,date,level,entity_id,spend,impressions\nact_1,2026-03-01,campaign,c1,11,49,1000\n',
       })
       expect(error.message).to.include('daily.csv, line 2')
+    })
+
+    it('a second header, as files joined into one have, and says to take it out', async () => {
+      const error = await refusal({ 'daily.csv': `${daily(FIRST)}${daily(FIRST)}` })
+      expect(error.code).to.equal('INVALID_CSV')
+      expect(error.message).to.include('daily.csv, line 3').and.include('header')
+    })
+
+    it('a column given twice', async () => {
+      const text = daily(FIRST).replace('account_id,', 'Spend,account_id,').replace('act_1,', '5,act_1,')
+      expect((await refusal({ 'daily.csv': text })).message).to.include('two columns "spend"')
+    })
+
+    it('bytes that are no text, naming the file', async () => {
+      const error = await refusal({ 'daily.csv': Uint8Array.of(0x61, 0xe9, 0x2c, 0x0a) })
+      expect(error.message).to.include('daily.csv').and.include('UTF-8')
+    })
+
+    it('a quote that never ends, naming the file', async () => {
+      const error = await refusal({ 'daily.csv': daily(FIRST.with(3, '"a1')) })
+      expect(error.message).to.include('daily.csv').and.include('quote')
+    })
+
+    it('an end before the start', async () => {
+      const text = 'account_id,entity_id,level,start,end\nact_1,a1,ad,2026-03-02,2026-03-01\n'
+      const error = await refusal({ 'daily.csv': daily(...adRows()), 'entities.csv': text })
+      expect(error.message).to.include('entities.csv, line 2').and.include('end')
     })
 
     it('a file without header, naming what is missing', async () => {
