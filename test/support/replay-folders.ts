@@ -1,7 +1,12 @@
 /** Folders of CSV files to replay: from texts, and from made-up accounts. */
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { loadConfig } from '../../shared/config.ts'
+import { computeInPlace } from '../../shared/compute-in-place.ts'
+import { judgementParams } from '../../shared/detection/params.ts'
 import { readFolder } from '../../shared/replay/read-folder.ts'
+import { replayFolder } from '../../shared/replay/replay-folder.ts'
+import type { ReplayReport } from '../../shared/replay/report.ts'
 import type { Folder, FolderAccount } from '../../shared/replay/read-folder.ts'
 import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import type { Account, Level, SimulatedAd } from '../../bench/quality/simulate.ts'
@@ -45,6 +50,12 @@ export const openFolderDesk = async (): Promise<FolderDesk> => {
     },
     close: () => rm(home, { recursive: true, force: true }),
   }
+}
+
+/** A replay as shipped, with trainings so seldom that none falls into the files. */
+export const replayOf = async (folder: Folder): Promise<ReplayReport> => {
+  const wish = { from: null, to: null, trainEveryDays: 365, params: judgementParams(loadConfig({})) }
+  return (await replayFolder(folder, wish, computeInPlace)).report
 }
 
 const DAILY_HEADER =
