@@ -19,6 +19,7 @@ const HANDLERS: Handlers = {
   fitPools,
   detect: detectBatch,
   judgeToday,
+  judgeByForests: async (task) => (await import('./replay/forests.ts')).judgeByForests(task),
   replay: async (task) => (await import('./replay/replay.ts')).replayAccount(task),
   fitClassifier: async (task) => (await import('./classification/fit-classifier.ts')).fitClassifier(task),
   fitSeries: async (task) => (await import('./series/fit-series.ts')).fitSeries(task),

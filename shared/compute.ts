@@ -8,6 +8,7 @@ import type { JudgeTodayTask } from './detection/judge-today.ts'
 import type { ForecastResult, ForecastTask } from './forecasting/forecast-batch.ts'
 import type { SeriesResult, SeriesTask } from './forecasting/series-batch.ts'
 import type { FitClassifierResult, FitClassifierTask } from './classification/fit-classifier.ts'
+import type { ForestDays, ForestTask } from './replay/forests.ts'
 import type { Replayed, ReplayTask } from './replay/replay.ts'
 import type { ReadResult, ReadTask } from './series/point-reader.ts'
 import type { ScoreResult, ScoreTask } from './series/score-task.ts'
@@ -25,6 +26,8 @@ export interface ComputeTasks {
   readonly fitClassifier: { readonly input: FitClassifierTask; readonly output: FitClassifierResult }
   /** Judges the wanted days of a batch of entities. */
   readonly detect: { readonly input: DetectTask; readonly output: DetectResult }
+  /** Trains on the past of an account again and again, and judges the days after each training. */
+  readonly judgeByForests: { readonly input: ForestTask; readonly output: ForestDays }
   /** Detection over the past of an account. */
   readonly replay: { readonly input: ReplayTask; readonly output: Replayed }
   /** Judges a level by the hours of today so far. */

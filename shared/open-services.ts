@@ -68,6 +68,7 @@ import { createSeriesRetention } from './series/series-retention.ts'
 import type { Services } from './services.ts'
 import type { Store } from './store.ts'
 import { createSources } from './sync/sources.ts'
+import { trainingSettings } from './training/settings.ts'
 import { createTraining } from './training/training.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -276,16 +277,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
         registry,
         artifacts: store.artifacts,
         compute,
-        settings: {
-          useForests: config.USE_ISOLATION_FOREST,
-          historyDays: config.ISOLATION_FOREST_HISTORY_DAYS,
-          minSamples: config.ISOLATION_FOREST_MIN_SAMPLES,
-          forest: {
-            trees: config.ISOLATION_FOREST_TREES,
-            contamination: config.ISOLATION_FOREST_CONTAMINATION,
-            randomState: config.ISOLATION_FOREST_SEED,
-          },
-        },
+        settings: trainingSettings(config),
       }),
       metrics,
     ),

@@ -6,6 +6,7 @@ import { createComputePool } from '../../shared/compute/pool.ts'
 import { LocalDate, toDayNumber } from '../../shared/core/days.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { judgementParams } from '../../shared/detection/params.ts'
+import { trainingSettings } from '../../shared/training/settings.ts'
 import { readFolder } from '../../shared/replay/read-folder.ts'
 import { replayFolder } from '../../shared/replay/replay-folder.ts'
 import type { ReplayWish } from '../../shared/replay/replay-folder.ts'
@@ -103,6 +104,7 @@ export const registerReplay = (
         to,
         trainEveryDays: wholeOf('--train-every', options.trainEvery, 1, LONGEST_CADENCE_DAYS),
         params: judgementParams(config),
+        forests: trainingSettings(config),
       }
       const lagDays = wholeOf('--lag-days', options.lagDays, 0, LONGEST_LAG_DAYS)
       const folder = await readFolder(options.dir, { lagDays })

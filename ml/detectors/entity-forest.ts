@@ -173,11 +173,15 @@ const scoreOutOfFold = (
   return scores.sort()
 }
 
-/** @param matrix at least 2 rows */
-export const fitEntityForest = (
+/**
+ * As `fitEntityForest`, for who keeps no artifact: the out-of-fold scores, half of a fit, are made when they are first
+ * asked for, which is when a day is told to be odd.
+ * @param matrix at least 2 rows
+ */
+export const fitForJudging = (
   matrix: EntityMatrix,
   params: EntityForestParams,
-  seeds: EntityForestSeeds = drawEntityForestSeeds(params),
+  seeds: EntityForestSeeds,
 ): EntityForest => {
   const { rows, n, features, cplRef } = matrix
   const width = features.length
@@ -193,19 +197,28 @@ export const fitEntityForest = (
     q05[c] = quantileSorted(column, 0.05)
     q95[c] = quantileSorted(column, 0.95)
   }
-  const oofScores = scoreOutOfFold(matrix, params, seeds.fold)
+  let oofScores: Float64Array | undefined
   return {
     forest: state,
     features,
     cplRef,
     threshold: -state.offset,
-    oofScores,
+    get oofScores() {
+      return (oofScores ??= scoreOutOfFold(matrix, params, seeds.fold))
+    },
     medians,
     q05,
     q95,
     samples: n,
   }
 }
+
+/** @param matrix at least 2 rows */
+export const fitEntityForest = (
+  matrix: EntityMatrix,
+  params: EntityForestParams,
+  seeds: EntityForestSeeds = drawEntityForestSeeds(params),
+): EntityForest => ({ ...fitForJudging(matrix, params, seeds) })
 
 /** First index whose value is >= `value`. */
 const firstAtLeast = (sorted: Float64Array, value: number): number => {
@@ -275,7 +288,10 @@ export const judgeValues = ({ model, scorer }: EntityJudge, values: Float64Array
     score,
     threshold: model.threshold,
     isAnomaly: score > model.threshold,
-    rarity: rarityOf(model.oofScores, score),
+    // Nobody asks it of a usual day, and the scores it is read off may have to be made first.
+    get rarity() {
+      return rarityOf(model.oofScores, score)
+    },
     features,
     contributions,
     topFeature,

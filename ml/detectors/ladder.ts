@@ -10,7 +10,7 @@ import {
   buildEntityMatrix,
   createJudge,
   drawEntityForestSeeds,
-  fitEntityForest,
+  fitForJudging,
   judgeDay,
 } from './entity-forest.ts'
 import type { EntityForestParams, EntityForestSeeds, EntityJudge, EntityMatrix } from './entity-forest.ts'
@@ -81,7 +81,7 @@ export interface LadderOptions {
   readonly seeds?: EntityForestSeeds
 }
 
-/** Models in memory. Each is fitted when it is first asked for, and kept as long as the ladder. */
+/** Models in memory. Each is fitted when it is first asked for; of those not asked for lately it forgets. */
 export interface Ladder {
   /** @param entity its place in the batch of its level */
   own(level: Level, entity: number): EntityJudge | null
@@ -91,6 +91,8 @@ export interface Ladder {
 }
 
 const NO_DAYS: ReadonlySet<DayNumber> = new Set()
+/** Models a ladder holds at once, at about 0.2 MB: those of an account have to be no bother in memory. */
+const KEPT_JUDGES = 64
 
 const keyOf = ({ level, id }: Ancestor): string => `${level} ${id}`
 
@@ -158,13 +160,20 @@ export const trainLadder = (levels: readonly LadderLevel[], options: LadderOptio
   const judges = new Map<string, EntityJudge | null>()
   const fit = (key: string, matrixOf: () => EntityMatrix): EntityJudge | null => {
     const known = judges.get(key)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      // Whoever was asked last stands last.
+      judges.delete(key)
+      judges.set(key, known)
+      return known
+    }
     const matrix = matrixOf()
     const judge =
       matrix.n < minSamples
         ? null
-        : createJudge(fitEntityForest(matrix, forest, (seeds ??= drawEntityForestSeeds(forest))))
+        : createJudge(fitForJudging(matrix, forest, (seeds ??= drawEntityForestSeeds(forest))))
     judges.set(key, judge)
+    const [oldest] = judges.keys()
+    if (judges.size > KEPT_JUDGES && oldest !== undefined) judges.delete(oldest)
     return judge
   }
 

@@ -322,8 +322,17 @@ export const judgePooledDay = (
   if (!verdict) return null
   const inUnits = (column: ArrayLike<number>): Float64Array =>
     Float64Array.from(column, (value, c) => value * (divisors[c] as number))
+  const { score, threshold, isAnomaly, contributions, topFeature } = verdict
   return {
-    ...verdict,
+    score,
+    threshold,
+    isAnomaly,
+    get rarity() {
+      return verdict.rarity
+    },
+    features,
+    contributions,
+    topFeature,
     values,
     medians: inUnits(verdict.medians),
     q05: inUnits(verdict.q05),

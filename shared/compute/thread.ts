@@ -34,6 +34,9 @@ export const detect: Handler<'detect'> = detectBatch
 
 export const judgeToday: Handler<'judgeToday'> = judgeTodayTask
 
+export const judgeByForests: Handler<'judgeByForests'> = async (task) =>
+  (await import('../replay/forests.ts')).judgeByForests(task)
+
 export const replay: Handler<'replay'> = async (task) =>
   (await import('../replay/replay.ts')).replayAccount(task)
 

@@ -1,7 +1,9 @@
 /** The days of an account's entities, as columns from one day on, in the form detectors of single entities read. */
-import type { BudgetChange, DailyFrame, EntityHead } from '../../ml/frame.ts'
+import { FRAME_COLUMNS } from '../../ml/frame.ts'
+import type { BudgetChange, DailyFrame, EntityHead, FrameBatch } from '../../ml/frame.ts'
 import { runsOn } from '../../ml/shifts/account.ts'
 import type { AccountDays, AccountEntity } from '../../ml/shifts/account.ts'
+import { LEVELS_UP } from '../../ml/shifts/level-name.ts'
 
 export interface EntityDays {
   readonly head: EntityHead
@@ -40,10 +42,12 @@ export const entityDays = (account: AccountDays, i: number, firstDay: number): E
   const path: AccountEntity[] = []
   for (let at = i; at >= 0; at = (account.entities[at] as AccountEntity).parent)
     path.push(account.entities[at] as AccountEntity)
+  const above = path[1]
+  const isDirect = above && LEVELS_UP.indexOf(above.level) === LEVELS_UP.indexOf(entity.level) + 1
   return {
     head: {
       id: entity.id,
-      parentId: path[1]?.id ?? null,
+      parentId: isDirect ? above.id : null,
       campaignId: path.at(-1)?.id ?? entity.id,
       activeRanges: activeRangesOf(entity, firstDay, account.days),
       ancestorCpl: null,
@@ -59,4 +63,28 @@ export const entityDays = (account: AccountDays, i: number, firstDay: number): E
       reach7: new Float64Array(rows.length).fill(Number.NaN),
     },
   }
+}
+
+/** The entities end to end, in that order. */
+export const batchOf = (entities: readonly EntityDays[]): FrameBatch => {
+  const offsets = new Int32Array(entities.length + 1)
+  entities.forEach(({ frame }, i) => {
+    offsets[i + 1] = (offsets[i] as number) + frame.days.length
+  })
+  const rows = offsets[entities.length] as number
+  const column = (): Float64Array => new Float64Array(rows)
+  const columns: DailyFrame = {
+    days: new Int32Array(rows),
+    spend: column(),
+    impressions: column(),
+    clicks: column(),
+    leads: column(),
+    reach: column(),
+    reach7: column(),
+  }
+  entities.forEach(({ frame }, i) => {
+    columns.days.set(frame.days, offsets[i])
+    for (const name of FRAME_COLUMNS) columns[name].set(frame[name], offsets[i])
+  })
+  return { heads: entities.map(({ head }) => head), offsets, columns }
 }

@@ -3,6 +3,8 @@ import type { ComputePool } from '../compute.ts'
 import { toLocalDate } from '../core/days.ts'
 import { AppError } from '../core/errors.ts'
 import type { JudgementParams } from '../detection/params.ts'
+import type { TrainingSettings } from '../training/training.ts'
+import { replayOnThreads } from './replay-on-threads.ts'
 import type { Folder, FolderAccount } from './read-folder.ts'
 import { replayReport } from './report.ts'
 import type { ReplayReport } from './report.ts'
@@ -14,6 +16,7 @@ export interface ReplayWish {
   readonly to: number | null
   readonly trainEveryDays: number
   readonly params: JudgementParams
+  readonly forests: TrainingSettings
 }
 
 export interface FolderReplay {
@@ -24,7 +27,7 @@ export interface FolderReplay {
 /** @throws AppError INVALID_REQUEST when the days asked for lie outside of the files */
 export const replayFolder = async (
   { accounts, labels }: Folder,
-  { from, to, trainEveryDays, params }: ReplayWish,
+  { from, to, ...how }: ReplayWish,
   compute: ComputePool,
 ): Promise<FolderReplay> => {
   const first = Math.min(...accounts.map(({ firstDay }) => firstDay))
@@ -43,14 +46,16 @@ export const replayFolder = async (
   const replayed = await Promise.all(
     accounts.map(async (account) => ({
       account,
-      replayed: await compute.run('replay', {
-        account: account.days,
-        firstDay: account.firstDay,
-        from: (from ?? first) - account.firstDay,
-        to: (to ?? last) - account.firstDay,
-        trainEveryDays,
-        params,
-      }),
+      replayed: await replayOnThreads(
+        {
+          account: account.days,
+          firstDay: account.firstDay,
+          from: (from ?? first) - account.firstDay,
+          to: (to ?? last) - account.firstDay,
+          ...how,
+        },
+        compute,
+      ),
     })),
   )
   return { report: replayReport(replayed, labels), accounts: replayed }

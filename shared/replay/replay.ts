@@ -3,7 +3,8 @@
  * Nothing is stored. Pure, so that it can run on a thread.
  */
 import { detectDay } from '../../ml/detectors/detect-day.ts'
-import type { Signal } from '../../ml/detectors/signal.ts'
+import type { ModelSource, Signal } from '../../ml/detectors/signal.ts'
+import { rowOf } from '../../ml/frame.ts'
 import type { AccountDays, AccountEntity } from '../../ml/shifts/account.ts'
 import { shiftSignals } from '../../ml/shifts/anomalies.ts'
 import { passGate } from '../../ml/shifts/gate.ts'
@@ -11,6 +12,8 @@ import { openIncidentBook } from '../../ml/shifts/incidents.ts'
 import type { AccountAnomaly, Incident, ToldAnomaly } from '../../ml/shifts/incidents.ts'
 import { findShifts } from '../../ml/shifts/judge.ts'
 import type { JudgementParams } from '../detection/params.ts'
+import { forestDay } from './forests.ts'
+import type { ForestDays } from './forests.ts'
 import { entityDays } from './frames.ts'
 
 export interface ReplayTask {
@@ -20,8 +23,8 @@ export interface ReplayTask {
   /** Days that are reported, both inclusive, counted from the first of the account. */
   readonly from: number
   readonly to: number
-  /** Days between trainings of the forests; each judges by what was trained on earlier days. */
-  readonly trainEveryDays: number
+  /** What forests said of each day; null where none are used. */
+  readonly forests: ForestDays | null
   readonly params: JudgementParams
 }
 
@@ -33,6 +36,10 @@ export interface ReplayedDay {
   /** Signals that became no anomaly. */
   readonly gated: number
   readonly anomalies: readonly ToldAnomaly[]
+  /** Entities by the model that judged them. */
+  readonly judgedBy: Readonly<Record<ModelSource, number>>
+  /** Likewise, of those of whom it was the eighth day. */
+  readonly eighthDays: Readonly<Record<ModelSource, number>>
 }
 
 export interface Replayed {
@@ -43,31 +50,43 @@ export interface Replayed {
 /** Metrics that wait for leads: of days whose leads are still arriving nothing is said. */
 const LEAD_METRICS: ReadonlySet<string> = new Set(['leads', 'cpl', 'conversion_rate', 'multivariate'])
 
-export const replayAccount = ({ account, firstDay, from, to, params }: ReplayTask): Replayed => {
+const nobody = (): Record<ModelSource, number> => ({ own: 0, adset: 0, campaign: 0, account: 0, baseline: 0 })
+
+/** An entity is judged from its eighth day on: seven make a history. */
+const FIRST_JUDGED = 7
+
+export const replayAccount = ({ account, firstDay, from, to, forests, params }: ReplayTask): Replayed => {
   const until = Math.min(to, account.completeUntil - 1)
   const shifts = shiftSignals(account, findShifts(account, params.shifts))
   const hypotheses = new Float64Array(account.days)
   const signals = new Float64Array(account.days)
   const gated = new Float64Array(account.days)
   const anomalies: AccountAnomaly[][] = Array.from({ length: account.days }, () => [])
+  const judgedBy = Array.from({ length: account.days }, nobody)
+  const eighthDays = Array.from({ length: account.days }, nobody)
   const excludedDays = new Set<number>()
 
   account.entities.forEach((entity: AccountEntity, i) => {
     const { head, frame } = entityDays(account, i, firstDay)
     let lastFrequencyAlertDay: number | null = null
     for (let t = Math.max(0, entity.start); t <= until; t++) {
-      const judgedBy = { modelSource: 'baseline', modelVersion: null } as const
+      const { source, verdict } = forestDay(forests, i * account.days + t)
+      const judge = { modelSource: source, modelVersion: null }
       const found = detectDay(
-        { day: firstDay + t, frame, head, excludedDays, lastFrequencyAlertDay, verdict: null, ...judgedBy },
+        { day: firstDay + t, frame, head, excludedDays, lastFrequencyAlertDay, verdict, ...judge },
         params.detection,
       )
+      if (rowOf(frame.days, firstDay + t) >= 0) {
+        ;(judgedBy[t] as Record<ModelSource, number>)[source]++
+        if (t === entity.start + FIRST_JUDGED) (eighthDays[t] as Record<ModelSource, number>)[source]++
+      }
       const isProvisional = t >= account.leadsUntil
       const raised = isProvisional
         ? found.signals.filter(({ metric }: Signal) => !LEAD_METRICS.has(metric))
         : found.signals
       if (raised.some(({ detector }) => detector === 'frequency')) lastFrequencyAlertDay = firstDay + t
       const own = shifts.get(i)?.get(t) ?? []
-      const day = passGate(raised, own, judgedBy, params.openGate)
+      const day = passGate(raised, own, judge, params.openGate)
       ;(hypotheses[t] as number) += found.hypotheses
       ;(signals[t] as number) += raised.length + own.length
       ;(gated[t] as number) += day.gated
@@ -86,6 +105,8 @@ export const replayAccount = ({ account, firstDay, from, to, params }: ReplayTas
       signals: signals[t] as number,
       gated: gated[t] as number,
       anomalies: told,
+      judgedBy: judgedBy[t] ?? nobody(),
+      eighthDays: eighthDays[t] ?? nobody(),
     })
   }
   return { days, incidents: book.incidents }

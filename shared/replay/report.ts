@@ -1,5 +1,6 @@
 /** What a replay says, on the wire and against labels. */
-import type { AnomalyType, Metric, Polarity, Severity } from '../../ml/detectors/signal.ts'
+import { MODEL_SOURCES } from '../../ml/detectors/signal.ts'
+import type { AnomalyType, Metric, ModelSource, Polarity, Severity } from '../../ml/detectors/signal.ts'
 import type { AccountEntity } from '../../ml/shifts/account.ts'
 import type { Level } from '../../ml/shifts/level-name.ts'
 import { toLocalDate } from '../core/days.ts'
@@ -52,6 +53,10 @@ export interface ReplayTotals {
   /** Share of labels somebody was told of; null without labels. */
   readonly recall: number | null
   readonly labels: number
+  /** Entity-days by the model that judged them; baseline: statistics alone. */
+  readonly judged_by: Readonly<Record<ModelSource, number>>
+  /** Likewise of the eighth days of entities, the first on which there is a history to judge by. */
+  readonly eighth_days_judged_by: Readonly<Record<ModelSource, number>>
 }
 
 export interface ReplayReport {
@@ -116,6 +121,18 @@ const sumOf = (
   value: (day: Replayed['days'][number]) => number,
 ): number =>
   accounts.reduce((sum, { replayed }) => sum + replayed.days.reduce((days, day) => days + value(day), 0), 0)
+
+type ByModel = Readonly<Record<ModelSource, number>>
+
+const judgesOf = (
+  accounts: readonly ReplayedAccount[],
+  value: (day: Replayed['days'][number]) => ByModel,
+): ByModel => {
+  const sum = { own: 0, adset: 0, campaign: 0, account: 0, baseline: 0 }
+  for (const { replayed } of accounts)
+    for (const day of replayed.days) for (const source of MODEL_SOURCES) sum[source] += value(day)[source]
+  return sum
+}
 
 export const replayReport = (
   accounts: readonly ReplayedAccount[],
@@ -192,6 +209,8 @@ export const replayReport = (
       precision: told.length === 0 || count === 0 ? null : right / count,
       recall: told.length === 0 ? null : found / told.length,
       labels: told.length,
+      judged_by: judgesOf(accounts, ({ judgedBy }) => judgedBy),
+      eighth_days_judged_by: judgesOf(accounts, ({ eighthDays }) => eighthDays),
     },
   }
 }
