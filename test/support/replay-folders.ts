@@ -10,6 +10,7 @@ import type { ReplayReport } from '../../shared/replay/report.ts'
 import type { Folder, FolderAccount } from '../../shared/replay/read-folder.ts'
 import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import type { Account, Level, SimulatedAd } from '../../bench/quality/simulate.ts'
+import { trainingSettings } from '../../shared/training/settings.ts'
 import { temporaryFolder } from './folders.ts'
 
 /** Name of a file to its text or bytes. */
@@ -54,7 +55,14 @@ export const openFolderDesk = async (): Promise<FolderDesk> => {
 
 /** A replay as shipped, with trainings so seldom that none falls into the files. */
 export const replayOf = async (folder: Folder): Promise<ReplayReport> => {
-  const wish = { from: null, to: null, trainEveryDays: 365, params: judgementParams(loadConfig({})) }
+  const config = loadConfig({})
+  const wish = {
+    from: null,
+    to: null,
+    trainEveryDays: 365,
+    params: judgementParams(config),
+    forests: trainingSettings(config),
+  }
   return (await replayFolder(folder, wish, computeInPlace)).report
 }
 
