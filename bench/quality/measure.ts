@@ -115,6 +115,8 @@ const MOVES: Readonly<Record<FaultType, readonly string[]>> = {
   cvr_drop: ['conversion_rate', 'cpl', 'leads'],
   leads_stop: ['leads', 'conversion_rate', 'cpl'],
   frequency_rise: ['frequency'],
+  saturation: ['frequency', 'reach', 'ctr'],
+  junk_clicks: ['ctr', 'conversion_rate'],
   joint: ['multivariate', 'cpl', 'ctr', 'conversion_rate', 'spend', 'frequency', 'leads'],
 }
 

@@ -1,5 +1,6 @@
 /** A simulated account as the days the judge reads. */
 import type { AccountDays, AccountEntity } from '../../ml/shifts/account.ts'
+import { LEVELS_UP } from '../../ml/shifts/level-name.ts'
 import type { Account, Level, SimulatedAd } from './simulate.ts'
 
 const COLUMNS = ['spend', 'impressions', 'clicks', 'leads', 'reach'] as const
@@ -8,8 +9,10 @@ const COLUMNS = ['spend', 'impressions', 'clicks', 'leads', 'reach'] as const
 export const toPanel = (account: Account, partial: boolean): AccountDays => {
   const { days } = account
   const ids = new Map<string, number>()
+  const levels = account.levels ?? LEVELS_UP
   const entities: AccountEntity[] = []
   const add = (level: Level, id: string, parent: number, ads: readonly SimulatedAd[]): number => {
+    if (!levels.includes(level)) return parent
     const columns = Object.fromEntries(
       COLUMNS.map((c) => {
         const sum = new Float64Array(days)
@@ -46,10 +49,14 @@ export const toPanel = (account: Account, partial: boolean): AccountDays => {
   }
   const childrenOf = (i: number): number[] => entities.flatMap((e, k) => (e.parent === i ? [k] : []))
   for (const change of account.changes) {
-    const i = ids.get(`adset ${change.entityId}`) ?? ids.get(`campaign ${change.entityId}`)
+    const { adsetId, campaignId } =
+      account.ads.find((ad) => ad.adsetId === change.entityId || ad.campaignId === change.entityId) ?? {}
+    const own = ids.get(`adset ${change.entityId}`) ?? ids.get(`campaign ${change.entityId}`)
+    // What no row tells of moves what is above it.
+    const i = own ?? ids.get(`adset ${adsetId}`) ?? ids.get(`campaign ${campaignId}`)
     if (i === undefined) continue
     const x = entities[i]!
-    if (change.kind === 'budget') {
+    if (change.kind === 'budget' && own !== undefined) {
       const down = (k: number): void => {
         for (let t = change.day; t < days; t++) entities[k]!.budget[t]! += Math.log(change.factor)
         for (const c of childrenOf(k)) down(c)
@@ -69,7 +76,7 @@ export const toPanel = (account: Account, partial: boolean): AccountDays => {
       }
     } else {
       for (let p = i; p >= 0; p = entities[p]!.parent) entities[p]!.mixed[change.day] = 1
-      for (const c of childrenOf(i)) entities[c]!.mixed[change.day] = 1
+      for (const c of own === undefined ? [] : childrenOf(i)) entities[c]!.mixed[change.day] = 1
     }
   }
   const holiday = new Uint8Array(days)

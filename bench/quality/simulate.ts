@@ -25,6 +25,8 @@ export const FAULT_TYPES = [
   'cvr_drop',
   'leads_stop',
   'frequency_rise',
+  'saturation',
+  'junk_clicks',
   'joint',
 ] as const
 export type FaultType = (typeof FAULT_TYPES)[number]
@@ -77,6 +79,8 @@ export interface Account {
   readonly changes: readonly Change[]
   readonly holidays: readonly { readonly day: number; readonly days: number }[]
   readonly labels: readonly Label[]
+  /** Of whose days rows are given; all when absent. */
+  readonly levels?: readonly Level[]
 }
 
 export interface AccountOptions {
@@ -102,14 +106,40 @@ export interface AccountOptions {
   readonly faultDays?: readonly [number, number]
 }
 
+/** What a fault multiplies. */
+export interface Effect {
+  readonly spend: number
+  readonly cpm: number
+  readonly ctr: number
+  readonly cvr: number
+  readonly frequency: number
+}
+
 interface Fault extends Label {
-  readonly effect: Readonly<{
-    spend: number
-    cpm: number
-    ctr: number
-    cvr: number
-    frequency: number
-  }>
+  readonly effect: Effect
+}
+
+/** The effect of a fault on a day of it: an audience is used up bit by bit, all else comes at once. */
+export const effectOn = (
+  { type, start, end, effect }: Pick<Label, 'type' | 'start' | 'end'> & { readonly effect: Effect },
+  day: number,
+): Effect => {
+  if (type !== 'saturation') return effect
+  const part = (day - start + 1) / (end - start + 1)
+  return { ...effect, ctr: effect.ctr ** part, frequency: effect.frequency ** part }
+}
+
+/** Of an effect that grows evenly as a log: how much of its squared logs counts, against one that is there at once. */
+export const GROWING_SHARE = 1 / 3
+
+export const saturated = (random: Random, low: number, high: number): Partial<Effect> => {
+  const frequency = between(random, low, high)
+  return { frequency, ctr: frequency ** -0.35 }
+}
+
+export const junked = (random: Random, low: number, high: number): Partial<Effect> => {
+  const ctr = between(random, low, high)
+  return { ctr, cvr: 1 / ctr }
 }
 
 const gamma = (random: Random, mean: number, cv: number): number => {
@@ -148,18 +178,18 @@ interface AdPlan {
   readonly end: number
 }
 
-const NONE = { spend: 1, cpm: 1, ctr: 1, cvr: 1, frequency: 1 }
+export const NONE: Effect = { spend: 1, cpm: 1, ctr: 1, cvr: 1, frequency: 1 }
 
-const CTR_CV = 0.05
+const CTR_CV = 0.08
 const CVR_CV = 0.12
-const CPM_SD = 0.045
+const CPM_SD = 0.06
 const LAST_DAY_SHARE = 0.62
 /** Share of the leads that are known 1, 2 and 3 days after the day. */
 const LATE = [0.55, 0.8, 0.93]
 
 /** Expected log-likelihood ratio of the fault for who knows everything but whether it happened. */
 const evidenceOf = (
-  effect: Fault['effect'],
+  effect: Effect,
   days: number,
   perDay: { leads: number; clicks: number; noise: number },
 ): number => {
@@ -186,7 +216,7 @@ const FAULTS: Readonly<
     {
       metric: string
       direction: 'up' | 'down'
-      effect: (r: Random) => Fault['effect']
+      effect: (r: Random) => Effect
       days: readonly [number, number]
     }
   >
@@ -228,6 +258,18 @@ const FAULTS: Readonly<
     direction: 'up',
     effect: (r) => ({ ...NONE, frequency: between(r, 1.6, 2.4) }),
     days: [3, 7],
+  },
+  saturation: {
+    metric: 'frequency',
+    direction: 'up',
+    effect: (r) => ({ ...NONE, ...saturated(r, 2, 5) }),
+    days: [6, 10],
+  },
+  junk_clicks: {
+    metric: 'ctr',
+    direction: 'up',
+    effect: (r) => ({ ...NONE, ...junked(r, 1.8, 3.5) }),
+    days: [2, 6],
   },
   joint: {
     metric: 'multivariate',
@@ -285,7 +327,7 @@ const planAdsets = (options: AccountOptions): AdsetPlan[] => {
         campaignId,
         id,
         budget: cpl * options.leadsPerAd * n * gamma(random, 1, 0.5),
-        noise: between(random, 0.05, 0.11),
+        noise: between(random, 0.05, 0.14),
         start,
         ads,
         changes,
@@ -364,7 +406,11 @@ const planFaults = (options: AccountOptions, adsets: readonly AdsetPlan[]): Faul
       end,
       metric,
       direction,
-      evidence: evidenceOf(chosen, seen, { leads, clicks, noise: Math.hypot(adset.noise, 0.05) }),
+      evidence: evidenceOf(chosen, type === 'saturation' ? seen * GROWING_SHARE : seen, {
+        leads,
+        clicks,
+        noise: Math.hypot(adset.noise, 0.05),
+      }),
       factor: Math.max(...Object.values(chosen).map((f) => (f >= 1 ? f : 1 / Math.max(f, 0.01)))),
       lasting,
       leadsPerDay: leads,
@@ -415,7 +461,7 @@ export const simulateAccount = (options: AccountOptions): Account => {
           (sum, one) => sum + (one.start <= t && t <= one.end ? one.share : 0),
           0,
         )
-        let effect = { ...NONE }
+        let effect: Effect = NONE
         for (const fault of faults) {
           if (t < fault.start || t > fault.end) continue
           const hit =
@@ -424,7 +470,7 @@ export const simulateAccount = (options: AccountOptions): Account => {
               : fault.level === 'adset'
                 ? fault.entityId === adset.id
                 : fault.entityId === ad.id
-          if (hit) effect = { ...fault.effect }
+          if (hit) effect = effectOn(fault, t)
         }
         const budget = adset.changes.reduce((b, { day, factor }) => (t >= day ? b * factor : b), adset.budget)
         const holiday = holidayOn(t) ? 0.65 : 1
@@ -450,7 +496,7 @@ export const simulateAccount = (options: AccountOptions): Account => {
         )
         const frequency = Math.max(
           1,
-          ad.frequency * Math.exp((freqDrift[t] as number) + 0.03 * normal(mine)) * effect.frequency,
+          ad.frequency * Math.exp((freqDrift[t] as number) + 0.05 * normal(mine)) * effect.frequency,
         )
         series.spend[t] = Math.round(spend * 100) / 100
         series.impressions[t] = impressions

@@ -5,7 +5,7 @@
 import type { AnomalyType, Metric, Polarity, Severity, Signal } from '../detectors/signal.ts'
 import type { AccountDays, AccountEntity } from './account.ts'
 import type { FigureName } from './figures.ts'
-import { COUNT_START } from './judge.ts'
+import { CENT, COUNT_START } from './judge.ts'
 import type { Shift } from './judge.ts'
 import { rarityOf } from './tails.ts'
 
@@ -42,7 +42,10 @@ interface Seen {
 const SEEN: Readonly<
   Record<FigureName, (of: (column: Column) => number, days: number, grown: number) => Seen>
 > = {
-  spend: (of, days, grown) => ({ observed: of('spend') / days, expected: of('spend') / days / grown }),
+  spend: (of, days, grown) => ({
+    observed: of('spend') / days,
+    expected: Math.max(CENT, of('spend') / days) / grown,
+  }),
   cpm: (of, _, grown) => {
     const observed = ratio(of('spend'), of('leads'))
     return { observed, expected: observed === null ? null : observed / grown }
@@ -141,7 +144,9 @@ export const shiftSignal = (entity: AccountEntity, shift: Shift): ShiftSignal =>
   const type: AnomalyType =
     metric === 'frequency'
       ? 'frequency_alert'
-      : (`${metric}_${direction === 'down' ? 'drop' : 'spike'}` as AnomalyType)
+      : metric === 'spend' && observed === 0
+        ? 'zero_spend'
+        : (`${metric}_${direction === 'down' ? 'drop' : 'spike'}` as AnomalyType)
   return {
     ...common,
     type,

@@ -64,6 +64,9 @@ export const shiftParamsAt = (fdr: number): ShiftParams => {
   }
 }
 
+/** The least amount of money. */
+export const CENT = 0.01
+
 /** Added to a count before its logarithm is taken: none is not infinitely few. */
 export const COUNT_START = 0.25
 
@@ -73,6 +76,16 @@ const FEWEST_DAYS = 7
 const LASTING_DAYS = 5
 /** A single day of leads says something from so many expected on. */
 const FEWEST_DAY_LEADS = 3
+/** What holidays do to money, as a log, before any ad tells; and how it differs from ad to ad. */
+const HOLIDAY_MOVE = -0.2
+const HOLIDAY_SD = 0.35
+const HOLIDAY_SCATTER = 0.1
+/** Impressions a day from which none at all is no chance. */
+const FEWEST_SHOWN = 30
+/** How rare silence counts as, of who never was silent. */
+const SILENCE = -6
+/** Growth of the click rate, as a log, that may be junk. */
+const LEAST_JUNK = 0.25
 /** Within this deviate of the former level, a shift is the way back. */
 const WAY_BACK = 2.5
 /** What a change of mix may move, as a log: of an entity among others, and of the sum of others. */
@@ -128,6 +141,10 @@ export interface Part {
 interface Standing {
   run: number
   lastOdd: number
+  /** Days with delivery since the last without. */
+  delivered: number
+  /** Days without delivery that are told of, up to yesterday. */
+  silent: number
   /** Size of what was odd yesterday, per figure. */
   readonly sizes: Float64Array
 }
@@ -148,6 +165,8 @@ const sumsOf = ({ days, entities }: AccountDays): AccountSums => {
 }
 
 const FIGURE_COUNT = FIGURE_TABLE.length
+const SPEND = FIGURES.indexOf('spend')
+const CONVERSION = FIGURES.indexOf('conversion_rate')
 /** Fewest independent figures that are tested together. */
 const FEWEST_TOGETHER = 3
 
@@ -159,6 +178,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   const standings = entities.map((): Standing => ({
     run: 0,
     lastOdd: -9,
+    delivered: 0,
+    silent: 0,
     sizes: new Float64Array(FIGURE_TABLE.length),
   }))
   const children: number[][] = entities.map(() => [])
@@ -241,6 +262,30 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     return sum
   }
 
+  // What a holiday does to money, as a log, and how far off that may be: shown by what all ads have in common.
+  const moves = new Float64Array(days)
+  const moveVariances = new Float64Array(days)
+  const learnHoliday = (t: number, weekday: Float64Array): void => {
+    const gaps: number[] = []
+    let noise = 0
+    entities.forEach((entity, i) => {
+      const level = levelOf(i, SPEND)
+      if (childrenOf(i).length > 0 || level.days < FEWEST_DAYS || !runsOn(entity, t)) return
+      const gap = (FIGURE_TABLE[SPEND] as Figure).observe(entity, t) - level.mean
+      if (!Number.isFinite(gap)) return
+      gaps.push(gap - (weekday[weekdayAt[t] as number] as number))
+      noise += level.noise + level.variance
+    })
+    gaps.sort((a, b) => a - b)
+    const n = gaps.length
+    // A median of normal values has the variance of pi / 2 as many means.
+    const shown = n === 0 ? 0 : 1 / ((Math.PI / 2) * (noise / n / n) + HOLIDAY_SCATTER ** 2)
+    const known = 1 / HOLIDAY_SD ** 2
+    const median = n === 0 ? 0 : ((gaps[(n - 1) >> 1] as number) + (gaps[n >> 1] as number)) / 2
+    moves[t] = (shown * median + known * HOLIDAY_MOVE) / (shown + known)
+    moveVariances[t] = 1 / (shown + known) + HOLIDAY_SCATTER ** 2
+  }
+
   const windows = new Windows(FIGURE_COUNT)
   const held = noHeld()
   const day: Look = { seen: 0, among: 0, variance: 0, weekdayVariance: 0 }
@@ -258,6 +303,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       effect.map((log) => Math.exp((FIGURE_TABLE[j] as Figure).sign * log)),
     )
     const noises = FIGURE_TABLE.map(() => new Map(LEVELS_UP.map((level) => [level, [] as number[]])))
+    if (account.holiday[t] === 1) learnHoliday(t, (weekdays[SPEND] as WeekdayEffects).effect)
 
     for (const i of order) {
       const entity = entities[i] as AccountEntity
@@ -271,7 +317,10 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         const among = level.among[d] as number
         if (Number.isNaN(among)) return false
         const w = weekdayAt[d] as number
-        day.weekdayVariance = (weekdays[j] as WeekdayEffects).variance[w] as number
+        const { volume } = FIGURE_TABLE[j] as Figure
+        day.weekdayVariance =
+          ((weekdays[j] as WeekdayEffects).variance[w] as number) +
+          (volume ? (moveVariances[d] as number) : 0)
         if (!isSum) {
           day.seen = level.seen[d] as number
           day.among = among
@@ -289,7 +338,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           day.seen = whole
           day.among = base
         } else {
-          day.seen = figure.sign * Math.log(whole / base)
+          day.seen = figure.sign * Math.log(whole / base) - (volume ? (moves[d] as number) : 0)
           day.among = 1
         }
         return true
@@ -370,6 +419,25 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         })
       }
 
+      /** Days in a row on which nothing was delivered by who had delivered every day; 0: it delivers. */
+      const silentDays = (): number => {
+        if ((entity.spend[t] as number) > 0) {
+          standing.delivered++
+          standing.silent = 0
+          return 0
+        }
+        if (standing.silent > 0) return ++standing.silent
+        const isSure = standing.delivered >= FEWEST_DAYS && shownBefore() >= FEWEST_SHOWN
+        standing.delivered = 0
+        return isSure ? ++standing.silent : 0
+      }
+      /** Impressions a day in the week before. */
+      const shownBefore = (): number => {
+        let sum = 0
+        for (let d = Math.max(0, t - FEWEST_DAYS); d < t; d++) sum += entity.impressions[d] as number
+        return sum / FEWEST_DAYS
+      }
+
       present.fill(0)
       windows.clear()
       const wasOdd = standing.lastOdd === t - 1
@@ -388,9 +456,10 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           level.wander(figure, isSum)
           continue
         }
-        if (figure.volume && account.holiday[t] === 1) continue
+        if (figure.volume && figure.usesLeads && account.holiday[t] === 1) continue
         const effect = (weekdays[j] as WeekdayEffects).effect[weekdayAt[t] as number] as number
-        const seen = figure.observe(entity, t) - (figure.kind === 'count' ? 0 : effect)
+        const move = figure.volume ? (moves[t] as number) : 0
+        const seen = figure.observe(entity, t) - (figure.kind === 'count' ? 0 : effect + move)
         const among = figure.kind === 'count' ? exposure * Math.exp(effect) : 1
         level.seen[t] = seen
         level.among[t] = among
@@ -431,13 +500,28 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         }
       }
 
+      /** Whether `name` shows the same in any window. */
+      const shows = (name: FigureName, sign: number): boolean => {
+        const other = FIGURES.indexOf(name)
+        const w = windows.loudest(other, params.witness)
+        return w >= 0 && windows.deviate(other, w) * sign > params.witness
+      }
+
       /** A figure of leads moves because another does: alone it is chance. */
       const isBorneOut = ({ name }: Figure, deviate: number): boolean =>
-        (WITNESSES[name] ?? []).some((witness) => {
-          const other = FIGURES.indexOf(witness)
-          const w = windows.loudest(other, params.witness)
-          return w >= 0 && windows.deviate(other, w) * Math.sign(deviate) > params.witness
-        })
+        (WITNESSES[name] ?? []).some((witness) => shows(witness, Math.sign(deviate))) ||
+        (name === 'conversion_rate' && deviate < 0 && shows('ctr', 1))
+
+      /**
+       * More clicks that bring no more leads are junk: whether the leads of the days [from, t] speak rather for as
+       * many as before than for as many per click. Where hardly any are expected, it is taken for junk.
+       */
+      const isJunk = (from: number, size: number): boolean => {
+        if (t >= account.leadsUntil) return false
+        const level = levelOf(i, CONVERSION)
+        if (!judge(CONVERSION, from, level.meanBefore[from] as number, level.variance, false)) return false
+        return held.expected * Math.expm1(-size) + held.seen * size <= 0
+      }
 
       let oddWindow = 0
       standing.sizes.fill(0)
@@ -449,11 +533,14 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         const deviate = windows.deviate(j, w)
         const size = windows.size(j, w)
         const window = WINDOWS[w] as number
-        const bad = figure.bad === 0 || Math.sign(deviate) === figure.bad
+        const from = t - window + 1
+        const bad =
+          figure.bad === 0 ||
+          Math.sign(deviate) === figure.bad ||
+          (figure.name === 'ctr' && size > LEAST_JUNK && isJunk(from, size))
         const threshold = tolerance + (bad ? badThreshold : params.goodThreshold)
         if (Math.abs(deviate) <= threshold || (figure.usesLeads && !isBorneOut(figure, deviate))) continue
         const level = levelOf(i, j)
-        const from = t - window + 1
         const returned = isSum
           ? judge(j, from, level.meanBefore[from] as number, level.varianceBefore[from] as number, true)
           : t <= level.formerUntil && judge(j, from, level.formerMean, level.formerVariance, false)
@@ -476,6 +563,30 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           shares: null,
           parts: partsOf(j, from),
         })
+      }
+      const silent = silentDays()
+      if (silent > 0 && silent <= LASTING_DAYS) {
+        const level = levelOf(i, SPEND)
+        const promised =
+          (isSum
+            ? gather(i, SPEND, t, t, false)
+            : ((bases[i * FIGURE_COUNT + SPEND] as Float64Array)[t] as number)) * level.factorOf(level.mean)
+        const size = Math.log(CENT / promised)
+        if (size < 0) {
+          oddWindow = Math.max(oddWindow, 1)
+          standing.sizes[SPEND] = size
+          shifts.push({
+            day: t,
+            entity: i,
+            figure: 'spend',
+            deviate: SILENCE,
+            window: 1,
+            size,
+            bad: true,
+            shares: null,
+            parts: partsOf(SPEND, t),
+          })
+        }
       }
       if (oddWindow === 0 && !ended) {
         let joint = 0
@@ -566,7 +677,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         }
         const isSeen = look(j, t, t, false)
         level.wander(figure, isSum)
-        if (!isSeen) continue
+        if (!isSeen || (figure.volume && account.holiday[t] === 1)) continue
         if (figure.kind === 'gaussian') {
           level.learnGaussian(day)
           const own = level.ownNoise

@@ -103,8 +103,10 @@ export class Level {
     const reach = FURTHEST * Math.sqrt(variance)
     const gap = Math.max(-reach, Math.min(reach, look.seen - this.mean))
     if (this.days > 3) {
-      this.#noiseSum = MEMORY * this.#noiseSum + (gap * gap * this.noise) / variance
-      this.#noiseDays = MEMORY * this.#noiseDays + 1
+      // Days whose weekday is little known say little of the noise.
+      const weight = (variance / (variance + look.weekdayVariance)) ** 2
+      this.#noiseSum = MEMORY * this.#noiseSum + (weight * gap * gap * this.noise) / variance
+      this.#noiseDays = MEMORY * this.#noiseDays + weight
     }
     const gain = this.variance / variance
     this.mean += gain * gap

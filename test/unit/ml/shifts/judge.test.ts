@@ -12,7 +12,7 @@ const TRIPLED = { spend: 3, impressions: 3, clicks: 3, leads: 3, reach: 3 }
 const accountOf = (options: Partial<AccountOptions> = {}): AccountDays =>
   toPanel(
     simulateAccount({
-      seed: 11,
+      seed: 15,
       index: 1,
       days: DAYS,
       weekdayAmplitude: 0.2,
