@@ -7,7 +7,7 @@ import type { HourlyFrame, HourlyHead } from '../../ml/detectors/intraday.ts'
 import type { DayNumber } from '../../ml/frame.ts'
 import { toLocalDate } from '../../shared/core/days.ts'
 import type { Level } from '../../shared/core/entity.ts'
-import type { HourlyFrames, HourlyReach, HourlyRequest } from '../../shared/detection/intraday.ts'
+import type { HourlyFrames, HourlyReach, HourlyRequest, HourSet } from '../../shared/detection/intraday.ts'
 import { arrayRows } from '../array-rows.ts'
 import { activity, groupBy, key, lineage } from './activity.ts'
 import { loadHeadFacts } from './frame-heads.ts'
@@ -16,18 +16,21 @@ import type { EntityPage } from './frame-pages.ts'
 
 const ID_COLUMN = { campaign: 'campaign_id', adset: 'adset_id', ad: 'ad_id' } as const
 
-/** Hops from day to day and looks at the newest hour of each only. */
+/** Hops from hour to hour of the index, however many ads there are, and reads the rows of the newest ones only. */
 const REACH_SQL = `
-  select d.day::int, newest.hour::int, stamp.at
+  select d.day::int, covered.hours::int, stamp.at
   from generate_series($2::int, $3::int) as d(day)
   cross join lateral (
-    select h.hour from ads_insights_hourly h
-    where h.config_id = $1 and h.date = date '1970-01-01' + d.day order by h.hour desc limit 1
-  ) newest
+    select bit_or(1 << o.hour) as hours, max(o.hour) as newest from generate_series(0, 23) as o(hour)
+    where exists (
+      select from ads_insights_hourly h
+      where h.config_id = $1 and h.date = date '1970-01-01' + d.day and h.hour = o.hour::smallint)
+  ) covered
   cross join lateral (
     select max(h.updated_at) as at from ads_insights_hourly h
-    where h.config_id = $1 and h.date = date '1970-01-01' + d.day and h.hour = newest.hour
+    where h.config_id = $1 and h.date = date '1970-01-01' + d.day and h.hour = covered.newest::smallint
   ) stamp
+  where covered.hours is not null
   order by d.day`
 
 /** Sums of money are exact before they become doubles: these do not depend on the order of the rows. */
@@ -39,10 +42,13 @@ const sumsSql = (level: Level): string => `
   from (
     select ${ID_COLUMN[level]} as id, date, sum(spend)::float8 as spend, sum(leads)::float8 as leads
     from ads_insights_hourly
-    where config_id = $1 and date = any($2::date[]) and hour < $3
+    where config_id = $1 and date = any($2::date[]) and (1 << hour) & $3 <> 0
     group by 1, 2
   ) cut
   group by id`
+
+/** How many are in the set. */
+const countOf = (hours: HourSet): number => hours.toString(2).replaceAll('0', '').length
 
 type SumsRow = readonly [id: string, days: Buffer, spend: Buffer, leads: Buffer]
 
@@ -119,13 +125,13 @@ const load = async (db: Knex, request: HourlyRequest): Promise<HourlyFrame> => {
       leads[cell] = row[3].readDoubleBE(8 * i)
     })
   })
-  return { today, hours, days, heads, spend, leads }
+  return { today, hours: countOf(hours), days, heads, spend, leads }
 }
 
 export const hourlyFrames = (db: Knex): HourlyFrames => ({
   reach: async (configId, from, to) => {
-    const rows = await arrayRows<readonly [DayNumber, number, Date]>(db, REACH_SQL, [configId, from, to])
-    return rows.map(([day, lastHour, writtenAt]): HourlyReach => ({ day, lastHour, writtenAt }))
+    const rows = await arrayRows<readonly [DayNumber, HourSet, Date]>(db, REACH_SQL, [configId, from, to])
+    return rows.map(([day, hours, writtenAt]): HourlyReach => ({ day, hours, writtenAt }))
   },
   load: (request) => load(db, request),
 })

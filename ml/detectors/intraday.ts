@@ -31,7 +31,7 @@ export type HourlyHead = Pick<EntityHead, 'id' | 'parentId' | 'campaignId' | 'ac
 /** The days of a level, each cut at the same hour. */
 export interface HourlyFrame {
   readonly today: DayNumber
-  /** Clock hours [0, hours) are summed up. */
+  /** How many hours of each day are summed up. */
   readonly hours: number
   /** Days before today whose figures reach that hour, ascending. */
   readonly days: Int32Array

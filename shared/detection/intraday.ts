@@ -27,12 +27,15 @@ import type { DetectionStore, ScoredAnomaly } from './detection-store.ts'
 import { readTolerances } from './tolerance.ts'
 import type { Tolerance } from './tolerance.ts'
 
-/** Up to where the hourly rows of a day go. */
+/** Clock hours of a day as bits: 1 << hour. */
+export type HourSet = number
+
+/** What the hourly rows of a day cover. */
 export interface HourlyReach {
   readonly day: DayNumber
-  /** Newest hour with a row, 0..23. */
-  readonly lastHour: number
-  /** When a row of that hour was last written. */
+  /** Hours with a row; never none. */
+  readonly hours: HourSet
+  /** When a row of the newest of them was last written. */
   readonly writtenAt: Date
 }
 
@@ -40,8 +43,8 @@ export interface HourlyRequest {
   readonly configId: number
   readonly level: Level
   readonly today: DayNumber
-  /** Clock hours [0, hours) are summed up. */
-  readonly hours: number
+  /** Those that are summed up. */
+  readonly hours: HourSet
   /** Days before today, ascending. */
   readonly days: readonly DayNumber[]
 }
@@ -68,8 +71,10 @@ export interface DetectTodayRequest extends TodayRequest {
 
 export interface TodayVerdict {
   readonly day: DayNumber
-  /** Clock hours that were compared; 0: too few, nothing was judged. */
+  /** How many clock hours were compared; 0: too few, nothing was judged. */
   readonly hours: number
+  /** Clock hours before the newest that today's rows leave out and other days have. */
+  readonly missingHours: readonly number[]
   readonly findings: readonly ScoredAnomaly[]
   /** Entities that were looked at. */
   readonly entityIds: readonly string[]
@@ -78,6 +83,7 @@ export interface TodayVerdict {
 export interface TodayOutcome {
   readonly day: LocalDate
   readonly hours: number
+  readonly missing_hours: readonly number[]
   readonly findings: number
   readonly created: number
   readonly restated: number
@@ -106,27 +112,64 @@ export interface IntradayParts {
 }
 
 const HOURS_OF_DAY = 24
+/** A day may lack an hour by chance; one of so many days may, or one of few. */
+const DAYS_PER_LACK = 10
 
-/** Clock hours of the day whose rows were complete when they were written, by `asOf` at the latest. */
+const before = (hour: number): HourSet => (1 << hour) - 1
+
+/** Ascending. */
+const hoursIn = (set: HourSet): number[] =>
+  Array.from({ length: HOURS_OF_DAY }, (_, hour) => hour).filter((hour) => (set >> hour) & 1)
+
+/** Clock hours [0, n) of the day that were over when its rows were written, by `asOf` at the latest. */
 export const completeHours = (
-  { day, lastHour, writtenAt }: HourlyReach,
+  { day, hours, writtenAt }: HourlyReach,
   asOf: Date,
   timeZone: string,
 ): number => {
   const seenAt = writtenAt < asOf ? writtenAt : asOf
   // Written after the day was over: hours without rows delivered nothing.
   if (localDayOf(seenAt, timeZone) > day) return HOURS_OF_DAY
-  return Math.min(lastHour + 1, localHourOf(seenAt, timeZone))
+  const newest = 31 - Math.clz32(hours)
+  return Math.min(newest + 1, localHourOf(seenAt, timeZone))
+}
+
+export interface Comparison {
+  readonly hours: HourSet
+  readonly missing: HourSet
+  /** The days before that have these hours. */
+  readonly days: readonly DayNumber[]
 }
 
 /**
- * Clock hours of today to compare; 0 when fewer than six hours lie before them. Where clocks went forward that
- * morning six on the clock are but five.
+ * Which hours of today to hold against which days, or null when fewer than six are complete. An hour that
+ * practically every day has rows of and today has none of was lost on the way, or never was (clocks that went
+ * forward): it is compared on no day. So is a day that lost one of the hours that are compared.
+ *
+ * @param reached today's reach last, days before it ascending
  */
-export const hoursToCompare = (reach: HourlyReach, asOf: Date, timeZone: string): number => {
-  const hours = completeHours(reach, asOf, timeZone)
-  const passed = hoursIntoDay(asOf, timeZone) - (localHourOf(asOf, timeZone) - hours)
-  return Math.min(hours, passed) < FEWEST_HOURS ? 0 : hours
+export const comparisonOf = (
+  reached: readonly HourlyReach[],
+  asOf: Date,
+  timeZone: string,
+): Comparison | null => {
+  const today = reached.at(-1)
+  if (today === undefined) return null
+  const until = completeHours(today, asOf, timeZone)
+  if (until < FEWEST_HOURS) return null
+  const others = reached.slice(0, -1).filter((one) => completeHours(one, asOf, timeZone) >= until)
+  const lacks = Math.max(1, Math.floor(others.length / DAYS_PER_LACK))
+  const sure = hoursIn(before(until))
+    .filter((hour) => others.filter(({ hours }) => !((hours >> hour) & 1)).length <= lacks)
+    .reduce((set, hour) => set | (1 << hour), 0)
+  const missing = others.length > lacks ? sure & ~today.hours : 0
+  const hours = before(until) & ~missing
+  // Where clocks went forward that morning six on the clock are but five.
+  const passed = hoursIntoDay(asOf, timeZone) - (localHourOf(asOf, timeZone) - until)
+  if (Math.min(hoursIn(hours).length, passed) < FEWEST_HOURS) return null
+  const needed = sure & hours
+  const days = others.filter((one) => (needed & ~one.hours) === 0).map(({ day }) => day)
+  return { hours, missing, days }
 }
 
 const hourlyBuffers = ({ days, spend, leads }: HourlyFrame): ArrayBuffer[] =>
@@ -175,17 +218,15 @@ export const createIntraday = ({
     const instant = new Date(asOf)
     const zone = zoneOf(await configs.get(configId))
     const today = localDayOf(instant, zone)
-    const nothing = { day: today, hours: 0, findings: [], entityIds: [] }
+    const nothing = { day: today, hours: 0, missingHours: [], findings: [], entityIds: [] }
     // Before dawn there is nothing to ask for.
     if (hoursIntoDay(instant, zone) < FEWEST_HOURS) return nothing
-    const reached = await frames.reach(configId, today - params.baselineDays, today)
-    const newest = reached.at(-1)
-    if (newest?.day !== today) return nothing
-    const hours = hoursToCompare(newest, instant, zone)
-    if (hours === 0) return nothing
-    const days = reached
-      .filter((one) => one.day < today && completeHours(one, instant, zone) >= hours)
-      .map(({ day }) => day)
+    const reachedToday = await frames.reach(configId, today, today)
+    if (reachedToday.length === 0) return nothing
+    const earlier = await frames.reach(configId, today - params.baselineDays, today - 1)
+    const comparison = comparisonOf([...earlier, ...reachedToday], instant, zone)
+    if (comparison === null) return nothing
+    const { hours, missing, days } = comparison
     const [frame, labelled, tolerances] = await Promise.all([
       frames.load({ configId, level, today, hours, days }),
       store.labelledDays(configId, level, today - params.baselineDays),
@@ -203,7 +244,8 @@ export const createIntraday = ({
     const isWanted = (id: string): boolean => wanted === null || wanted.has(id)
     return {
       day: today,
-      hours,
+      hours: frame.hours,
+      missingHours: hoursIn(missing),
       findings: found.flatMap(({ entity, anomaly }): ScoredAnomaly[] => {
         const head = heads[entity]
         return head && isWanted(head.id)
@@ -230,8 +272,19 @@ export const createIntraday = ({
       const zone = zoneOf(await configs.get(request.configId))
       const instant = new Date(request.asOf)
       if (request.day !== null && toDayNumber(request.day) !== lastCompleteDay(instant, zone))
-        return { day: toLocalDate(localDayOf(instant, zone)), hours: 0, findings: 0, created: 0, restated: 0 }
-      const { day, hours, findings, entityIds } = await judgeToday(level, request, context.signal)
+        return {
+          day: toLocalDate(localDayOf(instant, zone)),
+          hours: 0,
+          missing_hours: [],
+          findings: 0,
+          created: 0,
+          restated: 0,
+        }
+      const { day, hours, missingHours, findings, entityIds } = await judgeToday(
+        level,
+        request,
+        context.signal,
+      )
       const { created, restated } =
         hours === 0
           ? { created: 0, restated: 0 }
@@ -243,7 +296,14 @@ export const createIntraday = ({
               anomalies: findings,
               seenAt,
             })
-      return { day: toLocalDate(day), hours, findings: findings.length, created, restated }
+      return {
+        day: toLocalDate(day),
+        hours,
+        missing_hours: missingHours,
+        findings: findings.length,
+        created,
+        restated,
+      }
     },
   }
 }

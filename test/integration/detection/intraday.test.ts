@@ -9,6 +9,7 @@ import type { TestApi } from '../../support/api.ts'
 
 /** A Wednesday; São Paulo is three hours behind UTC. */
 const TODAY = '2026-03-11'
+const AT_2 = '2026-03-11T05:05:00.000Z'
 const AT_11 = '2026-03-11T14:05:00.000Z'
 const AT_12 = '2026-03-11T15:05:00.000Z'
 const NEXT_MORNING = '2026-03-12T10:00:00.000Z'
@@ -17,6 +18,16 @@ const HISTORY_DAYS = 35
 const ADS = ['a1', 'a2', 'a3', 'a4', 'a5', 'a6']
 const HEADER = 'date,hour,campaign_id,adset_id,ad_id,spend,impressions,clicks,leads'
 const DAILY_HEADER = HEADER.replace('hour,', '')
+
+const FIGURES = 'adset_id, campaign_id, date, spend, impressions, clicks, leads, updated_at'
+const COPIED = {
+  ads_campaigns: 'campaign_id, name',
+  ads_adsets: 'adset_id, campaign_id, name',
+  ads_ads: 'ad_id, adset_id, campaign_id, name',
+  ads_insights_daily: `ad_id, ${FIGURES}`,
+  ads_insights_hourly: `hour, ad_id, ${FIGURES}`,
+  ads_imports: 'sha256, date_from, date_to, report, actor, created_at',
+}
 
 interface Stored {
   readonly id: number
@@ -35,9 +46,9 @@ interface Stored {
 }
 
 const shiftDay = (date: string, days: number): string => toLocalDate(toDayNumber(date) + days)
-/** 4 an hour, a little more or less from day to day and ad to ad. */
+/** 4 an hour, a little more by weekday and ad. */
 const usual = (ad: string, date: string): number =>
-  4 + 0.1 * ((toDayNumber(date) * 7 + Number(ad.slice(1)) * 3) % 5)
+  4 + 0.1 * ((toDayNumber(date) + Number(ad.slice(1)) * 3) % 7)
 const place = (ad: string): string => (ad < 'a4' ? `c1,s1,${ad}` : `c2,s2,${ad}`)
 
 type Factor = (ad: string, hour: number) => number
@@ -61,9 +72,20 @@ describe('today so far', () => {
   let now = new Date(AT_11)
   let configId: number
   let runs = 0
+  let example: number
   before(async () => {
     api = await openTestApi({ clock: { now: () => now } })
     key = await api.key('admin', 'admin')
+    now = new Date(AT_2)
+    example = configId = await api.newConfig()
+    await importCsv(
+      HEADER,
+      history.flatMap((date) => hoursOf(date, 24)),
+    )
+    await importCsv(
+      DAILY_HEADER,
+      history.flatMap((date) => dayOf(date)),
+    )
   })
   after(() => api.close())
 
@@ -81,17 +103,15 @@ describe('today so far', () => {
     importCsv(HEADER, hoursOf(TODAY, until, factor))
   const history = Array.from({ length: HISTORY_DAYS }, (_, i) => shiftDay(TODAY, i - HISTORY_DAYS))
 
+  /** A config like the example. */
   beforeEach(async () => {
     now = new Date(AT_11)
     configId = await api.newConfig()
-    await importCsv(
-      HEADER,
-      history.flatMap((date) => hoursOf(date, 24)),
-    )
-    await importCsv(
-      DAILY_HEADER,
-      history.flatMap((date) => dayOf(date)),
-    )
+    for (const [table, columns] of Object.entries(COPIED))
+      await api.knex.raw(
+        `insert into ${table} (config_id, ${columns}) select ?, ${columns} from ${table} where config_id = ?`,
+        [configId, example],
+      )
   })
 
   /** A run as a worker does it. */
@@ -219,7 +239,7 @@ describe('today so far', () => {
         to_at: null,
       },
     ])
-    await importHours(11, (ad, hour) => ((ad === 'a1' && hour > -1) || (ad === 'a2' && hour > 0) ? 0 : 1))
+    await importHours(11, (ad, hour) => (ad === 'a1' || (ad === 'a2' && hour > 0) ? 0 : 1))
     await detect()
     expect((await found()).map((row) => [row.entity_id, row.type, row.observed])).to.deep.equal([
       ['a1', 'zero_spend', 0],
@@ -245,22 +265,97 @@ describe('today so far', () => {
     expect((await detect()).partial).to.include({ hours: 6, findings: 1 })
   })
 
-  it('leaves out days whose hours do not reach as far, and days people called odd', async () => {
+  it('leaves out days whose hours do not reach as far', async () => {
     await importHours(11, tenfold)
-    const { configs } = api.services
-    await configs.get(configId)
-    // Only two hours are known of all but six days.
-    await api
-      .knex('ads_insights_hourly')
-      .where({ config_id: configId })
-      .where('hour', '>=', 2)
-      .where('date', '<', shiftDay(TODAY, -6))
-      .del()
-    await api
-      .knex('ads_insights_hourly')
-      .where({ config_id: configId })
-      .where('date', '<', shiftDay(TODAY, -6))
-      .update({ updated_at: api.knex.raw(`date + interval '5 hours 30 minutes'`) })
+    expect((await detect()).partial).to.include({ hours: 11, findings: 1 })
+    // Of all but six days only two hours are known, as they were while those days still ran.
+    const earlier = (): ReturnType<typeof api.knex> =>
+      api.knex('ads_insights_hourly').where({ config_id: configId }).where('date', '<', shiftDay(TODAY, -6))
+    await earlier().where('hour', '>=', 2).del()
+    await earlier().update({ updated_at: api.knex.raw(`date + interval '5 hours 30 minutes'`) })
     expect((await detect()).partial).to.include({ hours: 11, findings: 0 })
+  })
+
+  it('takes no example from days people called odd', async () => {
+    const odd = shiftDay(TODAY, -1)
+    await api.knex('ads_insights_hourly').where({ config_id: configId, ad_id: 'a1', date: odd }).update({
+      spend: 0,
+    })
+    await importHours(11, (ad) => (ad === 'a1' ? 0 : 1))
+    await api.knex('ads_insights_hourly').where({ config_id: configId, ad_id: 'a1', date: TODAY }).del()
+    await detect()
+    // It stood still a day ago already; of the seven days before six at least have to have spent.
+    const [before] = await found()
+    expect(before).to.include({ type: 'zero_spend' })
+    const expected = before?.expected as number
+    const [anomaly] = (await api
+      .knex('ml_anomalies')
+      .insert({
+        config_id: configId,
+        entity_type: 'ad',
+        entity_id: 'a1',
+        type: 'zero_spend',
+        metric: 'spend',
+        anomaly_date: odd,
+        severity: 'HIGH',
+        signals: '[]',
+        model_source: 'baseline',
+        score: 0.75,
+        direction: 'down',
+        polarity: 'bad',
+        status: 'open',
+        first_seen: AT_2,
+        last_seen: AT_2,
+      })
+      .returning('id')) as { id: number }[]
+    await api.ask(`/api/v1/ml/anomalies/${anomaly?.id}/feedback`, {
+      method: 'POST',
+      key,
+      body: { verdict: 'true_positive' },
+    })
+    await detect()
+    expect((await found())[0]?.expected).to.be.closeTo((expected * 7) / 6, 1e-6)
+  })
+
+  it('compares no hour that was lost today, and no day that lost one of the hours', async () => {
+    const lost = (hours: readonly number[], date: string): Promise<number> =>
+      api
+        .knex('ads_insights_hourly')
+        .where({ config_id: configId, date })
+        .whereIn('hour', [...hours])
+        .del()
+    await importHours(11)
+    await lost([4, 5, 6, 7], TODAY)
+    for (let back = 1; back <= 2; back++) await lost([0, 1, 2, 9], shiftDay(TODAY, -back))
+    expect((await detect()).partial).to.deep.include({ hours: 7, missing_hours: [4, 5, 6, 7], findings: 0 })
+    await importHours(11, tenfold)
+    expect((await detect()).partial).to.deep.include({ hours: 11, missing_hours: [], findings: 1 })
+    expect((await found())[0]?.expected).to.be.within(40, 60)
+    // Five hours are left.
+    await lost([1, 2, 4, 5, 6, 7], TODAY)
+    expect((await detect()).partial).to.deep.include({ hours: 0, missing_hours: [], findings: 0 })
+  })
+
+  it('reads nothing of a config without hourly rows', async () => {
+    await api.knex('ads_insights_hourly').where({ config_id: configId }).del()
+    const { status, partial } = await detect()
+    expect(status).to.equal('succeeded')
+    expect(partial).to.include({ day: TODAY, hours: 0, findings: 0 })
+    expect(await found()).to.deep.equal([])
+  })
+
+  it('is told while the figures of yesterday are not in, and does not stand for them', async () => {
+    await importHours(11, tenfold)
+    now = new Date(NEXT_MORNING)
+    const { status, partial } = await detect('ad', { day: TODAY })
+    expect([status, partial['hours']]).to.deep.equal(['skipped', 0])
+    now = new Date(AT_11)
+    await api
+      .knex('ads_insights_daily')
+      .where({ config_id: configId, date: shiftDay(TODAY, -1) })
+      .del()
+    await api.knex('ads_imports').where({ config_id: configId }).del()
+    const today = await detect('ad', { day: shiftDay(TODAY, -1) })
+    expect([today.status, today.partial['findings']]).to.deep.equal(['skipped', 1])
   })
 })
