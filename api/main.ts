@@ -1,7 +1,7 @@
 /** The API process: `node dist/api/main.js`. */
 import { config as readDotenv } from 'dotenv'
-import { runProcess } from '../shared/platform/run-process.ts'
+import { endWith, runProcess } from '../shared/platform/run-process.ts'
 import { composeApi } from './compose.ts'
 
 readDotenv({ quiet: true })
-process.exitCode = await runProcess('api', process.env, composeApi)
+endWith(await runProcess('api', process.env, composeApi))

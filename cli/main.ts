@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** `vigia <command>`. Exit codes: 0 done, 1 failed, 2 wrong usage. */
 import { config as readDotenv } from 'dotenv'
+import { endWith } from '../shared/platform/run-process.ts'
 import { runCommand } from './program.ts'
 
 /** Whoever read the output has seen enough, e.g. `vigia runs list | head`: the rest of the work goes on. */
@@ -10,4 +11,4 @@ const ignoreClosedPipe = (error: NodeJS.ErrnoException): void => {
 process.stdout.on('error', ignoreClosedPipe)
 process.stderr.on('error', ignoreClosedPipe)
 readDotenv({ quiet: true })
-process.exitCode = await runCommand(process.argv, process.env)
+endWith(await runCommand(process.argv, process.env))

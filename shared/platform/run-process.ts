@@ -1,6 +1,6 @@
 /**
  * The frame of a process: a configuration that is right or a clear refusal, a start that either works or
- * closes what it opened, and an orderly end on SIGTERM or SIGINT.
+ * closes what it opened, and an orderly end on SIGTERM or SIGINT, also of a start that still waits for a store.
  */
 import { readFileSync } from 'node:fs'
 import { ConfigError, loadConfig } from '../config.ts'
@@ -12,6 +12,11 @@ import type { Lifecycle } from './lifecycle.ts'
 import type { Logger } from './logger.ts'
 import { createMetrics } from './metrics.ts'
 import type { Metrics } from './metrics.ts'
+
+/** What a process that is asked to end has for it; Kubernetes kills after 30 s. */
+const LONGEST_END_MS = 25_000
+/** After everything was closed. */
+const EXIT_MS = 500
 
 export interface ProcessParts {
   readonly config: Config
@@ -27,13 +32,17 @@ export const packageVersion = (): string => {
   return (JSON.parse(manifest) as { version: string }).version
 }
 
-/** Resolves when the process is asked to end. A second signal ends it at once. */
+/**
+ * Resolves when the process is asked to end. A second signal ends it at once, and so does the 25th second after
+ * the first, whatever hangs.
+ */
 export const askedToEnd = (): Promise<NodeJS.Signals> =>
   new Promise((resolve) => {
     let asked = false
     const onSignal = (signal: NodeJS.Signals): void => {
       if (asked) process.exit(1)
       asked = true
+      setTimeout(() => process.exit(1), LONGEST_END_MS).unref()
       resolve(signal)
     }
     process.on('SIGTERM', onSignal)
@@ -41,9 +50,19 @@ export const askedToEnd = (): Promise<NodeJS.Signals> =>
   })
 
 /**
+ * Lets the process end with `code`. What could not be closed, e.g. a connection to a server that hangs, does not
+ * hold it.
+ */
+export const endWith = (code: number): void => {
+  process.exitCode = code
+  // What was written to a slow pipe comes first.
+  setTimeout(() => process.stdout.write('', () => process.exit()), EXIT_MS).unref()
+}
+
+/**
  * Runs one long-lived process.
  * @param start opens everything, registering each part with the lifecycle
- * @returns the exit code: 0 after an orderly end, 1 when it could not start, 2 for a wrong configuration
+ * @returns the exit code, for `endWith`: 0 after an orderly end, 1 when it could not start, 2 for a wrong configuration
  */
 export const runProcess = async (
   service: string,
@@ -63,8 +82,8 @@ export const runProcess = async (
   const parts = { config, logger, lifecycle, metrics: createMetrics(service), version: packageVersion() }
   const ending = askedToEnd()
   try {
-    await start(parts)
-    logger.info('started', { version: parts.version })
+    const started = start(parts).then(() => logger.info('started', { version: parts.version }))
+    await Promise.race([started, ending])
   } catch (error) {
     if (error instanceof AppError) logger.error(`cannot start: ${error.message}`, { code: error.code })
     else logger.error('cannot start', { error })

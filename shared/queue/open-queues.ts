@@ -13,7 +13,7 @@ import type { Backend, WithoutConnection } from './backend.ts'
 import { migratePostgres, postgresBackend } from './postgres-backend.ts'
 import type { Processor, QueueDepth, QueueJob, QueueWorker, Queues } from './queues.ts'
 import { redisBackend } from './redis-backend.ts'
-import { within } from './within.ts'
+import { within } from '../core/within.ts'
 
 const ADD_MS = 3000
 const READ_MS = 10_000
@@ -139,8 +139,8 @@ export const openQueues = async (options: QueuesOptions): Promise<Queues> => {
       })
     }
     const closeQuietly = (closing: Worker): Promise<void> =>
-      within(CLOSE_MS, `worker of ${name}`, () => closing.close()).catch((error: unknown) =>
-        logger.warn('a worker was left behind', { queue: name, error: messageOf(error) }),
+      within(CLOSE_MS, `worker of ${name}`, () => closing.close(!backend.reachable())).catch(
+        (error: unknown) => logger.warn('a worker was left behind', { queue: name, error: messageOf(error) }),
       )
     start()
     return {

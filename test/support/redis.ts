@@ -52,6 +52,9 @@ export interface TestRedis {
   readonly port: number
   /** Kills the server; `wipe` also removes its data. */
   stop(options?: { readonly wipe?: boolean }): Promise<void>
+  /** It keeps its connections and answers nothing, until `thaw`. */
+  freeze(): void
+  thaw(): void
   /** Starts it again on the same port. */
   start(): Promise<void>
   /** Ends it for good and removes its folder. */
@@ -92,6 +95,8 @@ export const startOwnRedis = async (settings: readonly string[] = []): Promise<T
     url: `redis://127.0.0.1:${port}`,
     port,
     stop,
+    freeze: () => void child?.kill('SIGSTOP'),
+    thaw: () => void child?.kill('SIGCONT'),
     start,
     close: async () => {
       await stop()

@@ -26,6 +26,29 @@ describe('the lifecycle', () => {
     await Promise.all([lifecycle.close(), lifecycle.close()])
     expect(closed).to.deep.equal(['last', 'first'])
   })
+
+  it('leaves what does not close in time, and goes on with the rest', async () => {
+    const told: unknown[] = []
+    const logger = { ...silentLogger, error: (...line: unknown[]) => void told.push(line) }
+    const lifecycle = createLifecycle(logger, 0)
+    let closed = false
+    lifecycle.onClose('first', () => void (closed = true))
+    lifecycle.onClose('hanging', () => new Promise(() => {}))
+    await lifecycle.close()
+    expect(closed).to.equal(true)
+    expect(told).to.deep.equal([
+      ['closing failed', { part: 'hanging', error: 'hanging did not answer within 500 ms' }],
+    ])
+  })
+
+  it('closes what a start opens after it was told to end', async () => {
+    const lifecycle = createLifecycle(silentLogger)
+    await lifecycle.close()
+    let closed = false
+    lifecycle.onClose('late', () => void (closed = true))
+    await lifecycle.close()
+    expect(closed).to.equal(true)
+  })
 })
 
 describe('metrics of a process without an API', () => {

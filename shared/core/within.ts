@@ -1,4 +1,4 @@
-/** A limit for calls that have none of their own: BullMQ waits for ever for a Redis that was never there. */
+/** A limit for what has none of its own: clients of stores wait for ever for a server that was never there. */
 
 /** Rejects when `work` takes longer than `limitMs`; what it does later is ignored. */
 export const within = async <T>(limitMs: number, name: string, work: () => Promise<T>): Promise<T> => {
