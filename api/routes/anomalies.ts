@@ -50,7 +50,9 @@ export const Anomaly = z.object({
   model_source: z.string(),
   model_version: z.int().nullable(),
   baseline_reason: text,
-  partial: z.boolean(),
+  partial: z
+    .boolean()
+    .describe('Of a day that still ran, by its hours so far; its final verdict replaces it'),
   alerted: z.boolean(),
   status: z.enum(ANOMALY_STATUSES),
   resolution: text,

@@ -1,5 +1,6 @@
 /** `vigia detect`: checks now, follows the work, and prints what is odd. */
 import type { Command } from 'commander'
+import { z } from 'zod'
 import { LocalDate, lastCompleteDay, toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import { EntityId, Level, LEVELS } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
@@ -19,6 +20,9 @@ import { runJson } from './runs.ts'
 const SHOWN = 40
 const PAGE_SIZE = 200
 const DRY_RUN_MS = 60_000
+
+/** Of a run's result. */
+const JudgedToday = z.object({ partial: z.object({ day: LocalDate, hours: z.int().min(1) }) })
 
 export interface DetectWish {
   readonly config: AdsConfig
@@ -79,6 +83,15 @@ export const findingsOf = async (
     }
   }
   return rows
+}
+
+/** The day that still runs, where a run compared hours of it; null: none did. */
+const todayOf = (results: readonly unknown[]): LocalDate | null => {
+  for (const result of results) {
+    const seen = JudgedToday.safeParse(result)
+    if (seen.success) return seen.data.partial.day
+  }
+  return null
 }
 
 interface DetectOptions {
@@ -169,13 +182,15 @@ export const registerDetect = (program: Command, open: Opener): void => {
           ? result['day']
           : (wish.day ?? toLocalDate(lastCompleteDay(services.clock.now(), zoneOf(config))))
       const oldest = toLocalDate(toDayNumber(newest) - wish.days + 1)
-      const findings = await findingsOf(services, config, oldest, newest, wish.levels, wish.entityIds)
+      const today = todayOf(runs.map((run) => run.result))
+      const dateTo = today ?? newest
+      const findings = await findingsOf(services, config, oldest, dateTo, wish.levels, wish.entityIds)
       process.exitCode = exitCodeOf(runs)
       if (options.json) {
         printJson({
           config_id: config.id,
           date_from: oldest,
-          date_to: newest,
+          date_to: dateTo,
           runs: runs.map(runJson),
           anomalies: findings,
         })
@@ -184,7 +199,8 @@ export const registerDetect = (program: Command, open: Opener): void => {
       // An id nobody knows is no finding, but not all is well either.
       for (const run of runs)
         if (run.status !== 'succeeded' || run.counts.skipped > 0) remark(describeRun(run))
-      const days = wish.days === 1 ? newest : `${oldest} to ${newest}`
+      const days =
+        (wish.days === 1 ? newest : `${oldest} to ${newest}`) + (today === null ? '' : ` and ${today} so far`)
       printLine(`${config.name}, ${days}: ${findings.length} findings`)
       printLine()
       printLine(

@@ -62,6 +62,9 @@ const decisionText = ({ status, resolution, verdict }: AnomalyRow): string => {
   return verdict === 'true_positive' ? [shown, 'real'].filter(Boolean).join(', ') : shown
 }
 
+const severityText = ({ severity, partial, polarity }: AnomalyRow): string =>
+  [severity, ...(partial ? ['~'] : []), ...(polarity === 'good' ? ['+'] : [])].join(' ')
+
 export const renderFindings = (rows: readonly AnomalyRow[], options: FindingsOptions): string => {
   if (rows.length === 0) return 'Nothing unusual.'
   const sorted = rows.toSorted(byUrgency)
@@ -71,7 +74,7 @@ export const renderFindings = (rows: readonly AnomalyRow[], options: FindingsOpt
   const table = renderTable(
     [
       ...(ids ? [{ title: 'Id', align: 'right' as const, cell: (row: AnomalyRow) => String(row.id) }] : []),
-      { title: 'Severity', cell: (row: AnomalyRow) => row.severity + (row.polarity === 'good' ? ' +' : '') },
+      { title: 'Severity', cell: severityText },
       { title: 'Where', cell: (row) => entityText(row, nameWidth) },
       { title: 'What happened', cell: whatHappened },
       { title: 'Observed', align: 'right', cell: (row) => observedText(row, options.currency) },
@@ -93,6 +96,17 @@ export const renderFindings = (rows: readonly AnomalyRow[], options: FindingsOpt
   })
   const hidden = sorted.length - shown.length
   const more = hidden > 0 ? ['', `... and ${hidden} more, less urgent or older`] : []
-  const legend = shown.some((row) => row.polarity === 'good') ? ['', '+ = good news'] : []
-  return [INDENT + head, '-'.repeat(INDENT.length + head.length), ...blocks, ...more, ...legend].join('\n')
+  const legend = [
+    ...(shown.some(({ partial }) => partial)
+      ? ['~ = the day so far, against the same hours of the days before; its final verdict replaces it']
+      : []),
+    ...(shown.some(({ polarity }) => polarity === 'good') ? ['+ = good news'] : []),
+  ]
+  return [
+    INDENT + head,
+    '-'.repeat(INDENT.length + head.length),
+    ...blocks,
+    ...more,
+    ...(legend.length > 0 ? ['', ...legend] : []),
+  ].join('\n')
 }

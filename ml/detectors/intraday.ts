@@ -56,9 +56,11 @@ export interface TodayFinding {
 }
 
 /** Standard normal deviate from which a figure is told; chosen on simulated accounts (docs/alarms.md). */
-const THRESHOLD = 4.8
+const THRESHOLD = 4.2
 /** Of spend below what is expected: less costs nothing yet. */
-const DROP_THRESHOLD = 5.5
+const DROP_THRESHOLD = 4.9
+/** Of spending nothing at all, where the days before do not settle it. */
+const STOP_THRESHOLD = 4.8
 /** Smallest move worth an interruption: as a fraction of what is expected, and in money. */
 const LEAST_CHANGE = 0.4
 const LEAST_DROP = 0.6
@@ -394,7 +396,7 @@ export const judgeToday = (
     const scale = account * scaleAt(spendBase, calm, expected / account, scratch)
     const distance = distanceOf(spend, expected, scale, spendBase.n - 1)
     if (spend === 0) {
-      const sure = distance >= THRESHOLD || neverIdles(calm, scratch)
+      const sure = distance >= STOP_THRESHOLD || neverIdles(calm, scratch)
       const stop = sure ? stopped(frame, values) : null
       if (stop !== null) return stop
     }

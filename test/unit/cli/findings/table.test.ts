@@ -109,6 +109,23 @@ describe('the table of findings', () => {
     expect(renderFindings([], plain)).to.equal('Nothing unusual.')
   })
 
+  it('marks what is of a day that still ran', () => {
+    const lines = renderFindings(
+      [
+        row({ id: 2, anomaly_date: '2026-03-11', partial: true, alerted: false }),
+        row({ id: 3, anomaly_date: '2026-03-11', partial: true, alerted: false, polarity: 'good' }),
+        row(),
+      ],
+      plain,
+    ).split('\n')
+    const marks = lines.flatMap((line) => /^ {2}(LOW[ ~+]*?) {2,}/.exec(line)?.[1] ?? [])
+    expect(marks).to.deep.equal(['LOW ~', 'LOW ~ +', 'LOW'])
+    expect(lines.slice(-2)).to.deep.equal([
+      '~ = the day so far, against the same hours of the days before; its final verdict replaces it',
+      '+ = good news',
+    ])
+  })
+
   it('has a block per day, newest first, the worst first, good news last of its severity', () => {
     const text = renderFindings(
       [
