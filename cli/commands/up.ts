@@ -1,11 +1,9 @@
 /** `vigia up`: api, workers and scheduler in one process, over the configured or the embedded stores. */
 import type { Command } from 'commander'
-import { serveApi } from '../../api/serve.ts'
 import { isUnreachable } from '../../db/open.ts'
 import { recordChecks } from '../../db/record.ts'
 import { openRedis } from '../../db/redis/open.ts'
 import { sharedSlots } from '../../db/redis/shared-slots.ts'
-import { startScheduler } from '../../scheduler/start.ts'
 import { askedToEnd, packageVersion } from '../../shared/platform/run-process.ts'
 import { watchDepths } from '../../shared/queue/watch-depths.ts'
 import { timetable } from '../../shared/schedules/timetable.ts'
@@ -16,6 +14,11 @@ import type { Opener, System } from '../system.ts'
 /** Starts everything on `system`. @returns the URL of the API */
 export const startAll = async (system: System): Promise<string> => {
   const { config, logger, lifecycle, metrics, record } = system
+  // A third of what all commands would load, and only those that stay up serve anything.
+  const [{ serveApi }, { startScheduler }] = await Promise.all([
+    import('../../api/serve.ts'),
+    import('../../scheduler/start.ts'),
+  ])
   await system.queues.ready()
   const redis =
     config.REDIS_URL === undefined ? null : await openRedis({ redisUrl: config.REDIS_URL, logger })
