@@ -1,60 +1,43 @@
 /** `vigia anomalies` and `vigia changes` as people run them: processes over a real database. */
-import { execFile } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { buildProgram } from '../../../cli/program.ts'
 import type { System } from '../../../cli/system.ts'
 import { lastCompleteDay, toLocalDate } from '../../../shared/core/days.ts'
 import { migrateQueues } from '../../../shared/queue/open-queues.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
+import { openCommands } from '../../support/cli.ts'
+import type { CommandEnded, Commands } from '../../support/cli.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
 import { rejectionOf } from '../../support/entities.ts'
 import { temporaryFolder } from '../../support/folders.ts'
 
-const CLI = fileURLToPath(new URL('../../../cli/main.js', import.meta.url))
-
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
 describe('commands of decisions and changes', () => {
   let database: TestDatabase
+  let commands: Commands
   let folder: string
   let configId: number
   before(async () => {
     database = await openTestDatabase()
     await migrateQueues({ redisUrl: undefined, databaseUrl: database.url })
     folder = await temporaryFolder()
+    commands = await openCommands({
+      cwd: folder,
+      env: { DATABASE_URL: database.url, MODELS_STORAGE_PATH: folder, COMPUTE_THREADS: '1' },
+    })
     configId = await newConfig(database.knex)
     const newest = toLocalDate(lastCompleteDay(new Date(), 'America/Sao_Paulo'))
     await insertDays(database.knex, configId, adDays('a1', 3, newest, { adsetId: 's1', campaignId: 'c1' }))
   })
   after(async () => {
+    await commands.close()
     await database.close()
     await rm(folder, { recursive: true, force: true })
   })
 
-  const vigia = (...args: string[]): Promise<Ended> =>
-    new Promise((resolve) => {
-      const env = {
-        PATH: process.env['PATH'] ?? '',
-        DATABASE_URL: database.url,
-        MODELS_STORAGE_PATH: folder,
-        COMPUTE_THREADS: '1',
-      }
-      const child: ChildProcess = execFile(
-        process.execPath,
-        [CLI, ...args],
-        { env, cwd: folder },
-        (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
-      )
-    })
+  const vigia = (...args: string[]): Promise<CommandEnded> => commands.run(args)
   const json = async (...args: string[]): Promise<Record<string, unknown>> => {
     const { code, stdout, stderr } = await vigia(...args, '--json')
     expect(code, stderr + stdout).to.equal(0)

@@ -1,8 +1,5 @@
 /** `vigia incidents` as people run it: processes over a real database. */
-import { execFile } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
 import { rm } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { incidentWriter } from '../../../db/repositories/incidents.ts'
 import { lastCompleteDay } from '../../../shared/core/days.ts'
@@ -10,21 +7,16 @@ import { dayText } from '../../../shared/detection/sentence.ts'
 import type { Notice } from '../../../shared/notify/webhooks.ts'
 import { migrateQueues } from '../../../shared/queue/open-queues.ts'
 import { newConfig } from '../../support/accounts.ts'
+import { openCommands } from '../../support/cli.ts'
+import type { CommandEnded, Commands } from '../../support/cli.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
 import { temporaryFolder } from '../../support/folders.ts'
 import { insertLinked, insertTree, linkTo, runningFence, savedIncident } from '../../support/incidents.ts'
 
-const CLI = fileURLToPath(new URL('../../../cli/main.js', import.meta.url))
-
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
 describe('commands of incidents', () => {
   let database: TestDatabase
+  let commands: Commands
   let folder: string
   let loud: number
   let quiet: number
@@ -33,6 +25,10 @@ describe('commands of incidents', () => {
     database = await openTestDatabase()
     await migrateQueues({ redisUrl: undefined, databaseUrl: database.url })
     folder = await temporaryFolder()
+    commands = await openCommands({
+      cwd: folder,
+      env: { DATABASE_URL: database.url, MODELS_STORAGE_PATH: folder, COMPUTE_THREADS: '1' },
+    })
     const configId = await newConfig(database.knex)
     await insertTree(database.knex, configId)
     await insertLinked(database.knex, configId, { day })
@@ -68,25 +64,12 @@ describe('commands of incidents', () => {
     ;[loud = 0, quiet = 0] = (await database.knex('ml_incidents').orderBy('id').pluck('id')) as number[]
   })
   after(async () => {
+    await commands.close()
     await database.close()
     await rm(folder, { recursive: true, force: true })
   })
 
-  const vigia = (...args: string[]): Promise<Ended> =>
-    new Promise((resolve) => {
-      const env = {
-        PATH: process.env['PATH'] ?? '',
-        DATABASE_URL: database.url,
-        MODELS_STORAGE_PATH: folder,
-        COMPUTE_THREADS: '1',
-      }
-      const child: ChildProcess = execFile(
-        process.execPath,
-        [CLI, 'incidents', ...args],
-        { env, cwd: folder },
-        (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
-      )
-    })
+  const vigia = (...args: string[]): Promise<CommandEnded> => commands.run(['incidents', ...args])
 
   it('tell what to look at first, in lines a terminal holds', async () => {
     const { code, stdout, stderr } = await vigia()

@@ -1,26 +1,18 @@
 /** `vigia recommend` and `vigia advice` as people run them: processes over a real database. */
-import { execFile } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
 import { rm } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { buildProgram } from '../../../cli/program.ts'
 import type { System } from '../../../cli/system.ts'
 import { migrateQueues } from '../../../shared/queue/open-queues.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
+import { openCommands } from '../../support/cli.ts'
+import type { CommandEnded, Commands } from '../../support/cli.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
 import { rejectionOf } from '../../support/entities.ts'
 import { temporaryFolder } from '../../support/folders.ts'
 
-const CLI = fileURLToPath(new URL('../../../cli/main.js', import.meta.url))
 const LAST = '2026-03-10'
-
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
 
 interface Advice {
   readonly id: number
@@ -32,12 +24,17 @@ interface Advice {
 
 describe('vigia recommend and vigia advice', () => {
   let database: TestDatabase
+  let commands: Commands
   let folder: string
   let config: string
   before(async () => {
     database = await openTestDatabase()
     await migrateQueues({ redisUrl: undefined, databaseUrl: database.url })
     folder = await temporaryFolder()
+    commands = await openCommands({
+      cwd: folder,
+      env: { DATABASE_URL: database.url, MODELS_STORAGE_PATH: folder, COMPUTE_THREADS: '1', PORT: '0' },
+    })
     const configId = await newConfig(database.knex)
     config = String(configId)
     // One campaign pays 8 a lead, the other 60.
@@ -54,26 +51,12 @@ describe('vigia recommend and vigia advice', () => {
     }
   })
   after(async () => {
+    await commands.close()
     await database.close()
     await rm(folder, { recursive: true, force: true })
   })
 
-  const vigia = (...args: string[]): Promise<Ended> =>
-    new Promise((resolve) => {
-      const env = {
-        PATH: process.env['PATH'] ?? '',
-        DATABASE_URL: database.url,
-        MODELS_STORAGE_PATH: folder,
-        COMPUTE_THREADS: '1',
-        PORT: '0',
-      }
-      const child: ChildProcess = execFile(
-        process.execPath,
-        [CLI, ...args],
-        { cwd: folder, env },
-        (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
-      )
-    })
+  const vigia = (...args: string[]): Promise<CommandEnded> => commands.run(args)
   const json = async (...args: string[]): Promise<Record<string, unknown>> => {
     const { code, stdout, stderr } = await vigia(...args, '--json')
     expect(code, stdout + stderr).to.equal(0)

@@ -1,51 +1,37 @@
 import { expect } from 'chai'
-import { execFile } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { migrateQueues } from '../../../shared/queue/open-queues.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
+import { openCommands } from '../../support/cli.ts'
+import type { CommandEnded, Commands } from '../../support/cli.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
 import { temporaryFolder } from '../../support/folders.ts'
 
-const CLI = fileURLToPath(new URL('../../../cli/main.js', import.meta.url))
 const DAY = '2026-03-10'
-
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
 
 describe('vigia report', () => {
   let database: TestDatabase
+  let commands: Commands
   let folder: string
   let configId: number
   before(async () => {
     database = await openTestDatabase()
     await migrateQueues({ redisUrl: undefined, databaseUrl: database.url })
     folder = await temporaryFolder()
+    commands = await openCommands({ cwd: folder, env: { HOME: folder, DATABASE_URL: database.url } })
     configId = await newConfig(database.knex)
     await insertDays(database.knex, configId, adDays('a1', 20, DAY, { adsetId: 's1', campaignId: 'c1' }))
   })
   after(async () => {
+    await commands.close()
     await database.close()
     await rm(folder, { recursive: true, force: true })
   })
 
-  const run = (...args: string[]): Promise<Ended> =>
-    new Promise((resolve) => {
-      const env = { PATH: process.env['PATH'] ?? '', HOME: folder, DATABASE_URL: database.url }
-      const command = [CLI, 'report', '--config', String(configId), ...args]
-      const child: ChildProcess = execFile(
-        process.execPath,
-        command,
-        { cwd: folder, env },
-        (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
-      )
-    })
+  const run = (...args: string[]): Promise<CommandEnded> =>
+    commands.run(['report', '--config', String(configId), ...args])
 
   it('prints text, and says in it what has not been computed', async () => {
     const { code, stdout, stderr } = await run()

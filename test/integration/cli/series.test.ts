@@ -1,49 +1,37 @@
 /** `vigia series` as people run it: processes in an empty folder, on the embedded database. */
 import { expect } from 'chai'
-import { execFile } from 'node:child_process'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { channelName, parseTime, readCsv } from '../../../cli/series/read-csv.ts'
 import { HOT, LOW, sensorCsv, sensorReadings } from '../../../bench/serve/sensor.ts'
+import { openCommands } from '../../support/cli.ts'
+import type { CommandEnded, Commands } from '../../support/cli.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
 import { migrateQueues } from '../../../shared/queue/open-queues.ts'
 import { temporaryFolder } from '../../support/folders.ts'
 
-const CLI = fileURLToPath(new URL('../../../cli/main.js', import.meta.url))
 const PUMP = fileURLToPath(new URL('../../../../cli/demo/data/pump.csv', import.meta.url))
-
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
 
 describe('vigia series', function () {
   this.timeout(60_000)
   let folder: string
   let database: TestDatabase
+  let commands: Commands
   before(async () => {
     folder = await temporaryFolder()
     database = await openTestDatabase()
     await migrateQueues({ databaseUrl: database.url })
+    commands = await openCommands({ cwd: folder, env: { DATABASE_URL: database.url } })
   })
   after(async () => {
+    await commands.close()
     await rm(folder, { recursive: true, force: true })
     await database.close()
   })
 
-  const run = (...args: string[]): Promise<Ended> =>
-    new Promise((resolve) => {
-      const env = { PATH: process.env['PATH'] ?? '', DATABASE_URL: database.url }
-      const child = execFile(
-        process.execPath,
-        [CLI, 'series', ...args],
-        { cwd: folder, env },
-        (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
-      )
-    })
+  const run = (...args: string[]): Promise<CommandEnded> => commands.run(['series', ...args])
   const json = async (...args: string[]): Promise<Record<string, unknown>> => {
     const { code, stdout, stderr } = await run(...args, '--json')
     expect(code, stderr).to.equal(0)
