@@ -124,6 +124,10 @@ const familyOf = (anomaly: AccountAnomaly, today: readonly AccountAnomaly[]): In
   // Fewer leads for less money are one matter with the money.
   anomaly.metric === 'leads' && volumeOfToday(today, anomaly) ? 'volume' : FAMILIES[anomaly.metric]
 
+/** More money and less money are two matters; of the other families one fault moves figures either way. */
+const isOneMatter = (family: IncidentFamily, a: 'up' | 'down', b: 'up' | 'down'): boolean =>
+  family !== 'volume' || a === b
+
 const louder = (a: AccountAnomaly, b: AccountAnomaly): number =>
   compareSeverity(b.severity, a.severity) || Math.abs(b.deviation ?? 0) - Math.abs(a.deviation ?? 0)
 
@@ -328,7 +332,12 @@ export const openIncidentBook = (
     for (const anomaly of upFirst) {
       const family = familyOf(anomaly, anomalies)
       const group = groups.find(
-        (one) => one.family === family && one.members.some(({ entity }) => related(entity, anomaly.entity)),
+        (one) =>
+          one.family === family &&
+          one.members.some(
+            ({ entity, direction }) =>
+              isOneMatter(family, direction, anomaly.direction) && related(entity, anomaly.entity),
+          ),
       )
       if (group) group.members.push(anomaly)
       else groups.push({ family, members: [anomaly] })
@@ -349,6 +358,7 @@ export const openIncidentBook = (
         let index = incidents.findIndex(
           (one) =>
             one.family === family &&
+            isOneMatter(family, one.direction, loudest.direction) &&
             day - one.to <= FORGOTTEN_DAYS[family] &&
             one.from - day <= FORGOTTEN_DAYS[family] &&
             [...one.members].some((member) => entities.some((entity) => related(member, entity))),

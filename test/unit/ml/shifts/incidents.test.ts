@@ -1,0 +1,206 @@
+import { expect } from 'chai'
+import type { AccountDays, AccountEntity } from '../../../../ml/shifts/account.ts'
+import { DAILY_BUDGET, openIncidentBook } from '../../../../ml/shifts/incidents.ts'
+import type { AccountAnomaly, IncidentBook, ToldAnomaly } from '../../../../ml/shifts/incidents.ts'
+
+const DAYS = 40
+
+const entity = (id: string, level: AccountEntity['level'], parent: number): AccountEntity => ({
+  id,
+  level,
+  parent,
+  start: 0,
+  end: Infinity,
+  spend: new Float64Array(DAYS).fill(100),
+  impressions: new Float64Array(DAYS).fill(1000),
+  clicks: new Float64Array(DAYS).fill(50),
+  leads: new Float64Array(DAYS).fill(10),
+  reach: new Float64Array(DAYS).fill(900),
+  budget: new Float64Array(DAYS),
+  mixed: new Uint8Array(DAYS),
+  idle: new Uint8Array(DAYS),
+  tolerance: {},
+})
+
+/** Campaign 0 with ad sets 1 and 2; ads 3 and 4 of the first, 5 of the second. Then campaigns of their own. */
+const accountWith = (campaigns = 0): AccountDays => ({
+  days: DAYS,
+  firstWeekday: 0,
+  entities: [
+    entity('c', 'campaign', -1),
+    entity('s1', 'adset', 0),
+    entity('s2', 'adset', 0),
+    entity('a1', 'ad', 1),
+    entity('a2', 'ad', 1),
+    entity('a3', 'ad', 2),
+    ...Array.from({ length: campaigns }, (_, i) => entity(`c${i}`, 'campaign', -1)),
+  ],
+  holiday: new Uint8Array(DAYS),
+  completeUntil: DAYS,
+  leadsUntil: DAYS,
+})
+
+const odd = (at: number, day: number, changes: Partial<AccountAnomaly> = {}): AccountAnomaly => ({
+  entity: at,
+  day,
+  type: 'spend_spike',
+  metric: 'spend',
+  severity: 'HIGH',
+  polarity: 'bad',
+  direction: 'up',
+  score: 0.99,
+  rarity: 0.01,
+  observed: 300,
+  expected: 100,
+  lower: 80,
+  upper: 120,
+  deviation: 6,
+  contributions: null,
+  modelSource: 'baseline',
+  modelVersion: null,
+  signals: [],
+  shift: null,
+  ...changes,
+})
+const DEAR = { type: 'cpl_spike', metric: 'cpl' } as const
+const LESS = { type: 'spend_drop', direction: 'down' } as const
+
+const alertedOf = (told: readonly ToldAnomaly[]): number[] =>
+  told.filter(({ alerted }) => alerted).map(({ entity: at }) => at)
+const incidentsOf = (book: IncidentBook): [root: number, metric: string, from: number, to: number][] =>
+  book.incidents.map(({ root, metric, from, to }) => [root, metric, from, to])
+
+describe('incidents of an account', () => {
+  it('are one of what lies above and below each other, rooted at what all have in common', () => {
+    const book = openIncidentBook(accountWith())
+    const told = book.take(20, [odd(3, 20), odd(1, 20), odd(0, 20)])
+    expect(incidentsOf(book)).to.deep.equal([[0, 'spend', 20, 20]])
+    expect(told.map(({ incident }) => incident)).to.deep.equal([0, 0, 0])
+  })
+
+  it('are two of siblings whose parent is calm, and of two campaigns', () => {
+    const book = openIncidentBook(accountWith(1))
+    book.take(20, [odd(3, 20), odd(4, 20), odd(6, 20)])
+    expect(incidentsOf(book).map(([root]) => root)).to.have.members([3, 4, 6])
+  })
+
+  it('grow up to the lowest common ancestor when a sibling joins through the parent', () => {
+    const book = openIncidentBook(accountWith())
+    book.take(20, [odd(3, 20)])
+    book.take(21, [odd(3, 21), odd(4, 21), odd(1, 21)])
+    expect(incidentsOf(book)).to.deep.equal([[1, 'spend', 20, 21]])
+  })
+
+  it('are others when something else is the matter: money and what it brings are apart', () => {
+    const book = openIncidentBook(accountWith())
+    book.take(20, [odd(3, 20), odd(3, 20, DEAR)])
+    expect(incidentsOf(book).map(([, metric]) => metric)).to.have.members(['spend', 'cpl'])
+  })
+
+  it('are others when money goes the other way, on the same day and the day after', () => {
+    const book = openIncidentBook(accountWith())
+    book.take(20, [odd(3, 20), odd(0, 20, LESS)])
+    book.take(21, [odd(3, 21, LESS)])
+    expect(book.incidents.map(({ root, direction, to }) => [root, direction, to])).to.have.deep.members([
+      [3, 'up', 20],
+      [0, 'down', 21],
+    ])
+  })
+
+  it('take fewer leads as part of less money, and alone as a matter of their own', () => {
+    const fewer = { type: 'leads_drop', metric: 'leads', direction: 'down' } as const
+    const book = openIncidentBook(accountWith())
+    book.take(20, [odd(3, 20, LESS), odd(3, 20, fewer), odd(5, 20, fewer)])
+    expect(book.incidents.map(({ family, members }) => [family, [...members]])).to.deep.equal([
+      ['volume', [3]],
+      ['yield', [5]],
+    ])
+  })
+
+  it('go on over four quiet days between, not over one more; frequency, told weekly, over eight', () => {
+    const tired = { type: 'frequency_alert', metric: 'frequency' } as const
+    for (const [change, days] of [
+      [{}, 4],
+      [DEAR, 4],
+      [tired, 8],
+    ] as const) {
+      for (const [gap, count] of [
+        [days, 1],
+        [days + 1, 2],
+      ] as const) {
+        const book = openIncidentBook(accountWith())
+        book.take(20, [odd(3, 20, change)])
+        book.take(20 + gap, [odd(3, 20 + gap, change)])
+        expect(book.incidents, `${days} ${gap}`).to.have.length(count)
+      }
+    }
+  })
+
+  it('are never made of good or neutral news', () => {
+    const book = openIncidentBook(accountWith())
+    const told = book.take(20, [odd(3, 20, { polarity: 'good' }), odd(4, 20, { polarity: 'neutral' })])
+    expect(book.incidents).to.deep.equal([])
+    expect(told.map(({ alerted, incident }) => [alerted, incident])).to.deep.equal([
+      [false, null],
+      [false, null],
+    ])
+  })
+
+  it('are as severe as their loudest anomaly so far', () => {
+    const book = openIncidentBook(accountWith())
+    book.take(20, [odd(3, 20, { severity: 'MEDIUM' }), odd(1, 20, { severity: 'LOW' })])
+    expect(book.incidents[0]?.severity).to.equal('MEDIUM')
+    book.take(21, [odd(3, 21, { severity: 'CRITICAL' })])
+    book.take(22, [odd(3, 22, { severity: 'LOW' })])
+    expect(book.incidents[0]).to.include({ severity: 'CRITICAL', to: 22 })
+  })
+
+  describe('within the alarm budget', () => {
+    const many = (count: number): AccountAnomaly[] => Array.from({ length: count }, (_, i) => odd(6 + i, 20))
+
+    it('are all told when there are ten, and all but one when there are eleven', () => {
+      expect(DAILY_BUDGET).to.equal(10)
+      for (const count of [10, 11]) {
+        const told = openIncidentBook(accountWith(count)).take(20, many(count))
+        expect(alertedOf(told)).to.have.length(10)
+        expect(told.filter(({ incident }) => incident !== null)).to.have.length(count)
+      }
+    })
+
+    it('are told by severity, then by how odd they are, whatever their order', () => {
+      const [faint, loud, odder] = [
+        odd(6, 20, { severity: 'MEDIUM', deviation: 9 }),
+        odd(7, 20, { severity: 'CRITICAL', deviation: 7 }),
+        odd(8, 20, { severity: 'MEDIUM', deviation: -10 }),
+      ]
+      for (const anomalies of [
+        [faint, loud, odder],
+        [odder, faint, loud],
+      ]) {
+        const book = openIncidentBook(accountWith(3), { budget: 2 })
+        expect(alertedOf(book.take(20, anomalies))).to.have.members([7, 8])
+      }
+    })
+
+    it('count once however many anomalies they have and however often the day is looked at', () => {
+      const account = accountWith(1)
+      const first = openIncidentBook(account, { budget: 1 })
+      expect(alertedOf(first.take(20, [odd(3, 20), odd(1, 20), odd(0, 20)]))).to.have.length(3)
+      const again = openIncidentBook(account, { budget: 1, known: first.incidents })
+      expect(alertedOf(again.take(20, [odd(0, 20), odd(6, 20, { severity: 'CRITICAL' })]))).to.deep.equal([0])
+    })
+
+    it('are told the day after when there was no room, and are new on that day to the budget', () => {
+      const book = openIncidentBook(accountWith(2), { budget: 1 })
+      expect(alertedOf(book.take(20, [odd(6, 20, { severity: 'CRITICAL' }), odd(7, 20)]))).to.deep.equal([6])
+      expect(alertedOf(book.take(21, [odd(7, 21)]))).to.deep.equal([7])
+    })
+  })
+
+  it('are told of nobody who muted all of it, and are told once something unmuted joins', () => {
+    const book = openIncidentBook(accountWith(), { isMuted: (at, metric) => at === 1 && metric === 'spend' })
+    // What is below is muted along.
+    expect(alertedOf(book.take(20, [odd(3, 20)]))).to.deep.equal([])
+    expect(alertedOf(book.take(21, [odd(3, 21), odd(0, 21)]))).to.deep.equal([0])
+  })
+})
