@@ -10,10 +10,9 @@ import { trainingSettings } from '../../shared/training/settings.ts'
 import { readFolder } from '../../shared/replay/read-folder.ts'
 import { replayFolder } from '../../shared/replay/replay-folder.ts'
 import type { ReplayWish } from '../../shared/replay/replay-folder.ts'
-import { describeTotals, toldIncidents } from '../../shared/replay/words.ts'
-import type { ToldIncident } from '../../shared/replay/words.ts'
-import { printJson, printLine, remark, renderTable } from '../output.ts'
-import type { Column } from '../output.ts'
+import { describeTotals, mostUrgentFirst, toldIncidents } from '../../shared/replay/words.ts'
+import { renderReplay } from '../findings/replay.ts'
+import { printJson, printLine, remark } from '../output.ts'
 
 interface ReplayOptions {
   readonly dir?: string
@@ -60,19 +59,6 @@ const configWith = (
   return loadConfig({ ...environment, ...given })
 }
 
-const COLUMNS: readonly Column<ToldIncident & { readonly account: string }>[] = [
-  { title: 'SEVERITY', cell: ({ severity }) => severity },
-  { title: 'SINCE', cell: ({ since }) => since },
-  { title: 'UNTIL', cell: ({ until }) => until },
-  { title: 'WHAT', cell: ({ what }) => what },
-  { title: 'WHERE', cell: ({ where }) => where },
-  { title: 'CAUSE', cell: ({ cause }) => cause },
-]
-const WITH_ACCOUNT: readonly Column<ToldIncident & { readonly account: string }>[] = [
-  { title: 'ACCOUNT', cell: ({ account }) => account },
-  ...COLUMNS,
-]
-
 export const registerReplay = (
   program: Command,
   environment: Readonly<Record<string, string | undefined>>,
@@ -116,14 +102,12 @@ export const registerReplay = (
           printJson(report)
           return
         }
-        const rows = accounts.flatMap(({ account, replayed }) =>
-          toldIncidents(account, replayed).map((one) => ({ ...one, account: account.id })),
+        printLine(
+          renderReplay(mostUrgentFirst(accounts.flatMap(toldIncidents)), describeTotals(report), {
+            colour: process.stdout.isTTY,
+            withAccount: accounts.length > 1,
+          }),
         )
-        if (rows.length > 0) {
-          printLine(renderTable(accounts.length > 1 ? WITH_ACCOUNT : COLUMNS, rows))
-          printLine()
-        }
-        for (const line of describeTotals(report.totals)) printLine(line)
       } finally {
         await compute.close()
       }

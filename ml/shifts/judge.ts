@@ -185,7 +185,9 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   const children: number[][] = entities.map(() => [])
   entities.forEach(({ parent }, i) => children[parent]?.push(i))
   const levels = entities.flatMap((_, i) =>
-    FIGURE_TABLE.map(({ sign }) => new Level(days, (children[i] as number[]).length > 0 ? sign : 1)),
+    FIGURE_TABLE.map(
+      (figure) => new Level(days, (children[i] as number[]).length > 0 ? figure.sign : 1, figure),
+    ),
   )
   const order = LEVELS_UP.flatMap((level) =>
     entities.flatMap((entity, i) => (entity.level === level ? [i] : [])),

@@ -8,6 +8,8 @@ import type { Figure } from './figures.ts'
 
 /** Weight of the account's noise against the entity's own, in days. */
 const POOLED_DAYS = 10
+/** Of what is usual: a figure that hardly moves (a frequency to the fourth digit) is not odd when it does. */
+const LEAST_NOISE = 0.1
 /** Weight that is left of a day's noise a day later. */
 const MEMORY = 0.98
 /** Gaussian days beyond this many standard deviations, and counts beyond the other, teach no more than these. */
@@ -47,13 +49,15 @@ export class Level {
   /** What a promise is multiplied with, or divided by, at the level before each day. */
   readonly factorBefore: Float64Array
   readonly #sign: 1 | -1
+  readonly #leastNoise: number
   /** Of each day: what was seen (weekday apart, if gaussian) and among what. NaN: nothing usable. */
   readonly seen: Float64Array
   readonly among: Float64Array
 
   /** @param sign of the factor: -1 where it is of a sum that the figure divides */
-  constructor(days: number, sign: 1 | -1) {
+  constructor(days: number, sign: 1 | -1, figure: Figure) {
     this.#sign = sign
+    this.#leastNoise = (LEAST_NOISE * figure.noise) ** 2
     this.factorBefore = new Float64Array(days).fill(Number.NaN)
     this.meanBefore = new Float64Array(days).fill(Number.NaN)
     this.varianceBefore = new Float64Array(days).fill(1)
@@ -72,7 +76,8 @@ export class Level {
   }
 
   shareNoise(pooled: number): void {
-    this.noise = (this.#noiseSum + POOLED_DAYS * pooled) / (this.#noiseDays + POOLED_DAYS)
+    const noise = (this.#noiseSum + POOLED_DAYS * pooled) / (this.#noiseDays + POOLED_DAYS)
+    this.noise = Math.max(this.#leastNoise, noise)
   }
 
   startAt(day: number, mean: number, variance: number): void {

@@ -44,6 +44,9 @@ const wholeFormat = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
 const twoDigits = (value: number): string => twoDigitFormat.format(value)
 const oneDigit = (value: number): string => oneDigitFormat.format(value)
 const whole = (value: number): string => wholeFormat.format(value)
+/** An empty currency is one nobody knows. */
+const amount = (value: number, currency: string): string =>
+  currency === '' ? twoDigits(value) : `${twoDigits(value)} ${currency}`
 const countText = (value: number): string => (value < 100 ? oneDigit(value) : whole(value))
 
 interface DayParts {
@@ -137,7 +140,7 @@ const joint: Phrase = ({ subject, polarity }) =>
 const PHRASES: Readonly<Record<ToldIncident['incident']['metric'], Phrase>> = {
   spend: ({ subject, currency, isOver, isUp, observed, expected }) => {
     const has = isOver ? '' : 'has '
-    const perDay = (value: number): string => `${twoDigits(value)} ${currency} a day`
+    const perDay = (value: number): string => `${amount(value, currency)} a day`
     if (observed === null) return `Spend of ${subject} ${isUp ? 'rose' : 'fell'}`
     if (observed === 0) return `${capital(subject)} ${has}spent nothing${instead(expected, perDay)}`
     return `${capital(subject)} ${has}spent ${perDay(observed)}${instead(expected, twoDigits)}`
@@ -145,7 +148,7 @@ const PHRASES: Readonly<Record<ToldIncident['incident']['metric'], Phrase>> = {
   cpl: ({ subject, currency, isUp, observed, expected }) =>
     observed === null
       ? `Leads of ${subject} became ${isUp ? 'dearer' : 'cheaper'}`
-      : `Leads of ${subject} cost ${twoDigits(observed)} ${currency}${instead(expected, twoDigits)}`,
+      : `Leads of ${subject} cost ${amount(observed, currency)}${instead(expected, twoDigits)}`,
   leads: ({ subject, isOver, isUp, observed, expected }) => {
     const has = isOver ? '' : 'has '
     if (observed === null) return `${capital(subject)} ${has}brought ${isUp ? 'more' : 'fewer'} leads`
@@ -182,8 +185,8 @@ const PHRASES: Readonly<Record<ToldIncident['incident']['metric'], Phrase>> = {
 /** Of metrics that are money, what was spent beyond is said as it is; of others, it is what they cost. */
 const moneyText = (money: number | null, metric: string, currency: string): string => {
   if (money === null || Math.abs(money) < 0.005) return ''
-  const amount = `${twoDigits(Math.abs(money))} ${currency} ${money > 0 ? 'more' : 'less'} than expected`
-  return metric === 'spend' || metric === 'cpl' ? `, ${amount}` : `; it cost ${amount}`
+  const beyond = `${amount(Math.abs(money), currency)} ${money > 0 ? 'more' : 'less'} than expected`
+  return metric === 'spend' || metric === 'cpl' ? `, ${beyond}` : `; it cost ${beyond}`
 }
 
 /** Of which the whole says it of its parts: what was not spent at all was not spent by any of them. */

@@ -54,6 +54,8 @@ export interface FolderAccount {
   readonly days: AccountDays
   /** By the index of the entity; the id where no name is known. */
   readonly names: readonly string[]
+  /** Null where no file says it. */
+  readonly currency: string | null
 }
 
 export interface Folder {
@@ -197,6 +199,8 @@ interface Draft {
 
 interface AccountDraft {
   readonly id: string
+  /** Null until an export names it. */
+  currency: string | null
   readonly entities: Map<string, Draft>
   readonly changes: ChangeRow[]
   readonly holidays: { readonly day: number; readonly days: number }[]
@@ -214,7 +218,8 @@ const draftsOf = (): {
     all,
     of: (id) => {
       let draft = all.get(id)
-      if (!draft) all.set(id, (draft = { id, entities: new Map(), changes: [], holidays: [] }))
+      if (!draft)
+        all.set(id, (draft = { id, currency: null, entities: new Map(), changes: [], holidays: [] }))
       return draft
     },
   }
@@ -277,6 +282,12 @@ const readExport = async (path: string, account: AccountDraft): Promise<string[]
   const stream = await openFile(path)
   try {
     const file = await openInsightsFile(stream)
+    account.currency ??= file.currency
+    if (file.currency !== null && file.currency !== account.currency) {
+      throw invalidCsv(
+        `its amounts are in ${file.currency}, those of an export before it in ${account.currency}; put each account into a folder of its own`,
+      )
+    }
     let ofHours = 0
     for await (const { rows, entities } of file.batches(toDayNumber('2999-12-31'))) {
       entities.ids.forEach((id, i) => {
@@ -582,6 +593,7 @@ const build = (draft: AccountDraft, lagDays: number, warnings: string[]): Folder
     id: draft.id,
     firstDay,
     names: nodes.map(({ draft: { name, id } }) => name || id),
+    currency: draft.currency,
     days: {
       days,
       // 1970-01-01 was a Thursday; which weekday is which is all the same to who reads it.

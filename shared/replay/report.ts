@@ -52,7 +52,11 @@ export interface ReplayTotals {
   readonly precision: number | null
   /** Share of labels somebody was told of; null without labels. */
   readonly recall: number | null
+  /** Labels of these days, and those somebody was told of. */
   readonly labels: number
+  readonly labels_told: number
+  /** Alerted episodes that match a label. */
+  readonly alerted_episodes_right: number
   /** Entity-days by the model that judged them; baseline: statistics alone. */
   readonly judged_by: Readonly<Record<ModelSource, number>>
   /** Likewise of the eighth days of entities, the first on which there is a history to judge by. */
@@ -209,6 +213,8 @@ export const replayReport = (
       precision: told.length === 0 || count === 0 ? null : right / count,
       recall: told.length === 0 ? null : found / told.length,
       labels: told.length,
+      labels_told: found,
+      alerted_episodes_right: right,
       judged_by: judgesOf(accounts, ({ judgedBy }) => judgedBy),
       eighth_days_judged_by: judgesOf(accounts, ({ eighthDays }) => eighthDays),
     },

@@ -78,6 +78,17 @@ describe('findShifts', () => {
     expect(quiet.filter(({ bad }) => bad).length).to.be.at.most(2)
   })
 
+  it('does not take a change in the fourth digit for a shift, however still the figure was', () => {
+    const still: AccountDays = {
+      ...calm,
+      entities: calm.entities.map((entity) => ({
+        ...entity,
+        reach: entity.impressions.map((impressions) => Math.round(impressions / 1.4)),
+      })),
+    }
+    expect(findShifts(still).filter(({ figure }) => figure === 'frequency')).to.deep.equal([])
+  })
+
   it('says on the first day that spend has tripled, in the ad and above it', () => {
     const shifts = findShifts(withFault(calm, ad, 60, 62, TRIPLED))
     const first = of(shifts, ad).find(({ day }) => day >= 60)

@@ -574,7 +574,14 @@ describe('readFolder', () => {
       const known = knownFiles([made])
       const ads = await desk.account({ ...known, 'export.csv': exportFile(exportRows(made)) })
       const all = await desk.account({ ...known, 'daily.csv': dailyFile(dailyRows(made, ['ad'])) })
-      expect({ ...ads, names: [] }).to.deep.equal({ ...all, names: [] })
+      expect([ads.currency, all.currency]).to.deep.equal(['BRL', null])
+      expect({ ...ads, names: [], currency: null }).to.deep.equal({ ...all, names: [] })
+    })
+
+    it('of two currencies are of two accounts, and refused', async () => {
+      const reais = exportFile([row('a1', '2026-03-01')])
+      const error = await refusal({ 'a.csv': reais, 'b.csv': reais.replace('BRL', 'USD') })
+      expect(error.message).to.include('b.csv').and.include('USD').and.include('BRL')
     })
 
     it('lose rows that cannot be used, and say which', async () => {

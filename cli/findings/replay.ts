@@ -1,0 +1,47 @@
+/** A replay on a terminal: what would have been told, the most urgent first, each with its sentence. */
+import { clip } from '../../shared/core/columns.ts'
+import { dayText } from '../../shared/detection/sentence.ts'
+import type { ToldIncident } from '../../shared/replay/words.ts'
+import { wrap } from './incidents.ts'
+import { COLOURS, PLAIN } from './table.ts'
+
+const WIDTH = 118
+const INDENT = '          '
+const NAME_WIDTH = 44
+/** More than one reads before a threshold is changed. */
+const SHOWN = 15
+
+const whenOf = ({ from, to, isOver }: ToldIncident): string => {
+  if (!isOver) return `since ${dayText(from)}`
+  return from === to ? dayText(from) : `${dayText(from)} to ${dayText(to)}`
+}
+
+export interface ReplayOptions {
+  /** ANSI colours by severity. */
+  readonly colour: boolean
+  /** Whether incidents say which account they are of. */
+  readonly withAccount: boolean
+}
+
+/** @param incidents the most urgent first; @param totals in sentences */
+export const renderReplay = (
+  incidents: readonly ToldIncident[],
+  totals: readonly string[],
+  { colour, withAccount }: ReplayOptions,
+): string => {
+  const blocks = incidents.slice(0, SHOWN).map((one) => {
+    const account = withAccount ? `${clip(one.account, NAME_WIDTH)}, ` : ''
+    const head = `${one.severity.padEnd(INDENT.length)}${account}${clip(one.campaign, NAME_WIDTH)}, ${whenOf(one)}`
+    return [
+      colour ? `${COLOURS[one.severity]}${head}${PLAIN}` : head,
+      ...wrap(one.sentence, WIDTH - INDENT.length).map((line) => INDENT + line),
+    ].join('\n')
+  })
+  const hidden = incidents.length - blocks.length
+  return [
+    ...blocks,
+    ...(hidden > 0 ? [`... and ${hidden} more, less urgent; --json gives all of them`] : []),
+    ...(blocks.length > 0 ? [''] : []),
+    ...totals.flatMap((line) => wrap(line, WIDTH)),
+  ].join('\n')
+}
