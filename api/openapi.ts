@@ -13,6 +13,11 @@ const schemaOf = (schema: z.ZodType, io: 'input' | 'output'): Json => {
     target: 'draft-2020-12',
     io,
     unrepresentable: 'any',
+    // zod leaves it out where the value is read from another, as numbers of a query are.
+    override: ({ zodSchema, jsonSchema }) => {
+      if (zodSchema instanceof z.ZodDefault && !('default' in jsonSchema))
+        jsonSchema.default = zodSchema.def.defaultValue
+    },
   }) as Json
   return rest
 }

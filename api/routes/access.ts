@@ -61,7 +61,7 @@ const revokeKey = route({
   allConfigs: true,
   tag: TAG,
   summary: 'Revokes a key; it stops working within seconds',
-  params: z.object({ id: z.coerce.number().int().min(1).max(2_147_483_647) }),
+  params: z.object({ id: ConfigId }),
   reply: { 204: null },
   handle: async ({ params }, { keys }) => {
     await keys.revoke(params.id)

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { ANOMALY_TYPES, POLARITIES, SEVERITIES } from '../../ml/detectors/signal.ts'
 import { LocalDate } from '../../shared/core/days.ts'
-import { ConfigId, EntityId, Level, LEVELS } from '../../shared/core/entity.ts'
+import { ConfigId, EntityId, Level, LEVELS, RowId } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
 import { ANOMALY_STATUSES, FEEDBACK_VERDICTS, Notes } from '../../shared/detection/anomalies.ts'
@@ -103,7 +103,7 @@ const filterOf = async (query: z.output<typeof Filter>, services: Services): Pro
   }
 }
 
-const AnomalyPath = z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) })
+const AnomalyPath = z.object({ id: RowId })
 
 const visible = async (
   id: number,

@@ -4,7 +4,7 @@ import { TIERS } from '../../ml/classify/tier.ts'
 import { TIER_DIRECTIONS } from '../../shared/classification/classifications.ts'
 import type { ClassificationFilter } from '../../shared/classification/classifications.ts'
 import { LocalDate } from '../../shared/core/days.ts'
-import { ConfigId, EntityId, Level } from '../../shared/core/entity.ts'
+import { ConfigId, EntityId, Level, RowId } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
 import { classifyLevel } from '../../shared/jobs/classification.ts'
@@ -114,7 +114,7 @@ const feedback = route({
   role: 'trainer',
   tag: TAG,
   summary: 'Says which tier would have been right; the classifier learns from it',
-  params: z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) }),
+  params: z.object({ id: RowId }),
   body: z.object({ correct_tier: Tier, reason: z.string().trim().min(1).max(500).optional() }),
   reply: { 201: Feedback },
   handle: async ({ params, body, principal, seesConfig }, { classification }) => {

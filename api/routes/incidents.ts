@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { POLARITIES, SEVERITIES } from '../../ml/detectors/signal.ts'
 import { INCIDENT_FAMILIES } from '../../ml/shifts/incidents.ts'
 import { LocalDate } from '../../shared/core/days.ts'
-import { ConfigId, Level } from '../../shared/core/entity.ts'
+import { ConfigId, Level, RowId } from '../../shared/core/entity.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
 import { ANOMALY_STATUSES, Notes } from '../../shared/detection/anomalies.ts'
 import { INCIDENT_RESOLUTIONS, missingIncident, MOST_MEMBERS } from '../../shared/detection/incidents.ts'
@@ -76,7 +76,7 @@ const Detail = Incident.extend({
   members: z.array(Anomaly).describe(`Newest first, at most ${MOST_MEMBERS}`),
 })
 
-const IncidentPath = z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) })
+const IncidentPath = z.object({ id: RowId })
 
 const visible = async (
   id: number,

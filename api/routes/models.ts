@@ -1,7 +1,7 @@
 /** Models: what was trained, training on demand, and which version answers. */
 import { z } from 'zod'
 import { LocalDate } from '../../shared/core/days.ts'
-import { ConfigId, EntityId, Level, LEVELS } from '../../shared/core/entity.ts'
+import { ConfigId, EntityId, Level, LEVELS, RowId } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
 import { wireNumber } from '../../shared/core/wire.ts'
@@ -91,7 +91,7 @@ const Metadata = z.object({
   training_duration_seconds: z.number(),
 })
 
-const VersionPath = z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) })
+const VersionPath = z.object({ id: RowId })
 
 /** A version of a config the caller may not see is a version that does not exist. */
 const requireVisible = (version: ModelVersion, sees: (configId: number) => void): void => {

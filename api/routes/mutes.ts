@@ -1,6 +1,6 @@
 /** Mutes: entities and metrics nobody wants to hear of until a day. */
 import { z } from 'zod'
-import { ConfigId } from '../../shared/core/entity.ts'
+import { ConfigId, RowId } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
 import { Mute, MuteDraft } from '../../shared/notify/mutes.ts'
@@ -53,7 +53,7 @@ const remove = route({
   role: 'trainer',
   tag: TAG,
   summary: 'Ends a mute: from now on it is heard of again',
-  params: z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) }),
+  params: z.object({ id: RowId }),
   reply: { 204: null },
   handle: async ({ params, seesConfig }, { mutes }) => {
     const before = await mutes.get(params.id)

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { RECOMMENDATION_TYPES, RULES } from '../../ml/recommend/matrix.ts'
 import { LocalDate } from '../../shared/core/days.ts'
-import { ConfigId, EntityId, Level } from '../../shared/core/entity.ts'
+import { ConfigId, EntityId, Level, RowId } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
 import { recommendLevel } from '../../shared/jobs/recommendation.ts'
@@ -142,7 +142,7 @@ const decision = (verb: 'apply' | 'dismiss', summary: string): Route =>
     role: 'trainer',
     tag: TAG,
     summary,
-    params: z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) }),
+    params: z.object({ id: RowId }),
     body: z.object({ reason: DecisionReason.optional() }).default({}),
     reply: { 200: Recommendation },
     handle: async ({ params, body, principal, seesConfig }, services) => {

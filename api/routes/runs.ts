@@ -1,9 +1,12 @@
 /** What ran, what runs, and how to start or stop it. */
 import { z } from 'zod'
+import { lastCompleteDay, toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import { ConfigId } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
 import { wireNumber } from '../../shared/core/wire.ts'
+import { zoneOf } from '../../shared/entities/configs.ts'
+import type { AdsConfig } from '../../shared/entities/configs.ts'
 import { allJobs, jobByName } from '../../shared/jobs/all.ts'
 import { RUN_STATUSES } from '../../shared/runs/run.ts'
 import type { Run } from '../../shared/runs/run.ts'
@@ -130,6 +133,34 @@ const cancel = route({
   },
 })
 
+/** The clock of who asks may be ahead by so much. */
+const CLOCKS_APART_MS = 60_000
+
+/** What is wrong with one field of a payload. */
+const wrongPayload = (errors: readonly { field: string; message: string }[]): AppError =>
+  new AppError('INVALID_REQUEST', `${errors[0]?.field}: ${errors[0]?.message}`, { errors })
+
+/**
+ * Work as of a time to come would delete what is to be kept until then, and judge days that are not over.
+ * @param payload of any job
+ * @param config that it is about, if any
+ * @throws INVALID_REQUEST
+ */
+const requireOver = (payload: unknown, now: Date, config: AdsConfig | null): void => {
+  const { asOf, day } = payload as { readonly asOf?: unknown; readonly day?: unknown }
+  if (typeof asOf === 'string' && Date.parse(asOf) > now.getTime() + CLOCKS_APART_MS) {
+    const message = `${asOf} is to come; it is ${now.toISOString()}`
+    throw wrongPayload([{ field: 'body.payload.asOf', message }])
+  }
+  if (typeof day === 'string' && config) {
+    const timeZone = zoneOf(config)
+    const newest = lastCompleteDay(now, timeZone)
+    if (toDayNumber(day) <= newest) return
+    const message = `${day} is not over in ${timeZone}; the newest complete day is ${toLocalDate(newest)}`
+    throw wrongPayload([{ field: 'body.payload.day', message }])
+  }
+}
+
 const startJob = route({
   method: 'post',
   path: '/api/v1/jobs',
@@ -141,7 +172,7 @@ const startJob = route({
     payload: z.record(z.string(), z.unknown()).default({}),
   }),
   reply: { 202: Ticket },
-  handle: async ({ body, principal, traceId, seesConfig }, { enqueue, configs }) => {
+  handle: async ({ body, principal, traceId, seesConfig }, { enqueue, configs, clock }) => {
     const job = jobByName(body.name)
     if (!job) {
       const names = allJobs.map(({ name }) => name).join(', ')
@@ -153,15 +184,17 @@ const startJob = route({
         field: ['body', 'payload', ...issue.path.map(String)].join('.'),
         message: issue.message,
       }))
-      throw new AppError('INVALID_REQUEST', `${errors[0]?.field}: ${errors[0]?.message}`, { errors })
+      throw wrongPayload(errors)
     }
     const configId = job.configId?.(payload.data) ?? null
+    let config: AdsConfig | null = null
     if (configId !== null) {
       seesConfig(configId)
-      await configs.get(configId)
+      config = await configs.get(configId)
     } else if (principal.configIds) {
       throw new AppError('FORBIDDEN', `${body.name} works on all configs; this key may see some only`)
     }
+    requireOver(payload.data, clock.now(), config)
     const run = await enqueue(job, payload.data, { actor: principal.actor, traceId })
     return {
       status: 202,

@@ -1,6 +1,6 @@
 /** Webhooks: who is told of incidents, and what became of each message. Admins only: they say where data goes. */
 import { z } from 'zod'
-import { ConfigId } from '../../shared/core/entity.ts'
+import { ConfigId, RowId } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { PageQuery, PageReply, toPageRequest } from '../../shared/core/page.ts'
 import {
@@ -17,8 +17,7 @@ import { route } from '../route.ts'
 import type { Route } from '../route.ts'
 
 const TAG = 'Webhooks'
-const Id = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER)
-const Params = z.object({ id: Id })
+const Params = z.object({ id: RowId })
 /** Shown this once. */
 const Secret = z
   .string()
@@ -176,7 +175,7 @@ const redeliver = route({
   role: 'admin',
   tag: TAG,
   summary: 'Tries a message that was given up from the start, under the same webhook-id',
-  params: Params.extend({ delivery_id: Id }),
+  params: Params.extend({ delivery_id: RowId }),
   codes: ['CONFLICT'],
   reply: { 204: null },
   handle: async ({ params, principal }, services) => {

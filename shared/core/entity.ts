@@ -5,8 +5,20 @@ export const LEVELS = ['campaign', 'adset', 'ad'] as const
 export const Level = z.enum(LEVELS)
 export type Level = z.infer<typeof Level>
 
-/** Also accepts the decimal text of path and query parameters. */
-export const ConfigId = z.coerce.number().int().min(1).max(2_147_483_647)
+const DIGITS = /^\d{1,19}$/
+
+/** A whole number from 1, also as the digits that paths and queries hold; nothing else passes for one. */
+const idUpTo = (greatest: number) =>
+  z.preprocess(
+    (given) => (typeof given === 'string' && DIGITS.test(given) ? Number(given) : given),
+    z.number({ error: 'must be a whole number' }).int().min(1).max(greatest),
+  )
+
+/** Of what PostgreSQL numbers as a bigint. */
+export const RowId = idUpTo(Number.MAX_SAFE_INTEGER)
+
+/** Of a config and of what else PostgreSQL numbers as an integer. */
+export const ConfigId = idUpTo(2_147_483_647)
 export type ConfigId = z.infer<typeof ConfigId>
 
 export const EntityId = z

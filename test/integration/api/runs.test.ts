@@ -14,8 +14,13 @@ describe('runs and schedules over HTTP', () => {
   let other: number
   let admin: string
   let limited: string
+  /** Where the clock stands; null: it runs. */
+  let standing: Date | null = null
   before(async () => {
-    api = await openTestApi({ environment: { RATE_LIMITS: 'off' } })
+    api = await openTestApi({
+      environment: { RATE_LIMITS: 'off' },
+      clock: { now: () => standing ?? new Date() },
+    })
     config = await api.newConfig()
     other = await api.newConfig()
     admin = await api.key('root', 'admin')
@@ -26,6 +31,9 @@ describe('runs and schedules over HTTP', () => {
     )
   })
   after(() => api.close())
+  afterEach(() => {
+    standing = null
+  })
 
   const payload = (configId: number, day = '2026-06-15') => ({
     configId,
@@ -65,6 +73,36 @@ describe('runs and schedules over HTTP', () => {
       'CONFIG_NOT_FOUND',
     )
     expectProblem(await start({ name: 'train.config', payload: [] }), 400, 'INVALID_REQUEST')
+  })
+
+  it('work as of a time to come, or on a day that is not over, is refused', async () => {
+    standing = new Date('2026-06-16T10:00:00.000Z')
+    const refused = async (name: string, given: object): Promise<{ field: string; message: string }> => {
+      const reply = await start({ name, payload: given })
+      expectProblem(reply, 400, 'INVALID_REQUEST')
+      return (reply.body['errors'] as { field: string; message: string }[])[0] ?? { field: '', message: '' }
+    }
+    // A caller's clock may be a minute ahead.
+    const ahead = await start({ name: 'retention.nightly', payload: { asOf: '2026-06-16T10:01:00.000Z' } })
+    expect(ahead.status, ahead.text).to.equal(202)
+    expect(await refused('retention.nightly', { asOf: '2026-06-16T10:01:00.001Z' })).to.deep.equal({
+      field: 'body.payload.asOf',
+      message: '2026-06-16T10:01:00.001Z is to come; it is 2026-06-16T10:00:00.000Z',
+    })
+    const { field, message } = await refused('train.config', payload(config, '2026-06-16'))
+    expect(field).to.equal('body.payload.day')
+    expect(message).to.match(/^2026-06-16 is not over in .*; the newest complete day is 2026-06-15$/)
+  })
+
+  it('an id is a whole number or its digits, and nothing that might pass for one', async () => {
+    for (const configId of [true, [config], '0x1', '1e0', ' 1', '', null]) {
+      const reply = await start({ name: 'train.config', payload: { ...payload(config), configId } })
+      expectProblem(reply, 400, 'INVALID_REQUEST')
+    }
+    const read = await api.ask('/api/v1/ml/anomalies/1e0', { key: admin })
+    expectProblem(read, 400, 'INVALID_REQUEST')
+    const digits = { ...payload(config), configId: String(config) }
+    expect((await start({ name: 'train.config', payload: digits })).status).to.equal(202)
   })
 
   it('a limited key starts work on its configs alone', async () => {

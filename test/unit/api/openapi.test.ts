@@ -51,6 +51,11 @@ describe('the OpenAPI page', () => {
     expect(referred).to.include.members(['CampaignFeatures', 'AdsetFeatures', 'AdFeatures'])
   })
 
+  it('names what holds where nothing is given, also for what is read from digits', () => {
+    const { post } = document.paths['/api/v1/webhooks'] as { readonly post: unknown }
+    expect(JSON.stringify(post)).to.match(/"config_id":\{[^}]*\{[^}]*\}[^}]*\}\],"default":null\}/)
+  })
+
   it('names the texts a reply comes in beside JSON', () => {
     const content = (path: string): string[] => {
       const reply = document.paths[path]?.['get']?.responses['200'] as { readonly content: object }
