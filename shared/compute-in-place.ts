@@ -5,6 +5,7 @@
 import type { ComputePool, ComputeTask, ComputeTasks } from './compute.ts'
 import { detectBatch } from './detection/detect-batch.ts'
 import { judgeToday } from './detection/judge-today.ts'
+import { judgeAccount } from './detection/judge-account.ts'
 import { fitBatch } from './training/fit-batch.ts'
 import { fitPools } from './training/fit-pools.ts'
 
@@ -20,6 +21,7 @@ const HANDLERS: Handlers = {
   detect: detectBatch,
   judgeToday,
   judgeByForests: async (task) => (await import('./replay/forests.ts')).judgeByForests(task),
+  judge: judgeAccount,
   replay: async (task) => (await import('./replay/replay.ts')).replayAccount(task),
   fitClassifier: async (task) => (await import('./classification/fit-classifier.ts')).fitClassifier(task),
   fitSeries: async (task) => (await import('./series/fit-series.ts')).fitSeries(task),

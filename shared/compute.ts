@@ -5,6 +5,7 @@
 import type { TodayFinding } from '../ml/detectors/intraday.ts'
 import type { DetectResult, DetectTask } from './detection/detect-batch.ts'
 import type { JudgeTodayTask } from './detection/judge-today.ts'
+import type { JudgedAccount, JudgeTask } from './detection/judge-account.ts'
 import type { ForecastResult, ForecastTask } from './forecasting/forecast-batch.ts'
 import type { SeriesResult, SeriesTask } from './forecasting/series-batch.ts'
 import type { FitClassifierResult, FitClassifierTask } from './classification/fit-classifier.ts'
@@ -28,6 +29,8 @@ export interface ComputeTasks {
   readonly detect: { readonly input: DetectTask; readonly output: DetectResult }
   /** Trains on the past of an account again and again, and judges the days after each training. */
   readonly judgeByForests: { readonly input: ForestTask; readonly output: ForestDays }
+  /** Judges the days of an account, or of some campaigns of it. */
+  readonly judge: { readonly input: JudgeTask; readonly output: JudgedAccount }
   /** Detection over the past of an account. */
   readonly replay: { readonly input: ReplayTask; readonly output: Replayed }
   /** Judges a level by the hours of today so far. */

@@ -52,12 +52,15 @@ const toPage = (rows: readonly PageRow[]): EntityPage => ({
 /** The entities after `after`, in the order of the primary key. */
 export const nextPage = async (
   db: Knex,
-  { configId, level }: Pick<FrameRequest, 'configId' | 'level'>,
+  { configId, level, campaignIds }: Pick<FrameRequest, 'configId' | 'level' | 'campaignIds'>,
   after: string,
 ): Promise<EntityPage> => {
   const id = `${ALIAS[level]}.${ID_COLUMN[level]}`
-  const text = `${PAGE_SQL[level]} and ${id} > $2 order by ${id} limit ${PAGE_ENTITIES}`
-  return toPage(await arrayRows<PageRow>(db, text, [configId, after]))
+  const within = campaignIds ? ` and ${ALIAS[level]}.campaign_id = any($3)` : ''
+  const text = `${PAGE_SQL[level]} and ${id} > $2${within} order by ${id} limit ${PAGE_ENTITIES}`
+  return toPage(
+    await arrayRows<PageRow>(db, text, campaignIds ? [configId, after, campaignIds] : [configId, after]),
+  )
 }
 
 export const pageOf = async (

@@ -76,7 +76,7 @@ async function* readBatches(db: Knex, request: FrameRequest): AsyncGenerator<Fra
   let whole: Promise<AncestorTotals> | undefined
   // Chosen entities: what their campaigns add up to. All: one scan serves every page.
   const totalsOf = (page: EntityPage): Promise<AncestorTotals> =>
-    request.entityIds
+    (request.entityIds ?? request.campaignIds)
       ? loadTotals(db, request, [...new Set(page.campaignIds)])
       : (whole ??= loadTotals(db, request, null))
   const pages = pagesOf(db, request)

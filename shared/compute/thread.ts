@@ -6,6 +6,7 @@ import { move, transferableSymbol, valueSymbol } from 'piscina'
 import type { ComputeTasks } from '../compute.ts'
 import { detectBatch } from '../detection/detect-batch.ts'
 import { judgeToday as judgeTodayTask } from '../detection/judge-today.ts'
+import { judgeAccount, judgedBuffers } from '../detection/judge-account.ts'
 import { buffersOf, fitBatch } from '../training/fit-batch.ts'
 import { fitPools as fitPooled, poolBuffersOf } from '../training/fit-pools.ts'
 
@@ -33,6 +34,10 @@ export const fitClassifier: Handler<'fitClassifier'> = async (task) =>
 export const detect: Handler<'detect'> = detectBatch
 
 export const judgeToday: Handler<'judgeToday'> = judgeTodayTask
+export const judge: Handler<'judge'> = (task) => {
+  const judged = judgeAccount(task)
+  return handOver(judged, judgedBuffers(judged))
+}
 
 export const judgeByForests: Handler<'judgeByForests'> = async (task) =>
   (await import('../replay/forests.ts')).judgeByForests(task)

@@ -1,0 +1,182 @@
+/**
+ * Judges the account behind a detection: all levels of a campaign together, since a parent's promise is made of its
+ * children's. The three levels of an hour ask one after the other for the same; unless something has changed, the
+ * later ones get what the first was told.
+ */
+import { figuresOf } from '../../ml/shifts/anomalies.ts'
+import type { AccountEntity } from '../../ml/shifts/account.ts'
+import { entityKey } from '../../ml/shifts/from-frames.ts'
+import type { ShiftParams } from '../../ml/shifts/judge.ts'
+import type { DayNumber, FrameBatch } from '../../ml/frame.ts'
+import type { ComputePool } from '../compute.ts'
+import { toDayNumber, toLocalDate } from '../core/days.ts'
+import type { Level } from '../core/entity.ts'
+import { LEVELS } from '../core/entity.ts'
+import type { HolidaysService } from '../entities/holidays.ts'
+import type { FrameSource } from '../entities/frames.ts'
+import type { AccountSource, CampaignPage } from './account-source.ts'
+import type { DetectionStore } from './detection-store.ts'
+import type { JudgedAccount } from './judge-account.ts'
+import { readTolerances } from './tolerance.ts'
+
+/** Entities of whole campaigns that are judged at once: 120 days of them are 15 MB. */
+const PAGE_ENTITIES = 2000
+/** Entities of a batch of frames. */
+const BATCH_SIZE = 500
+/** Days a level is learnt from before it is relied on. */
+const HISTORY_DAYS = 90
+/**
+ * The first day of the columns stands still for so long: a verdict must not change because the past it is held
+ * against lost a day.
+ */
+const ANCHOR_DAYS = 28
+/** Days whose signals are kept: those that late figures are looked at again for, and their leads. */
+const SIGNAL_DAYS = 45
+/** Accounts that are remembered. */
+const REMEMBERED = 4
+
+export interface JudgedPage extends JudgedAccount {
+  /** The same days as frames, for who looks at single entities. */
+  readonly batches: Readonly<Record<Level, readonly FrameBatch[]>>
+}
+
+export interface AccountRequest {
+  readonly configId: number
+  readonly level: Level
+  /** Null: all of the level. */
+  readonly entityIds: readonly string[] | null
+  /** The newest day that is judged. */
+  readonly day: DayNumber
+  /** Leads of days up to and including this one have arrived. */
+  readonly leadsArrived: DayNumber
+  /** First and last day of the window that what a lead costs an ancestor is taken from. */
+  readonly refFrom: DayNumber
+  readonly refTo: DayNumber
+}
+
+export interface AccountJudge {
+  /** The campaigns of the request, page by page. */
+  judge(request: AccountRequest, signal: AbortSignal): AsyncIterable<JudgedPage>
+}
+
+export interface AccountJudgeParts {
+  readonly source: AccountSource
+  readonly frames: FrameSource
+  readonly store: Pick<DetectionStore, 'falsePositives'>
+  readonly holidays: Pick<HolidaysService, 'between'>
+  readonly compute: ComputePool
+  readonly params: ShiftParams
+}
+
+/** First day of the columns when `day` is judged. */
+export const anchorOf = (day: DayNumber): DayNumber =>
+  Math.floor((day - HISTORY_DAYS) / ANCHOR_DAYS) * ANCHOR_DAYS
+
+export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
+  const remembered = new Map<string, Promise<JudgedPage>>()
+
+  const read = async (
+    { configId, day, refFrom, refTo }: AccountRequest,
+    level: Level,
+    page: CampaignPage,
+    from: DayNumber,
+    signal: AbortSignal,
+  ): Promise<FrameBatch[]> => {
+    const batches: FrameBatch[] = []
+    const request = {
+      configId,
+      level,
+      from,
+      to: day,
+      refFrom,
+      refTo,
+      batchSize: BATCH_SIZE,
+      ...(page ? { campaignIds: page } : {}),
+    }
+    for await (const batch of parts.frames.batches(request)) {
+      signal.throwIfAborted()
+      batches.push(batch)
+    }
+    return batches
+  }
+
+  const holidaysOf = async (configId: number, from: DayNumber, to: DayNumber): Promise<DayNumber[]> => {
+    const days: DayNumber[] = []
+    for (const { date, days: length } of await parts.holidays.between(
+      configId,
+      toLocalDate(from),
+      toLocalDate(to),
+    )) {
+      const first = toDayNumber(date)
+      for (let day = first; day < first + length; day++) days.push(day)
+    }
+    return days
+  }
+
+  const tolerancesOf = async (
+    configId: number,
+    day: DayNumber,
+  ): Promise<Map<string, AccountEntity['tolerance']>> => {
+    const tolerances = new Map<string, AccountEntity['tolerance']>()
+    for (const { entityType, entityId, metric, deviates } of await readTolerances(
+      parts.store,
+      configId,
+      day,
+    )) {
+      const key = entityKey(entityType, entityId)
+      const named = Object.fromEntries(figuresOf(metric).map((figure) => [figure, deviates]))
+      tolerances.set(key, { ...tolerances.get(key), ...named })
+    }
+    return tolerances
+  }
+
+  const judgePage = async (
+    request: AccountRequest,
+    page: CampaignPage,
+    signal: AbortSignal,
+  ): Promise<JudgedPage> => {
+    const { configId, day, leadsArrived } = request
+    const from = anchorOf(day)
+    const [campaign, adset, ad, holidays, tolerances] = await Promise.all([
+      ...LEVELS.map((level) => read(request, level, page, from, signal)),
+      holidaysOf(configId, from, day),
+      tolerancesOf(configId, day),
+    ] as const)
+    const batches = { campaign, adset, ad } as Record<Level, FrameBatch[]>
+    const frames = { batches, from, to: day, holidays, leadsArrived, tolerances } as const
+    const judged = await parts.compute.run(
+      'judge',
+      { frames, params: parts.params, since: day - SIGNAL_DAYS },
+      { signal },
+    )
+    return { ...judged, batches }
+  }
+
+  /** Of an account that is judged at once: what the last one was told, while nothing has changed. */
+  const judgeWhole = async (request: AccountRequest, signal: AbortSignal): Promise<JudgedPage> => {
+    const { configId, day, leadsArrived, refFrom, refTo } = request
+    const stamp = await parts.source.stamp(configId, anchorOf(day), day)
+    const key = JSON.stringify([configId, day, leadsArrived, refFrom, refTo, stamp])
+    const known = remembered.get(key)
+    if (known) return known
+    const judged = judgePage(request, null, signal)
+    remembered.set(key, judged)
+    // What failed, or was given up by the one who asked first, is no answer for the next.
+    judged.catch(() => remembered.delete(key))
+    for (const oldest of remembered.keys()) {
+      if (remembered.size <= REMEMBERED) break
+      remembered.delete(oldest)
+    }
+    return judged
+  }
+
+  return {
+    async *judge(request, signal) {
+      const { configId, level, entityIds } = request
+      for (const page of await parts.source.pages(configId, level, entityIds, PAGE_ENTITIES)) {
+        signal.throwIfAborted()
+        yield page === null ? await judgeWhole(request, signal) : await judgePage(request, page, signal)
+      }
+    },
+  }
+}

@@ -1,0 +1,143 @@
+/** The incident book of a page of campaigns, between what is stored and what the judge counts in. */
+import type { AnomalyType, Metric } from '../../ml/detectors/signal.ts'
+import type { DayNumber } from '../../ml/frame.ts'
+import type { AccountEntity } from '../../ml/shifts/account.ts'
+import { entityKey } from '../../ml/shifts/from-frames.ts'
+import { openIncidentBook } from '../../ml/shifts/incidents.ts'
+import type { AccountAnomaly, Cause, Incident } from '../../ml/shifts/incidents.ts'
+import { toLocalDate } from '../core/days.ts'
+import { isMuted } from '../notify/mutes.ts'
+import type { Mute } from '../notify/mutes.ts'
+import type {
+  EntityKey,
+  IncidentCause,
+  IncidentLink,
+  SavedIncident,
+  StoredIncident,
+} from './incident-store.ts'
+import type { JudgedAccount } from './judge-account.ts'
+
+export interface StoredBook {
+  /** Takes the anomalies of a day, later days after earlier ones; of bad polarity they join incidents. */
+  take(day: DayNumber, anomalies: readonly AccountAnomaly[]): void
+  /** What was taken, to be saved; new incidents that may be told of, the loudest first. */
+  entries(): { readonly incidents: readonly SavedIncident[]; readonly links: readonly IncidentLink[] }
+}
+
+export interface StoredBookParts {
+  readonly page: Pick<JudgedAccount, 'account' | 'firstDay'>
+  readonly indexOf: ReadonlyMap<string, number>
+  readonly known: readonly StoredIncident[]
+  readonly mutes: readonly Mute[]
+  /** New incidents told of on one day. */
+  readonly budget: number
+}
+
+/** Entities of a page by `level id`. */
+export const indexOfEntities = ({ account }: Pick<JudgedAccount, 'account'>): ReadonlyMap<string, number> =>
+  new Map(account.entities.map(({ level, id }, i) => [entityKey(level, id), i]))
+
+interface Told {
+  readonly entity: number
+  readonly type: AnomalyType
+  readonly metric: Metric
+  readonly day: DayNumber
+  readonly incident: number | null
+  readonly alerted: boolean
+}
+
+export const openStoredBook = ({ page, indexOf, known, mutes, budget }: StoredBookParts): StoredBook => {
+  const { account, firstDay } = page
+  const entityOf = (i: number): AccountEntity => account.entities[i] as AccountEntity
+  const refOf = (i: number): EntityKey => ({ entityType: entityOf(i).level, entityId: entityOf(i).id })
+  const find = ({ entityType, entityId }: EntityKey): number =>
+    indexOf.get(entityKey(entityType, entityId)) ?? -1
+
+  const toIncident = (stored: StoredIncident): Incident | null => {
+    const root = find(stored.root)
+    const campaign = find({ entityType: 'campaign', entityId: stored.campaignId })
+    if (root < 0 || campaign < 0) return null
+    const causes = stored.causes.flatMap((cause): Cause[] => {
+      const entity = find(cause)
+      const { depth, share, observed, expected } = cause
+      return entity < 0 ? [] : [{ entity, depth, share, observed, expected }]
+    })
+    const { id, family, metric, direction, polarity, severity, observed, expected, money, alerted } = stored
+    return {
+      stored: id,
+      family,
+      campaign,
+      root,
+      metric,
+      direction,
+      polarity,
+      severity,
+      from: stored.dateFrom - firstDay,
+      to: stored.dateTo - firstDay,
+      members: new Set(stored.members.map(find).filter((i) => i >= 0)),
+      causes,
+      culprit: root,
+      observed,
+      expected,
+      money,
+      alerted,
+    }
+  }
+  const toSaved = (incident: Incident): SavedIncident => ({
+    id: incident.stored,
+    campaignId: entityOf(incident.campaign).id,
+    family: incident.family,
+    root: refOf(incident.root),
+    metric: incident.metric,
+    direction: incident.direction,
+    polarity: incident.polarity,
+    severity: incident.severity,
+    dateFrom: firstDay + incident.from,
+    dateTo: firstDay + incident.to,
+    causes: incident.causes.map(
+      ({ entity, depth, share, observed, expected }): IncidentCause => ({
+        ...refOf(entity),
+        depth,
+        share,
+        observed,
+        expected,
+      }),
+    ),
+    observed: incident.observed,
+    expected: incident.expected,
+    money: incident.money,
+    alerted: incident.alerted,
+  })
+
+  const book = openIncidentBook(account, {
+    known: known.flatMap((stored) => toIncident(stored) ?? []),
+    budget,
+    // The book asks for everything above as well; a mute of one entity is looked up by that entity.
+    isMuted: (entity, metric, day) =>
+      isMuted(mutes, { path: [refOf(entity)], metric, day: toLocalDate(firstDay + day) }),
+  })
+  const told: Told[] = []
+
+  return {
+    take: (day, anomalies) => {
+      for (const { entity, type, metric, incident, alerted } of book.take(day - firstDay, anomalies))
+        told.push({ entity, type, metric, day, incident, alerted })
+    },
+    entries: () => {
+      // Only what something was seen of: the others are as they were.
+      const touched = [...new Set(told.flatMap(({ incident }) => (incident === null ? [] : [incident])))]
+      const places = new Map(touched.map((incident, place) => [incident, place]))
+      return {
+        incidents: touched.map((i) => toSaved(book.incidents[i] as Incident)),
+        links: told.map(({ entity, type, metric, day, incident, alerted }) => ({
+          ...refOf(entity),
+          type,
+          metric,
+          day,
+          incident: incident === null ? null : (places.get(incident) ?? null),
+          alerted,
+        })),
+      }
+    },
+  }
+}
