@@ -3,6 +3,7 @@ import type { Knex } from 'knex'
 import type { Store } from '../shared/store.ts'
 import { fileArtifactStore } from './artifacts/file-store.ts'
 import { seriesFiles } from './artifacts/series-files.ts'
+import { accountSource } from './repositories/account-source.ts'
 import { auditLog, idempotencyStore, keyStore } from './repositories/access.ts'
 import { anomalyStore, detectionStore } from './repositories/anomalies.ts'
 import { classificationStore } from './repositories/classifications.ts'
@@ -36,6 +37,7 @@ import { webhookStore } from './repositories/webhooks.ts'
 
 /** @param artifactRoot folder of the artifacts, e.g. `models_storage` */
 export const createStore = (knex: Knex, artifactRoot: string): Store => ({
+  accounts: accountSource(knex),
   anomalies: anomalyStore(knex),
   artifacts: fileArtifactStore(artifactRoot),
   audit: auditLog(knex),

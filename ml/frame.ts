@@ -56,6 +56,21 @@ export interface FrameBatch {
 export const frameAt = (batch: Pick<FrameBatch, 'offsets' | 'columns'>, i: number): DailyFrame =>
   sliceFrame(batch.columns, batch.offsets[i] ?? 0, batch.offsets[i + 1] ?? 0)
 
+/** Those entities of a batch, in memory of their own. */
+export const pickEntities = (batch: FrameBatch, entities: readonly number[]): FrameBatch => {
+  const offsets = new Int32Array(entities.length + 1)
+  entities.forEach((i, k) => {
+    offsets[k + 1] = (offsets[k] as number) + (batch.offsets[i + 1] as number) - (batch.offsets[i] as number)
+  })
+  const columns = emptyFrame(offsets[entities.length] as number)
+  entities.forEach((i, k) => {
+    const rows = frameAt(batch, i)
+    columns.days.set(rows.days, offsets[k])
+    for (const column of FRAME_COLUMNS) columns[column].set(rows[column], offsets[k])
+  })
+  return { heads: entities.map((i) => batch.heads[i] as EntityHead), offsets, columns }
+}
+
 /** Rows [from, to) as views on the same memory. */
 export const sliceFrame = (frame: DailyFrame, from: number, to: number): DailyFrame => ({
   days: frame.days.subarray(from, to),

@@ -10,6 +10,7 @@ import type { Config } from './config.ts'
 import type { Clock } from './core/clock.ts'
 import type { WorkOutcome } from './core/work.ts'
 import { createAnomalies } from './detection/anomalies.ts'
+import { createAccountJudge } from './detection/account-judge.ts'
 import { createDetection } from './detection/detection.ts'
 import { createIntraday } from './detection/intraday.ts'
 import { judgementParams } from './detection/params.ts'
@@ -251,6 +252,9 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     clock,
     webhooks,
   })
+  const holidays = createHolidays({ store: store.holidays, configs })
+  const mutes = createMutes({ store: store.mutes, configs, entities, clock })
+  const judgement = judgementParams(config)
   const services: Services = {
     clock,
     tracer,
@@ -259,7 +263,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     configs,
     imports: createImports(store.imports, configs, clock),
     entities,
-    holidays: createHolidays({ store: store.holidays, configs }),
+    holidays,
     insights: createInsights(store.insights, configs, entities, clock),
     freshness,
     sweeps: freshness,
@@ -292,7 +296,18 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       compute,
       useForests: config.USE_ISOLATION_FOREST,
       onDetected: (level, counts) => metrics.detected(level, counts),
-      params: judgementParams(config).detection,
+      accounts: createAccountJudge({
+        source: store.accounts,
+        frames: store.frames,
+        store: store.detection,
+        holidays,
+        compute,
+        params: judgement.shifts,
+      }),
+      incidents: store.incidentWriter,
+      mutes,
+      webhooks,
+      params: judgement,
     }),
     intraday: createIntraday({
       clock,
@@ -361,7 +376,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
     plots: createPlots({ catalogue: series, files: store.seriesFiles, predictions, compute }),
     sources: createSources({ configs }),
     webhooks,
-    mutes: createMutes({ store: store.mutes, configs, entities, clock }),
+    mutes,
     forecasting: createForecasting({
       store: store.forecasts,
       configs,

@@ -8,6 +8,7 @@ import type { AnomalyStore } from './detection/anomalies.ts'
 import type { DetectionStore } from './detection/detection-store.ts'
 import type { HourlyFrames } from './detection/intraday.ts'
 import type { IncidentWriter } from './detection/incident-store.ts'
+import type { AccountSource } from './detection/account-source.ts'
 import type { IncidentStore } from './detection/incidents.ts'
 import type { ConfigStore } from './entities/configs.ts'
 import type { EntityStore } from './entities/entities.ts'
@@ -37,6 +38,7 @@ import type { SeriesRecord } from './series/series.ts'
 import type { TrainableEntities } from './training/training.ts'
 
 export interface Store {
+  readonly accounts: AccountSource
   readonly anomalies: AnomalyStore
   readonly artifacts: ArtifactStore
   readonly audit: AuditLog

@@ -136,7 +136,7 @@ with looks as materialized (
 select date, at, at > coalesce(
     (select max(mark) from looks where looks.day between date and date + 6),
     (select max(mark) from looks where looks.day < date)
-  ) as late
+  ) as late, (select max(looks.day) from looks where looks.day <= :to) as looked_at
 from written order by date`
 
 /** Whether a run over all entities has given its final verdict of the day, or of a later one. */
@@ -211,11 +211,12 @@ export const detectionStore = (db: Knex): DetectionStore => ({
       runId,
       from: toLocalDate(from),
       to: toLocalDate(to),
-    })) as { rows: { date: string; at: Date; late: boolean | null }[] }
+    })) as { rows: { date: string; at: Date; late: boolean | null; looked_at: string | null }[] }
     const newest = Math.max(...rows.map((row) => row.at.getTime()))
     return {
       watermark: rows.length === 0 ? null : new Date(newest),
       days: rows.filter((row) => row.late).map((row) => toDayNumber(row.date)),
+      lookedAt: rows[0]?.looked_at ? toDayNumber(rows[0].looked_at) : null,
     }
   },
 

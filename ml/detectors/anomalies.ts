@@ -1,18 +1,16 @@
 /** Signals of one (type, metric) make one anomaly; one of them speaks for it. */
 import { compareSeverity } from './severity.ts'
-import type { AnomalyDraft, Signal } from './signal.ts'
+import type { AnomalyDraft, DetectorName, Signal } from './signal.ts'
+
+/** Positive when `a` should speak rather than `b`; z_iqr has the better interval, so it wins a tie. */
+const precedence = (a: Signal, b: Signal): number =>
+  compareSeverity(a.severity, b.severity) || Number(a.detector === 'z_iqr') - Number(b.detector === 'z_iqr')
 
 /**
- * Positive when `a` should speak rather than `b`: what the whole account was weighed for, then the loudest; z_iqr
- * has the better interval, so it wins a tie.
+ * In the order in which the (type, metric) pairs appear.
+ * @param speaker whose signal speaks where it is there; otherwise the loudest does
  */
-const precedence = (a: Signal, b: Signal): number =>
-  Number(a.detector === 'shift') - Number(b.detector === 'shift') ||
-  compareSeverity(a.severity, b.severity) ||
-  Number(a.detector === 'z_iqr') - Number(b.detector === 'z_iqr')
-
-/** In the order in which the (type, metric) pairs appear. */
-export const toAnomalies = (signals: readonly Signal[]): AnomalyDraft[] => {
+export const toAnomalies = (signals: readonly Signal[], speaker?: DetectorName): AnomalyDraft[] => {
   const groups = new Map<string, Signal[]>()
   for (const signal of signals) {
     const key = `${signal.type} ${signal.metric}`
@@ -21,9 +19,9 @@ export const toAnomalies = (signals: readonly Signal[]): AnomalyDraft[] => {
     else groups.set(key, [signal])
   }
   return Array.from(groups.values(), (group) => {
-    const { detector: _, ...speaker } = group.reduce((best, next) =>
-      precedence(next, best) > 0 ? next : best,
-    )
-    return { ...speaker, signals: group }
+    const first = group.find(({ detector }) => detector === speaker)
+    const { detector: _, ...spoken } =
+      first ?? group.reduce((best, next) => (precedence(next, best) > 0 ? next : best))
+    return { ...spoken, signals: group }
   })
 }

@@ -26,6 +26,13 @@ export interface GatedDay {
   readonly gated: number
 }
 
+/** Metrics that count leads; a forest's rows do too. */
+const OF_LEADS: ReadonlySet<string> = new Set(['leads', 'cpl', 'conversion_rate', 'multivariate'])
+
+/** What may be said of a day whose leads are still arriving. */
+export const withoutLeads = (signals: readonly Signal[]): readonly Signal[] =>
+  signals.filter(({ metric }) => !OF_LEADS.has(metric))
+
 /** Which model the entity had that day. */
 export interface JudgedBy {
   readonly modelSource: ModelSource
@@ -51,7 +58,8 @@ export const passGate = (
   })
   const passed = signals.filter((signal) => open || RULES.has(signal.detector) || byKey.has(keyOf(signal)))
   return {
-    anomalies: toAnomalies([...confirmed, ...passed]).map((draft) => ({
+    // Through the gate the judge speaks: it knows the whole account, the others one entity.
+    anomalies: toAnomalies([...confirmed, ...passed], open ? undefined : 'shift').map((draft) => ({
       ...draft,
       shift: byKey.get(keyOf(draft)) ?? null,
     })),

@@ -294,8 +294,8 @@ const moneyOf = (account: AccountDays, from: number, to: number, loudest: Accoun
 export interface BookOptions {
   /** Incidents of earlier days, as they were left. */
   readonly known?: readonly Incident[]
-  /** New incidents told of on one day. */
-  readonly budget?: number
+  /** New incidents that may be told of on a day. */
+  readonly budgetOf?: (day: number) => number
   /** Whether nobody wants to hear of that metric of the entity on that day; asked for it and all above it. */
   readonly isMuted?: (entity: number, metric: Metric, day: number) => boolean
 }
@@ -308,7 +308,7 @@ export interface IncidentBook {
 
 export const openIncidentBook = (
   account: AccountDays,
-  { known = [], budget = DAILY_BUDGET, isMuted = () => false }: BookOptions = {},
+  { known = [], budgetOf = () => DAILY_BUDGET, isMuted = () => false }: BookOptions = {},
 ): IncidentBook => {
   const incidents: Incident[] = known.map((one) => ({ ...one, members: new Set(one.members) }))
   const children: number[][] = account.entities.map(() => [])
@@ -350,6 +350,7 @@ export const openIncidentBook = (
     incidents,
     take: (day, anomalies) => {
       const told = new Map<AccountAnomaly, { incident: number; alerted: boolean }>()
+      const budget = budgetOf(day)
       let fresh = incidents.filter((one) => one.alerted && one.from === day).length
       for (const { family, members } of groupsOf(anomalies.filter(({ polarity }) => polarity === 'bad'))) {
         const loudest = members[0] as AccountAnomaly

@@ -68,5 +68,6 @@ export const warmUpDetect = (fits: FitResult): DetectTask => {
     forestsDisabled: false,
     excludedDays: new Map(),
     frequencyAlertDays: new Map(),
+    gate: null,
   }
 }

@@ -11,7 +11,6 @@ import type { DayNumber, FrameBatch } from '../../ml/frame.ts'
 import type { ComputePool } from '../compute.ts'
 import { toDayNumber, toLocalDate } from '../core/days.ts'
 import type { Level } from '../core/entity.ts'
-import { LEVELS } from '../core/entity.ts'
 import type { HolidaysService } from '../entities/holidays.ts'
 import type { FrameSource } from '../entities/frames.ts'
 import type { AccountSource, CampaignPage } from './account-source.ts'
@@ -138,12 +137,14 @@ export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
     const { configId, day, leadsArrived } = request
     const from = anchorOf(day)
     const [campaign, adset, ad, holidays, tolerances] = await Promise.all([
-      ...LEVELS.map((level) => read(request, level, page, from, signal)),
+      read(request, 'campaign', page, from, signal),
+      read(request, 'adset', page, from, signal),
+      read(request, 'ad', page, from, signal),
       holidaysOf(configId, from, day),
       tolerancesOf(configId, day),
-    ] as const)
-    const batches = { campaign, adset, ad } as Record<Level, FrameBatch[]>
-    const frames = { batches, from, to: day, holidays, leadsArrived, tolerances } as const
+    ])
+    const batches = { campaign, adset, ad }
+    const frames = { batches, from, to: day, holidays, leadsArrived, tolerances }
     const judged = await parts.compute.run(
       'judge',
       { frames, params: parts.params, since: day - SIGNAL_DAYS },
@@ -158,7 +159,14 @@ export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
     const stamp = await parts.source.stamp(configId, anchorOf(day), day)
     const key = JSON.stringify([configId, day, leadsArrived, refFrom, refTo, stamp])
     const known = remembered.get(key)
-    if (known) return known
+    if (known) {
+      try {
+        return await known
+      } catch {
+        // Whoever asked first may have been cancelled.
+        signal.throwIfAborted()
+      }
+    }
     const judged = judgePage(request, null, signal)
     remembered.set(key, judged)
     // What failed, or was given up by the one who asked first, is no answer for the next.

@@ -12,9 +12,12 @@ import { judgeByLadder, RUNGS } from '../../ml/detectors/ladder.ts'
 import type { Rung } from '../../ml/detectors/ladder.ts'
 import type { DetectionParams } from '../../ml/detectors/params.ts'
 import { decodePooledForest } from '../../ml/detectors/pooled-forest.ts'
-import type { AnomalyDraft, BaselineReason, ModelSource } from '../../ml/detectors/signal.ts'
+import type { BaselineReason, ModelSource, Signal } from '../../ml/detectors/signal.ts'
 import { densify, frameAt, rowOf } from '../../ml/frame.ts'
 import type { DayNumber, FrameBatch } from '../../ml/frame.ts'
+import type { ShiftSignal } from '../../ml/shifts/anomalies.ts'
+import { passGate, withoutLeads } from '../../ml/shifts/gate.ts'
+import type { GatedAnomaly, GatedDay, JudgedBy } from '../../ml/shifts/gate.ts'
 import { messageOf } from '../core/errors.ts'
 
 /** A model of the batch: its artifact, or why there is none to use. */
@@ -36,19 +39,33 @@ export interface DetectTask {
   readonly excludedDays: ReadonlyMap<string, readonly DayNumber[]>
   /** Days that already have a frequency alert, by entity id. */
   readonly frequencyAlertDays: ReadonlyMap<string, readonly DayNumber[]>
+  /** Null: every signal is a finding. */
+  readonly gate: GateTask | null
+}
+
+/** What decides which signals become findings. */
+export interface GateTask {
+  /** What the judge of the account says, by index of the entity in the batch and day. */
+  readonly shifts: ReadonlyMap<number, ReadonlyMap<DayNumber, readonly ShiftSignal[]>>
+  /** Whether every signal passes. */
+  readonly open: boolean
+  /** Leads of later days are still arriving. */
+  readonly leadsArrived: DayNumber
 }
 
 export interface Finding {
   /** Index of the entity in the batch. */
   readonly entity: number
   readonly day: DayNumber
-  readonly anomaly: AnomalyDraft
+  readonly anomaly: GatedAnomaly
   readonly baselineReason: BaselineReason | null
 }
 
 export interface DetectResult {
   readonly findings: readonly Finding[]
   readonly signals: number
+  /** Signals that became no finding. */
+  readonly gated: number
   readonly hypotheses: number
   /** Entity-days a forest judged. */
   readonly judgedByForest: number
@@ -100,6 +117,7 @@ export const detectBatch = (task: DetectTask): DetectResult => {
   const findings: Finding[] = []
   const failed: { entity: number; message: string }[] = []
   let signals = 0
+  let gated = 0
   let hypotheses = 0
   let judgedByForest = 0
   const judgedBy: Record<ModelSource, number> = { own: 0, adset: 0, campaign: 0, account: 0, baseline: 0 }
@@ -111,6 +129,24 @@ export const detectBatch = (task: DetectTask): DetectResult => {
       return index >= 0 && judges.get(index) === null
     })
     return broken ? 'broken_artifact' : 'no_model'
+  }
+  /** Which of an entity's signals of a day become findings. */
+  const pass = (
+    raised: readonly Signal[],
+    entity: number,
+    day: DayNumber,
+    judgedBy: JudgedBy,
+  ): GatedDay & { readonly signals: number } => {
+    const { gate } = task
+    if (!gate)
+      return {
+        anomalies: toAnomalies(raised).map((draft) => ({ ...draft, shift: null })),
+        gated: 0,
+        signals: raised.length,
+      }
+    const shifts = gate.shifts.get(entity)?.get(day) ?? []
+    const settled = gate.open || day <= gate.leadsArrived ? raised : withoutLeads(raised)
+    return { ...passGate(settled, shifts, judgedBy, gate.open), signals: settled.length + shifts.length }
   }
   const first = (days[0] ?? 0) - params.baselineDays
   const last = days.at(-1) ?? 0
@@ -139,6 +175,7 @@ export const detectBatch = (task: DetectTask): DetectResult => {
         if (verdict) judgedByForest += 1
         if (rowOf(frame.days, day) >= 0) judgedBy[source] += 1
         const baselineReason = source === 'baseline' ? reasonAt(base) : null
+        const modelVersion = source === 'baseline' ? null : (task.models[indexAt(source)]?.version ?? null)
         const found = detectDay(
           {
             day,
@@ -148,21 +185,21 @@ export const detectBatch = (task: DetectTask): DetectResult => {
             lastFrequencyAlertDay: newestUpTo(alertDays, day),
             verdict,
             modelSource: source,
-            modelVersion: source === 'baseline' ? null : (task.models[indexAt(source)]?.version ?? null),
+            modelVersion,
           },
           params,
         )
-        signals += found.signals.length
         hypotheses += found.hypotheses
-        for (const anomaly of toAnomalies(found.signals)) {
-          if (anomaly.type === 'frequency_alert') alertDays.push(day)
-          mine.push({ entity, day, anomaly, baselineReason })
-        }
+        if (found.signals.some(({ detector }) => detector === 'frequency')) alertDays.push(day)
+        const passed = pass(found.signals, entity, day, { modelSource: source, modelVersion })
+        signals += passed.signals
+        gated += passed.gated
+        for (const anomaly of passed.anomalies) mine.push({ entity, day, anomaly, baselineReason })
       }
       findings.push(...mine)
     } catch (error) {
       failed.push({ entity, message: messageOf(error) })
     }
   }
-  return { findings, signals, hypotheses, judgedByForest, judgedBy, failed, unreadable }
+  return { findings, signals, gated, hypotheses, judgedByForest, judgedBy, failed, unreadable }
 }

@@ -42,6 +42,8 @@ export interface LateDays {
   readonly watermark: Date | null
   /** Days with a row newer than what was seen when they were last looked at, ascending. */
   readonly days: readonly DayNumber[]
+  /** The newest day up to the asked one that an earlier run over all entities looked at; null before the first. */
+  readonly lookedAt: DayNumber | null
 }
 
 /** Findings of one entity and metric that people called false. */

@@ -1,14 +1,20 @@
 /**
- * Detection of one level of one config. Stages: which days, freshness; then per batch of entities: frames,
- * models, judgement on the threads, findings into the store. Batches overlap; memory stays a few batches.
+ * Detection of one level of one config. Stages: which days, freshness; then per page of campaigns: the judge of
+ * accounts, and per batch of entities models and detectors on the threads, findings through the gate into the store;
+ * at the end incidents with their messages, in one transaction. Batches overlap; memory stays a page and a few
+ * batches.
  */
 import { MODEL_SOURCES, SEVERITIES } from '../../ml/detectors/signal.ts'
-import type { DetectionParams } from '../../ml/detectors/params.ts'
 import type { Signal } from '../../ml/detectors/signal.ts'
+import { pickEntities } from '../../ml/frame.ts'
 import type { DayNumber, FrameBatch } from '../../ml/frame.ts'
+import type { ShiftSignal } from '../../ml/shifts/anomalies.ts'
+import { entityKey } from '../../ml/shifts/from-frames.ts'
+import { passGate } from '../../ml/shifts/gate.ts'
+import type { AccountAnomaly } from '../../ml/shifts/incidents.ts'
 import type { ComputePool } from '../compute.ts'
 import type { Clock } from '../core/clock.ts'
-import { lastCompleteDay, toDayNumber, toLocalDate } from '../core/days.ts'
+import { lastCompleteDay, localDayOf, toDayNumber, toLocalDate } from '../core/days.ts'
 import type { LocalDate } from '../core/days.ts'
 import type { Level } from '../core/entity.ts'
 import { messageOf } from '../core/errors.ts'
@@ -23,9 +29,16 @@ import type { Logger } from '../platform/logger.ts'
 import type { ModelLoader } from '../registry/model-loader.ts'
 import type { ModelRegistry } from '../registry/model-registry.ts'
 import type { ArtifactRef } from '../registry/model-version.ts'
-import type { DetectResult, DetectTask } from './detect-batch.ts'
+import type { Mutes } from '../notify/mutes.ts'
+import type { Notifications } from '../notify/notifications.ts'
+import type { AccountJudge, JudgedPage } from './account-judge.ts'
+import type { DetectResult, DetectTask, GateTask } from './detect-batch.ts'
 import type { DetectionStore, ScoredAnomaly } from './detection-store.ts'
+import { indexOfEntities, openStoredBook } from './incident-book.ts'
+import { toEvents } from './incident-events.ts'
+import type { IncidentLink, IncidentWriter, SavedIncident, StoredIncident } from './incident-store.ts'
 import { loadModels, noModels } from './load-models.ts'
+import type { JudgementParams } from './params.ts'
 
 /** Entities per thread task: small enough to keep both threads busy on an account of a hundred ads. */
 const BATCH_SIZE = 128
@@ -34,6 +47,8 @@ const WRITE_SIZE = 1024
 /** Days of which late data is looked at again. */
 const LATE_DAYS = 7
 const FREQUENCY_REPEAT_DAYS = 7
+/** Incidents that ended earlier are not continued: further back than any family remembers. */
+const KNOWN_INCIDENT_DAYS = 21
 const EXPIRE_AFTER_MS = 7 * 86_400_000
 
 export interface DetectRequest {
@@ -68,7 +83,11 @@ export interface DetectionParts {
   readonly registry: ModelRegistry
   readonly models: ModelLoader
   readonly compute: ComputePool
-  readonly params: DetectionParams
+  readonly accounts: AccountJudge
+  readonly incidents: IncidentWriter
+  readonly mutes: Pick<Mutes, 'within'>
+  readonly webhooks: Pick<Notifications, 'notice' | 'hurry'>
+  readonly params: JudgementParams
   readonly useForests: boolean
   /** Counts for the metrics. */
   readonly onDetected?: (
@@ -88,34 +107,93 @@ const entriesOf = <V>(map: ReadonlyMap<string, V>, ids: readonly string[]): Read
   return part
 }
 
+/** What the judge alone says of the levels that are not detected now. */
+const otherLevels = (page: JudgedPage, level: Level, days: readonly DayNumber[]): AccountAnomaly[] => {
+  const wanted = new Set(days.map((day) => day - page.firstDay))
+  const judgedBy = { modelSource: 'baseline', modelVersion: null } as const
+  return [...page.signals].flatMap(([entity, byDay]) =>
+    page.account.entities[entity]?.level === level
+      ? []
+      : [...byDay].flatMap(([day, signals]) =>
+          wanted.has(day)
+            ? passGate([], signals, judgedBy, false).anomalies.map((anomaly) => ({ ...anomaly, entity, day }))
+            : [],
+        ),
+  )
+}
+
+/** The alarm budget of a config, over its pages: what one page tells, another cannot. */
+const dailyBudget = (
+  perDay: number,
+  known: readonly StoredIncident[],
+): {
+  /** For a page whose own known incidents are counted by its book. */
+  besides(own: readonly StoredIncident[]): (day: DayNumber) => number
+  spend(incidents: readonly SavedIncident[]): void
+} => {
+  const told = new Map<DayNumber, number>()
+  const count = (day: DayNumber, by: number): void => {
+    told.set(day, (told.get(day) ?? 0) + by)
+  }
+  for (const { alerted, dateFrom } of known) if (alerted) count(dateFrom, 1)
+  return {
+    besides: (own) => (day) =>
+      perDay -
+      (told.get(day) ?? 0) +
+      own.filter(({ alerted, dateFrom }) => alerted && dateFrom === day).length,
+    spend: (incidents) => {
+      for (const { id, alerted, dateFrom } of incidents) if (id === null && alerted) count(dateFrom, 1)
+    },
+  }
+}
+
+/** A batch on its way to the threads. */
+interface Unjudged {
+  readonly batch: FrameBatch
+  readonly gate: GateTask | null
+}
+
 interface Judged {
-  readonly batch: { readonly ids: readonly string[]; readonly parents: readonly (string | null)[] }
+  readonly ids: readonly string[]
+  readonly parents: readonly (string | null)[]
   readonly result: DetectResult
   /** Files that are as they were written, but no model of a format known here. */
   readonly unreadable: readonly ArtifactRef[]
 }
 
-export const createDetection = (parts: DetectionParts): DetectionService => {
-  const { store, params } = parts
+/** What is remembered of the entities of a level. */
+interface Memory {
+  readonly excludedDays: ReadonlyMap<string, readonly DayNumber[]>
+  readonly frequencyAlertDays: ReadonlyMap<string, readonly DayNumber[]>
+}
 
-  /** Judges all entities of the request on `days`, batch by batch, with a few batches under way at once. */
-  async function* judge(
+export const createDetection = (parts: DetectionParts): DetectionService => {
+  const { store } = parts
+  const params = parts.params.detection
+
+  const memoryOf = async (configId: number, level: Level, days: readonly DayNumber[]): Promise<Memory> => {
+    const first = days[0] ?? 0
+    const [excludedDays, frequencyAlertDays] = await Promise.all([
+      store.labelledDays(configId, level, first - params.baselineDays),
+      store.frequencyAlertDays(configId, level, first - FREQUENCY_REPEAT_DAYS, days.at(-1) ?? 0),
+    ])
+    return { excludedDays, frequencyAlertDays }
+  }
+
+  /** Judges batches on `days`, a few of them under way at once. */
+  async function* judgeAll(
     level: Level,
-    request: DetectRequest,
+    configId: number,
     days: readonly DayNumber[],
+    memory: Memory,
+    batches: AsyncIterable<Unjudged> | Iterable<Unjudged>,
     signal: AbortSignal,
   ): AsyncGenerator<Judged> {
-    const first = days[0] ?? 0
-    const last = days.at(-1) ?? 0
-    const [excludedDays, frequencyAlertDays] = await Promise.all([
-      store.labelledDays(request.configId, level, first - params.baselineDays),
-      store.frequencyAlertDays(request.configId, level, first - FREQUENCY_REPEAT_DAYS, last),
-    ])
-    const judgeBatch = async (batch: FrameBatch): Promise<Judged> => {
+    const judgeBatch = async ({ batch, gate }: Unjudged): Promise<Judged> => {
       const ids = batch.heads.map((head) => head.id)
       const parents = batch.heads.map((head) => head.parentId)
       const { refs, models, modelOf } = parts.useForests
-        ? await loadModels(parts, { configId: request.configId, level }, batch.heads, days)
+        ? await loadModels(parts, { configId, level }, batch.heads, days)
         : noModels(ids.length, days.length)
       const task: DetectTask = {
         batch,
@@ -124,23 +202,16 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         models,
         modelOf,
         forestsDisabled: !parts.useForests,
-        excludedDays: entriesOf(excludedDays, ids),
-        frequencyAlertDays: entriesOf(frequencyAlertDays, ids),
+        excludedDays: entriesOf(memory.excludedDays, ids),
+        frequencyAlertDays: entriesOf(memory.frequencyAlertDays, ids),
+        gate,
       }
       const result = await parts.compute.run('detect', task, { signal, transfer: frameBuffers(batch) })
       const unreadable = result.unreadable.flatMap((index) => refs[index] ?? [])
-      return { batch: { ids, parents }, result, unreadable }
+      return { ids, parents, result, unreadable }
     }
     const underWay: Promise<Judged>[] = []
     try {
-      const batches = parts.frames.batches({
-        configId: request.configId,
-        level,
-        from: first - params.baselineDays,
-        to: last,
-        ...(request.entityIds ? { entityIds: request.entityIds } : {}),
-        batchSize: BATCH_SIZE,
-      })
       for await (const batch of batches) {
         signal.throwIfAborted()
         const judged = judgeBatch(batch)
@@ -154,6 +225,34 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       // An early end leaves nothing unwatched behind.
       await Promise.allSettled(underWay)
     }
+  }
+
+  /** The asked entities of a page, in batches of their own memory, with what the judge says of them. */
+  function* batchesOf(
+    page: JudgedPage,
+    indexOf: ReadonlyMap<string, number>,
+    level: Level,
+    asked: ReadonlySet<string> | null,
+    leadsArrived: DayNumber,
+  ): Generator<Unjudged> {
+    for (const batch of page.batches[level]) {
+      const wanted = batch.heads.flatMap(({ id }, i) => (asked === null || asked.has(id) ? [i] : []))
+      for (let i = 0; i < wanted.length; i += BATCH_SIZE) {
+        const picked = pickEntities(batch, wanted.slice(i, i + BATCH_SIZE))
+        const shifts = new Map<number, ReadonlyMap<DayNumber, readonly ShiftSignal[]>>()
+        picked.heads.forEach(({ id }, k) => {
+          const signals = page.signals.get(indexOf.get(entityKey(level, id)) ?? -1)
+          if (!signals) return
+          const days = [...signals].map(([day, found]) => [page.firstDay + day, found] as const)
+          shifts.set(k, new Map(days))
+        })
+        yield { batch: picked, gate: { shifts, open: parts.params.openGate, leadsArrived } }
+      }
+    }
+  }
+
+  async function* ungated(batches: AsyncIterable<FrameBatch>): AsyncGenerator<Unjudged> {
+    for await (const batch of batches) yield { batch, gate: null }
   }
 
   const chosenDay = async ({ configId, asOf, day }: DetectRequest): Promise<DayNumber> => {
@@ -192,6 +291,17 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
     }
   }
 
+  /**
+   * Days that leads of have arrived since the newest look: what was left open then is judged now. A day whose leads
+   * arrived with the day itself needs no second look.
+   */
+  const settledDays = (day: DayNumber, leadsArrived: DayNumber, lookedAt: DayNumber | null): DayNumber[] => {
+    if (leadsArrived >= day) return []
+    const wait = day - leadsArrived
+    const missed = lookedAt === null ? 1 : Math.min(LATE_DAYS, Math.max(1, day - lookedAt))
+    return lastDays(day - wait, missed)
+  }
+
   const skipped = (reason: string, day: DayNumber, expired: number): WorkOutcome => ({
     status: 'skipped',
     counts: { done: 0, skipped: 1, failed: 0 },
@@ -214,10 +324,15 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       // Anomalies grow old also while a source delivers nothing.
       if (fresh.at(-1) !== day) return skipped('stale_data', day, await expire())
 
+      const { attribution_lag_days: lagDays, ...config } = await parts.configs.get(configId)
+      // Of the days since, leads are still arriving.
+      const leadsArrived = localDayOf(new Date(request.asOf), zoneOf(config)) - lagDays
+
       const look = { job: `detect.${level}`, configId, runId: context.fence.runId }
       // Before the frames are read: what comes in between is looked at again, not missed.
       const late = whole ? await store.lateDays(look, day - LATE_DAYS + 1, day) : null
-      const days = new Set([...fresh, ...(late?.days ?? [])])
+      const settled = await freshOf(configId, settledDays(day, leadsArrived, late?.lookedAt ?? null))
+      const days = new Set([...fresh, ...(late?.days ?? []), ...(whole ? settled : [])])
       const ordered = [...days].sort((a, b) => a - b)
 
       const counts = { done: 0, skipped: 0, failed: 0 }
@@ -225,6 +340,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         SEVERITIES.map((severity) => [severity, 0]),
       )
       let signals = 0
+      let gated = 0
       let hypotheses = 0
       let anomalies = 0
       let created = 0
@@ -248,40 +364,81 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         pendingIds = []
         pending = []
       }
-      for await (const { batch, result, unreadable } of judge(level, request, ordered, context.signal)) {
-        await quarantine(unreadable, context.logger)
-        const failed = new Set(result.failed.map(({ entity }) => entity))
-        for (const { entity, message } of result.failed) {
-          context.logger.error('an entity could not be judged', {
-            entity_id: batch.ids[entity],
-            error: message,
+      const memory = await memoryOf(configId, level, ordered)
+      const known = await parts.incidents.known(configId, (ordered[0] ?? day) - KNOWN_INCIDENT_DAYS)
+      const mutes = await parts.mutes.within(configId, toLocalDate(ordered[0] ?? day), toLocalDate(day))
+      const budget = dailyBudget(parts.params.alarmBudget, known)
+      const saved: SavedIncident[] = []
+      const links: IncidentLink[] = []
+      const asks = {
+        configId,
+        level,
+        entityIds: request.entityIds,
+        day,
+        leadsArrived,
+        refFrom: (ordered[0] ?? day) - params.baselineDays,
+        refTo: day,
+      }
+      const askedIds = request.entityIds ? new Set(request.entityIds) : null
+      for await (const page of parts.accounts.judge(asks, context.signal)) {
+        const indexOf = indexOfEntities(page)
+        const batches = batchesOf(page, indexOf, level, askedIds, leadsArrived)
+        const found: AccountAnomaly[] = []
+        for await (const judged of judgeAll(level, configId, ordered, memory, batches, context.signal)) {
+          const { ids, parents, result, unreadable } = judged
+          await quarantine(unreadable, context.logger)
+          const failed = new Set(result.failed.map(({ entity }) => entity))
+          for (const { entity, message } of result.failed) {
+            context.logger.error('an entity could not be judged', { entity_id: ids[entity], error: message })
+          }
+          ids.forEach((id, i) => {
+            if (!failed.has(i)) pendingIds.push(id)
           })
+          for (const { entity, day: at, anomaly, baselineReason } of result.findings) {
+            const entityId = ids[entity] ?? ''
+            bySeverity[anomaly.severity] = (bySeverity[anomaly.severity] ?? 0) + 1
+            pending.push({ entityId, parentId: parents[entity] ?? null, day: at, anomaly, baselineReason })
+            const index = indexOf.get(entityKey(level, entityId))
+            if (index !== undefined) found.push({ ...anomaly, entity: index, day: at - page.firstDay })
+          }
+          counts.done += ids.length - failed.size
+          counts.failed += failed.size
+          signals += result.signals
+          gated += result.gated
+          hypotheses += result.hypotheses
+          anomalies += result.findings.length
+          judgedByForest += result.judgedByForest
+          for (const source of MODEL_SOURCES) judgedBy[source] += result.judgedBy[source]
+          if (pendingIds.length >= WRITE_SIZE) await flush()
+          context.progress(0.5, counts)
         }
-        batch.ids.forEach((id, i) => {
-          if (!failed.has(i)) pendingIds.push(id)
-        })
-        for (const { entity, day: found, anomaly, baselineReason } of result.findings) {
-          bySeverity[anomaly.severity] = (bySeverity[anomaly.severity] ?? 0) + 1
-          pending.push({
-            entityId: batch.ids[entity] ?? '',
-            parentId: batch.parents[entity] ?? null,
-            day: found,
-            anomaly,
-            baselineReason,
-          })
+        const mine = known.filter(({ campaignId }) => indexOf.has(entityKey('campaign', campaignId)))
+        const book = openStoredBook({ page, indexOf, known: mine, mutes, budgetOf: budget.besides(mine) })
+        // What the judge says of the other levels names causes and roots at once.
+        const others = otherLevels(page, level, ordered)
+        for (const one of ordered) {
+          const today = [...found, ...others].filter((anomaly) => anomaly.day === one - page.firstDay)
+          book.take(one, today)
         }
-        counts.done += batch.ids.length - failed.size
-        counts.failed += failed.size
-        signals += result.signals
-        hypotheses += result.hypotheses
-        anomalies += result.findings.length
-        judgedByForest += result.judgedByForest
-        for (const source of MODEL_SOURCES) judgedBy[source] += result.judgedBy[source]
-        if (pendingIds.length >= WRITE_SIZE) await flush()
-        context.progress(0.5, counts)
+        const entries = book.entries()
+        links.push(
+          ...entries.links.map((link) => ({
+            ...link,
+            incident: link.incident === null ? null : link.incident + saved.length,
+          })),
+        )
+        budget.spend(entries.incidents)
+        saved.push(...entries.incidents)
       }
       await flush()
       const expired = await expire()
+      const incidents = await parts.incidents.save(
+        context.fence,
+        { configId, day, at: seenAt, incidents: saved, links },
+        (changes) => parts.webhooks.notice(toEvents(changes, seenAt, day)),
+      )
+      // The messages are safe; that they leave soon may fail without harm.
+      await parts.webhooks.hurry(incidents.carriages)
 
       parts.onDetected?.(level, { entities: counts.done, anomalies })
       const wanted = new Set(request.entityIds).size
@@ -301,6 +458,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
           stale_days: asked.filter((one) => !days.has(one)).map(toLocalDate),
           hypotheses,
           signals,
+          gated,
           anomalies,
           by_severity: bySeverity,
           created,
@@ -308,6 +466,12 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
           expired,
           judged_by_forest: judgedByForest,
           judged_by: judgedBy,
+          leads_arrived: toLocalDate(leadsArrived),
+          incidents: {
+            opened: incidents.opened,
+            escalated: incidents.escalated,
+            resolved: incidents.resolved,
+          },
         },
       }
     },
@@ -316,10 +480,20 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       const days = await freshOf(request.configId, lastDays(await chosenDay(request), request.days))
       const found: DryRunSignal[] = []
       if (days.length === 0) return found
-      for await (const { batch, result } of judge(level, request, days, signal)) {
+      const memory = await memoryOf(request.configId, level, days)
+      const frames = parts.frames.batches({
+        configId: request.configId,
+        level,
+        from: (days[0] ?? 0) - params.baselineDays,
+        to: days.at(-1) ?? 0,
+        ...(request.entityIds ? { entityIds: request.entityIds } : {}),
+        batchSize: BATCH_SIZE,
+      })
+      const judged = judgeAll(level, request.configId, days, memory, ungated(frames), signal)
+      for await (const { ids, result } of judged) {
         for (const { entity, day, anomaly } of result.findings) {
           for (const one of anomaly.signals) {
-            found.push({ ...one, entityId: batch.ids[entity] ?? '', day: toLocalDate(day) })
+            found.push({ ...one, entityId: ids[entity] ?? '', day: toLocalDate(day) })
           }
         }
       }

@@ -29,8 +29,8 @@ export interface StoredBookParts {
   readonly indexOf: ReadonlyMap<string, number>
   readonly known: readonly StoredIncident[]
   readonly mutes: readonly Mute[]
-  /** New incidents told of on one day. */
-  readonly budget: number
+  /** New incidents of the page that may be told of on a day. */
+  readonly budgetOf: (day: DayNumber) => number
 }
 
 /** Entities of a page by `level id`. */
@@ -46,7 +46,7 @@ interface Told {
   readonly alerted: boolean
 }
 
-export const openStoredBook = ({ page, indexOf, known, mutes, budget }: StoredBookParts): StoredBook => {
+export const openStoredBook = ({ page, indexOf, known, mutes, budgetOf }: StoredBookParts): StoredBook => {
   const { account, firstDay } = page
   const entityOf = (i: number): AccountEntity => account.entities[i] as AccountEntity
   const refOf = (i: number): EntityKey => ({ entityType: entityOf(i).level, entityId: entityOf(i).id })
@@ -94,15 +94,13 @@ export const openStoredBook = ({ page, indexOf, known, mutes, budget }: StoredBo
     severity: incident.severity,
     dateFrom: firstDay + incident.from,
     dateTo: firstDay + incident.to,
-    causes: incident.causes.map(
-      ({ entity, depth, share, observed, expected }): IncidentCause => ({
-        ...refOf(entity),
-        depth,
-        share,
-        observed,
-        expected,
-      }),
-    ),
+    causes: incident.causes.map(({ entity, depth, share, observed, expected }): IncidentCause => ({
+      ...refOf(entity),
+      depth,
+      share,
+      observed,
+      expected,
+    })),
     observed: incident.observed,
     expected: incident.expected,
     money: incident.money,
@@ -111,7 +109,7 @@ export const openStoredBook = ({ page, indexOf, known, mutes, budget }: StoredBo
 
   const book = openIncidentBook(account, {
     known: known.flatMap((stored) => toIncident(stored) ?? []),
-    budget,
+    budgetOf: (day) => budgetOf(firstDay + day),
     // The book asks for everything above as well; a mute of one entity is looked up by that entity.
     isMuted: (entity, metric, day) =>
       isMuted(mutes, { path: [refOf(entity)], metric, day: toLocalDate(firstDay + day) }),

@@ -3,11 +3,11 @@
  * Nothing is stored. Pure, so that it can run on a thread.
  */
 import { detectDay } from '../../ml/detectors/detect-day.ts'
-import type { ModelSource, Signal } from '../../ml/detectors/signal.ts'
+import type { ModelSource } from '../../ml/detectors/signal.ts'
 import { rowOf } from '../../ml/frame.ts'
 import type { AccountDays, AccountEntity } from '../../ml/shifts/account.ts'
 import { shiftSignals } from '../../ml/shifts/anomalies.ts'
-import { passGate } from '../../ml/shifts/gate.ts'
+import { passGate, withoutLeads } from '../../ml/shifts/gate.ts'
 import { openIncidentBook } from '../../ml/shifts/incidents.ts'
 import type { AccountAnomaly, Incident, ToldAnomaly } from '../../ml/shifts/incidents.ts'
 import { findShifts } from '../../ml/shifts/judge.ts'
@@ -47,9 +47,6 @@ export interface Replayed {
   readonly incidents: readonly Incident[]
 }
 
-/** Metrics that wait for leads: of days whose leads are still arriving nothing is said. */
-const LEAD_METRICS: ReadonlySet<string> = new Set(['leads', 'cpl', 'conversion_rate', 'multivariate'])
-
 const nobody = (): Record<ModelSource, number> => ({ own: 0, adset: 0, campaign: 0, account: 0, baseline: 0 })
 
 /** An entity is judged from its eighth day on: seven make a history. */
@@ -80,10 +77,8 @@ export const replayAccount = ({ account, firstDay, from, to, forests, params }: 
         ;(judgedBy[t] as Record<ModelSource, number>)[source]++
         if (t === entity.start + FIRST_JUDGED) (eighthDays[t] as Record<ModelSource, number>)[source]++
       }
-      const isProvisional = t >= account.leadsUntil
-      const raised = isProvisional
-        ? found.signals.filter(({ metric }: Signal) => !LEAD_METRICS.has(metric))
-        : found.signals
+      const isProvisional = t >= account.leadsUntil && !params.openGate
+      const raised = isProvisional ? withoutLeads(found.signals) : found.signals
       if (raised.some(({ detector }) => detector === 'frequency')) lastFrequencyAlertDay = firstDay + t
       const own = shifts.get(i)?.get(t) ?? []
       const day = passGate(raised, own, judge, params.openGate)
@@ -94,7 +89,7 @@ export const replayAccount = ({ account, firstDay, from, to, forests, params }: 
     }
   })
 
-  const book = openIncidentBook(account, { budget: params.alarmBudget })
+  const book = openIncidentBook(account, { budgetOf: () => params.alarmBudget })
   const days: ReplayedDay[] = []
   for (let t = 0; t <= until; t++) {
     const told = book.take(t, anomalies[t] ?? [])

@@ -1,20 +1,51 @@
 /** Detection over a real database and real files, judged in place, at the hour a test says it is. */
 import { detectionStore } from '../../db/repositories/anomalies.ts'
+import { accountSource } from '../../db/repositories/account-source.ts'
 import { configs as configStore } from '../../db/repositories/configs.ts'
 import { freshness as freshnessStore } from '../../db/repositories/freshness.ts'
 import { frameSource } from '../../db/repositories/frames.ts'
+import { holidayStore } from '../../db/repositories/holidays.ts'
+import { incidentWriter } from '../../db/repositories/incidents.ts'
+import { muteStore } from '../../db/repositories/mutes.ts'
 import { defaultDetectionParams } from '../../ml/detectors/params.ts'
+import type { DetectionParams } from '../../ml/detectors/params.ts'
+import { defaultShiftParams } from '../../ml/shifts/judge.ts'
 import { computeInPlace } from '../../shared/compute-in-place.ts'
 import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import type { WorkContext, WorkOutcome } from '../../shared/core/work.ts'
+import { createAccountJudge } from '../../shared/detection/account-judge.ts'
 import { createDetection } from '../../shared/detection/detection.ts'
 import type { DetectionParts, DetectionService, DetectRequest } from '../../shared/detection/detection.ts'
+import type { JudgementParams } from '../../shared/detection/params.ts'
 import { createConfigs } from '../../shared/entities/configs.ts'
 import { createDataFreshness } from '../../shared/entities/freshness.ts'
+import { createHolidays } from '../../shared/entities/holidays.ts'
+import { draftRun } from '../../shared/jobs/enqueuer.ts'
+import { notifyDeliver } from '../../shared/jobs/notify.ts'
 import { silentLogger } from '../../shared/platform/logger.ts'
 import type { AdDay } from './accounts.ts'
 import type { TrainingSystem } from './training.ts'
+
+/** Every signal is an anomaly: what detectors of single entities say, before the gate. */
+export const openJudgement = (detection: Partial<DetectionParams> = {}): JudgementParams => ({
+  detection: { ...defaultDetectionParams, ...detection },
+  shifts: defaultShiftParams,
+  openGate: true,
+  alarmBudget: 10,
+})
+
+/** Through the gate, as shipped. */
+export const gatedJudgement = (): JudgementParams => ({ ...openJudgement(), openGate: false })
+
+/** Nobody wants to be told. */
+const NOBODY: DetectionParts['webhooks'] = {
+  notice: () => ({
+    messages: [],
+    run: draftRun(notifyDeliver, { asOf: '2026-01-01T00:00:00.000Z' }, {}, new Date(0)),
+  }),
+  hurry: () => Promise.resolve(),
+}
 
 export interface DetectionSystem {
   /** The same service with some parts replaced. */
@@ -41,7 +72,18 @@ export const openDetectionSystem = (system: TrainingSystem): DetectionSystem => 
     registry: system.registry,
     models: system.loader,
     compute: computeInPlace,
-    params: defaultDetectionParams,
+    accounts: createAccountJudge({
+      source: accountSource(knex),
+      frames: frameSource(knex),
+      store: detectionStore(knex),
+      holidays: createHolidays({ store: holidayStore(knex), configs }),
+      compute: computeInPlace,
+      params: defaultShiftParams,
+    }),
+    incidents: incidentWriter(knex),
+    mutes: { within: (configId, from, to) => muteStore(knex).within(configId, from, to) },
+    webhooks: NOBODY,
+    params: openJudgement(),
     useForests: true,
   }
   const startRun = async (configId: number, level: Level = 'ad'): Promise<WorkContext> => {

@@ -1,5 +1,4 @@
 import { expect } from 'chai'
-import { defaultDetectionParams } from '../../../ml/detectors/params.ts'
 import { FenceLost } from '../../../shared/core/work.ts'
 import type { ComputePool } from '../../../shared/compute.ts'
 import { computeInPlace } from '../../../shared/compute-in-place.ts'
@@ -199,7 +198,7 @@ describe('detection', () => {
     it('leaves days labelled true_positive out of history', async () => {
       // The odd days are all Mondays' and Tuesdays'; as history they would widen what is normal.
       await insert(spendDays('a1', DAY, [...repeated(100, 21), ...repeated(300, 7), 130]))
-      await detection.detect(configId, {}, { params: { ...defaultDetectionParams, changePointPct: 10 } })
+      await detection.detect(configId, {}, { params: openJudgement({ changePointPct: 10 }) })
       expect(await found({ type: 'spend_spike' })).to.deep.equal([])
       for (let ago = 7; ago >= 1; ago -= 1) {
         const [row] = (await database
@@ -227,7 +226,7 @@ describe('detection', () => {
           .knex('ml_anomaly_feedback')
           .insert({ anomaly_id: row?.id, verdict: 'true_positive', actor: 'test' })
       }
-      await detection.detect(configId, {}, { params: { ...defaultDetectionParams, changePointPct: 10 } })
+      await detection.detect(configId, {}, { params: openJudgement({ changePointPct: 10 }) })
       expect(await only({ anomaly_date: DAY, type: 'spend_spike' })).to.include({ expected: 100 })
     })
   })

@@ -50,6 +50,7 @@ const taskOf = (batch: FrameBatch, more: Partial<DetectTask> = {}): DetectTask =
     forestsDisabled: false,
     excludedDays: new Map(),
     frequencyAlertDays: new Map(),
+    gate: null,
     ...more,
   }
 }
