@@ -16,11 +16,16 @@ export interface AdDay {
 
 let accounts = 0
 
-/** A config with nothing in it. */
-export const newConfig = async (knex: Knex, timezone = 'America/Sao_Paulo'): Promise<number> => {
+/** A config with nothing in it, whose leads arrive with their day unless a test says otherwise. */
+export const newConfig = async (knex: Knex, timezone = 'America/Sao_Paulo', lagDays = 0): Promise<number> => {
   accounts += 1
   const [row] = (await knex('ads_configs')
-    .insert({ account_id: `rows_${accounts}`, name: `Rows ${accounts}`, timezone })
+    .insert({
+      account_id: `rows_${accounts}`,
+      name: `Rows ${accounts}`,
+      timezone,
+      attribution_lag_days: lagDays,
+    })
     .returning('id')) as { id: number }[]
   if (!row) throw new Error('no config')
   return row.id
