@@ -116,15 +116,16 @@ export const shiftSignal = (entity: AccountEntity, shift: Shift): ShiftSignal =>
     contributions: shift.shares,
     shift,
   }
-  if (shift.figure === 'joint') {
+  const from = shift.day - shift.window + 1
+  const of = (column: Column): number => sum(entity[column], from, shift.day)
+  // Dearer impressions that brought no lead have no metric of their own.
+  if (shift.figure === 'joint' || (shift.figure === 'cpm' && of('leads') === 0)) {
     const type = shift.bad ? 'performance_drop' : 'performance_spike'
     const nothing = { observed: null, expected: null, lower: null, upper: null }
     return { ...common, ...nothing, type, metric: 'multivariate', direction: shift.bad ? 'down' : 'up' }
   }
   const { metric, sign } = NAMES[shift.figure]
   const direction = sign * shift.size < 0 ? 'down' : 'up'
-  const from = shift.day - shift.window + 1
-  const of = (column: Column): number => sum(entity[column], from, shift.day)
   const grown = Math.exp(shift.size)
   const { observed, expected } = SEEN[shift.figure](of, shift.window, grown)
   // Without a lead there is no cost of one: what is missing is told as missing leads.

@@ -123,7 +123,18 @@ export const openDetectionSystem = (system: TrainingSystem): DetectionSystem => 
 
 const PARENTS = { adsetId: 's1', campaignId: 'c1' }
 
-/** Days of one ad up to `lastDay` that differ in nothing but what was spent; oldest first. */
+/** What an amount of money buys, always at the same price. */
+export const delivered = (
+  spend: number,
+): Pick<AdDay, 'spend' | 'impressions' | 'clicks' | 'leads' | 'reach'> => ({
+  spend,
+  impressions: Math.round(spend * 10),
+  clicks: Math.round(spend / 5),
+  leads: 0,
+  reach: Math.round(spend * 9),
+})
+
+/** Days of one ad up to `lastDay` that differ in nothing but how much was delivered; oldest first. */
 export const spendDays = (
   adId: string,
   lastDay: string,
@@ -135,11 +146,7 @@ export const spendDays = (
     adId,
     ...parents,
     date: toLocalDate(first + i),
-    spend,
-    impressions: spend === 0 ? 0 : 1000,
-    clicks: spend === 0 ? 0 : 20,
-    leads: 0,
-    reach: spend === 0 ? 0 : 900,
+    ...delivered(spend),
   }))
 }
 

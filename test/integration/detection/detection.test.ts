@@ -8,7 +8,13 @@ import { insertDays, newConfig } from '../../support/accounts.ts'
 import type { AdDay } from '../../support/accounts.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
-import { openDetectionSystem, openJudgement, repeated, spendDays } from '../../support/detection.ts'
+import {
+  delivered,
+  openDetectionSystem,
+  openJudgement,
+  repeated,
+  spendDays,
+} from '../../support/detection.ts'
 import type { DetectionSystem } from '../../support/detection.ts'
 import { rejectionOf } from '../../support/entities.ts'
 import { openTrainingSystem } from '../../support/training.ts'
@@ -79,11 +85,11 @@ describe('detection', () => {
     return rows[0] as Stored
   }
   /** As an import changes a row, at the hour it is. */
-  const restate = (date: string, figures: Record<string, number>, adId = 'a1') =>
+  const restate = (date: string, spend: number, adId = 'a1') =>
     database
       .knex('ads_insights_daily')
       .where({ config_id: configId, ad_id: adId, date })
-      .update({ ...figures, updated_at: system.now() })
+      .update({ ...delivered(spend), updated_at: system.now() })
   const hoursLater = (hours: number): void =>
     system.setNow(new Date(system.now().getTime() + hours * 3_600_000).toISOString())
   /** 28 days of spend 100 and a day of `spend`. */
@@ -264,11 +270,11 @@ describe('detection', () => {
       await spike(130)
       await detection.detect(configId)
       hoursLater(1)
-      await restate(DAY, { spend: 100 })
+      await restate(DAY, 100)
       expect((await detection.detect(configId)).result).to.include({ restated: 1, anomalies: 0 })
       expect(await only()).to.include({ status: 'resolved', resolution: 'restated', actor: 'system' })
       hoursLater(1)
-      await restate(DAY, { spend: 131 })
+      await restate(DAY, 131)
       expect((await detection.detect(configId)).result).to.include({ created: 0, anomalies: 1 })
       expect(await only()).to.include({ status: 'open', resolution: null, actor: null, observed: 131 })
     })
@@ -277,8 +283,8 @@ describe('detection', () => {
       await insert(spendDays('a1', DAY, repeated(100, 60)))
       await detection.detect(configId)
       hoursLater(2)
-      await restate(shiftDay(DAY, -6), { spend: 400 })
-      await restate(shiftDay(DAY, -7), { spend: 400 })
+      await restate(shiftDay(DAY, -6), 400)
+      await restate(shiftDay(DAY, -7), 400)
       const { result } = await detection.detect(configId)
       expect(result?.['days']).to.deep.equal([shiftDay(DAY, -6), DAY])
       expect((await found({ type: 'spend_spike' })).map((row) => row.anomaly_date)).to.deep.equal([
@@ -306,7 +312,7 @@ describe('detection', () => {
       await insert(spendDays('a1', DAY, repeated(100, 60)))
       await detection.detect(configId, { entityIds: ['a1'] })
       hoursLater(2)
-      await restate(shiftDay(DAY, -3), { spend: 400 })
+      await restate(shiftDay(DAY, -3), 400)
       expect((await detection.detect(configId)).result?.['days']).to.deep.equal([DAY])
     })
 
@@ -386,7 +392,7 @@ describe('detection', () => {
       hoursLater(1)
       await detection.detect(configId)
       hoursLater(1)
-      await restate(DAY, { spend: 100 })
+      await restate(DAY, 100)
       await detection.detect(configId)
       goOn()
       await late
@@ -411,8 +417,8 @@ describe('detection', () => {
       await spike(130, 'a2')
       await detection.detect(configId)
       hoursLater(1)
-      await restate(DAY, { spend: 100 }, 'a1')
-      await restate(DAY, { spend: 100 }, 'a2')
+      await restate(DAY, 100, 'a1')
+      await restate(DAY, 100, 'a2')
       await detection.detect(configId, { entityIds: ['a2'] })
       expect((await found()).map((row) => [row.entity_id, row.status])).to.deep.equal([
         ['a1', 'open'],
