@@ -6,9 +6,12 @@ import type { AnomalyDraft, DetectorName, Signal } from './signal.ts'
 const precedence = (a: Signal, b: Signal): number =>
   compareSeverity(a.severity, b.severity) || Number(a.detector === 'z_iqr') - Number(b.detector === 'z_iqr')
 
+/** Rules that say all there is to say: nothing was delivered. */
+const PLAIN: ReadonlySet<DetectorName> = new Set(['zero_spend', 'zero_impressions'])
+
 /**
  * In the order in which the (type, metric) pairs appear.
- * @param speaker whose signal speaks where it is there; otherwise the loudest does
+ * @param speaker whose signal speaks where it is there and no plain rule does; otherwise the loudest does
  */
 export const toAnomalies = (signals: readonly Signal[], speaker?: DetectorName): AnomalyDraft[] => {
   const groups = new Map<string, Signal[]>()
@@ -19,7 +22,8 @@ export const toAnomalies = (signals: readonly Signal[], speaker?: DetectorName):
     else groups.set(key, [signal])
   }
   return Array.from(groups.values(), (group) => {
-    const first = group.find(({ detector }) => detector === speaker)
+    const first =
+      group.find(({ detector }) => PLAIN.has(detector)) ?? group.find(({ detector }) => detector === speaker)
     const { detector: _, ...spoken } =
       first ?? group.reduce((best, next) => (precedence(next, best) > 0 ? next : best))
     return { ...spoken, signals: group }

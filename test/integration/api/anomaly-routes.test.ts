@@ -4,6 +4,7 @@ import { silentLogger } from '../../../shared/platform/logger.ts'
 import { adDays, insertDays } from '../../support/accounts.ts'
 import { openTestApi } from '../../support/api.ts'
 import type { Reply, TestApi } from '../../support/api.ts'
+import { delivered } from '../../support/detection.ts'
 
 const PARENTS = { adsetId: 's1', campaignId: 'c1' }
 const ANOMALIES = '/api/v1/ml/anomalies'
@@ -27,11 +28,7 @@ describe('routes of anomalies', () => {
     const rows = ['a1', 'a2'].flatMap((ad) =>
       adDays(ad, 40, DAY, PARENTS).map((row) => ({
         ...row,
-        spend: row.date === DAY ? 130 + 100 / 3 : 100,
-        impressions: 1000,
-        clicks: 20,
-        leads: 0,
-        reach: 900,
+        ...delivered(row.date === DAY ? 300 + 100 / 3 : 100),
       })),
     )
     await insertDays(api.knex, configId, rows)
@@ -81,7 +78,8 @@ describe('routes of anomalies', () => {
   })
 
   it('tell an entity by its name and campaign, with figures of at most six decimals', async () => {
-    expect(await anomalyOf('a1')).to.deep.include({
+    const row = await anomalyOf('a1')
+    expect(row).to.deep.include({
       config_id: configId,
       entity_name: 'Video',
       campaign_id: 'c1',
@@ -90,10 +88,7 @@ describe('routes of anomalies', () => {
       type: 'spend_spike',
       metric: 'spend',
       anomaly_date: DAY,
-      observed: 163.33,
-      expected: 100,
-      lower: 87.5,
-      upper: 112.5,
+      observed: 333.33,
       direction: 'up',
       polarity: 'bad',
       severity: 'CRITICAL',
@@ -105,6 +100,9 @@ describe('routes of anomalies', () => {
       first_seen: NOW,
       times_seen: 1,
     })
+    expect(row['expected']).to.be.closeTo(100, 1e-6)
+    expect(row['lower']).to.be.within(50, 99)
+    expect(row['upper']).to.be.within(101, 200)
     const numbers: number[] = []
     JSON.stringify(await anomalyOf('a1'), (_, value: unknown) => {
       if (typeof value === 'number') numbers.push(value)
@@ -420,7 +418,10 @@ describe('routes of anomalies', () => {
     const signals = reply.body['signals'] as readonly Body[]
     expect(
       signals.map((one) => [one['entity_id'], one['date'], one['detector'], one['observed']]),
-    ).to.deep.equal([['a1', DAY, 'z_iqr', 163.33]])
+    ).to.deep.equal([
+      ['a1', DAY, 'z_iqr', 333.33],
+      ['a1', DAY, 'change_point', 177.776667],
+    ])
     expect(await stored()).to.deep.equal(before)
   })
 })

@@ -13,6 +13,7 @@ import type { Run } from '../../../shared/runs/run.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
+import { delivered } from '../../support/detection.ts'
 import { rejectionOf } from '../../support/entities.ts'
 import { temporaryFolder } from '../../support/folders.ts'
 
@@ -41,11 +42,7 @@ describe('vigia detect', () => {
     for (const ad of ['a1', 'a2']) {
       const rows = adDays(ad, 40, LAST, PARENTS).map((row) => ({
         ...row,
-        spend: row.date === LAST ? 130 : 100,
-        impressions: 1000,
-        clicks: 20,
-        leads: 0,
-        reach: 900,
+        ...delivered(row.date === LAST ? 300 : 100),
       }))
       await insertDays(database.knex, configId, rows)
     }
@@ -73,9 +70,9 @@ describe('vigia detect', () => {
     expect(exitCodeOf(runs)).to.equal(0)
     const findings = await findingsOf(system.services, wish.config, LAST, LAST, LEVELS)
     const text = renderFindings(findings, { currency: 'BRL', colour: false, limit: 40 })
-    expect(text).to.match(/2026-03-10\n {2}CRITICAL {2}c1 \(campaign\) +Spend rose +BRL 260\.00 +BRL 200\.00/)
+    expect(text).to.match(/2026-03-10\n {2}CRITICAL {2}c1 \(campaign\) +Spend rose +BRL 600\.00 +BRL 200\.00/)
     expect(findings).to.have.length(4)
-    expect(text).to.match(/a1 \(ad\), c1 +Spend rose +BRL 130\.00 +BRL 100\.00/)
+    expect(text).to.match(/a1 \(ad\), c1 +Spend rose +BRL 300\.00 +BRL 100\.00/)
   })
 
   it('tells of named entities only what they did, and how many nobody knows', async () => {
