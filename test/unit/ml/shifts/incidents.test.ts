@@ -177,21 +177,21 @@ describe('incidents of an account', () => {
         [faint, loud, odder],
         [odder, faint, loud],
       ]) {
-        const book = openIncidentBook(accountWith(3), { budget: 2 })
+        const book = openIncidentBook(accountWith(3), { budgetOf: () => 2 })
         expect(alertedOf(book.take(20, anomalies))).to.have.members([7, 8])
       }
     })
 
     it('count once however many anomalies they have and however often the day is looked at', () => {
       const account = accountWith(1)
-      const first = openIncidentBook(account, { budget: 1 })
+      const first = openIncidentBook(account, { budgetOf: () => 1 })
       expect(alertedOf(first.take(20, [odd(3, 20), odd(1, 20), odd(0, 20)]))).to.have.length(3)
-      const again = openIncidentBook(account, { budget: 1, known: first.incidents })
+      const again = openIncidentBook(account, { budgetOf: () => 1, known: first.incidents })
       expect(alertedOf(again.take(20, [odd(0, 20), odd(6, 20, { severity: 'CRITICAL' })]))).to.deep.equal([0])
     })
 
     it('are told the day after when there was no room, and are new on that day to the budget', () => {
-      const book = openIncidentBook(accountWith(2), { budget: 1 })
+      const book = openIncidentBook(accountWith(2), { budgetOf: () => 1 })
       expect(alertedOf(book.take(20, [odd(6, 20, { severity: 'CRITICAL' }), odd(7, 20)]))).to.deep.equal([6])
       expect(alertedOf(book.take(21, [odd(7, 21)]))).to.deep.equal([7])
     })
