@@ -74,7 +74,7 @@ export interface Incident {
   /** The loudest so far. */
   severity: Severity
   /** First and last day on which something of it was seen. */
-  readonly from: number
+  from: number
   to: number
   readonly members: Set<number>
   /** Ranked, from the root down. */
@@ -388,6 +388,8 @@ export const openIncidentBook = (
           index--
         }
         const incident = incidents[index] as Incident
+        // Days that came late are looked at after newer ones.
+        incident.from = Math.min(incident.from, day)
         incident.to = Math.max(incident.to, day)
         for (const entity of entities) incident.members.add(entity)
         incident.root = commonRoot(account, incident.members)

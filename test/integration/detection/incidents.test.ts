@@ -2,6 +2,7 @@
 import { expect } from 'chai'
 import { incidentStore, incidentWriter } from '../../../db/repositories/incidents.ts'
 import { systemClock } from '../../../shared/core/clock.ts'
+import { toLocalDate } from '../../../shared/core/days.ts'
 import { FenceLost } from '../../../shared/core/work.ts'
 import type { Fence } from '../../../shared/core/work.ts'
 import type {
@@ -290,6 +291,66 @@ describe('incidents', () => {
     await save(TUESDAY, [again(stored, { money: 700, observed: 50 })], [linkTo(0, { day: TUESDAY })])
     await save(MONDAY, [again(stored, { dateTo: MONDAY })], [linkTo(0)])
     expect(await only()).to.include({ dateTo: TUESDAY, money: 700, observed: 50, status: 'open' })
+  })
+
+  describe('last from the first to the last day of what stands of them', () => {
+    const SUNDAY = MONDAY - 1
+    const takeBack = (day: number) =>
+      database
+        .knex('ml_anomalies')
+        .where({ config_id: configId, anomaly_date: toLocalDate(day) })
+        .update({ status: 'resolved', resolution: 'restated' })
+    const days = async (): Promise<[number, number]> => {
+      const { dateFrom, dateTo } = await only()
+      return [dateFrom, dateTo]
+    }
+
+    it('also when an earlier day comes late', async () => {
+      const stored = await open()
+      await insert({ day: SUNDAY })
+      await save(MONDAY, [again(stored, { dateTo: MONDAY })], [linkTo(0, { day: SUNDAY }), linkTo(0)])
+      expect(await days()).to.deep.equal([SUNDAY, MONDAY])
+    })
+
+    it('also when the first or the last day of it is taken back, by whomever that is noticed', async () => {
+      const stored = await open()
+      for (const day of [SUNDAY, TUESDAY]) await insert({ day })
+      const all = [SUNDAY, MONDAY, TUESDAY].map((day) => linkTo(0, { day }))
+      await save(TUESDAY, [again(stored)], all)
+      expect(await days()).to.deep.equal([SUNDAY, TUESDAY])
+      await takeBack(SUNDAY)
+      await save(TUESDAY, [again(stored)], [linkTo(0, { day: TUESDAY })])
+      expect(await days()).to.deep.equal([MONDAY, TUESDAY])
+      await takeBack(TUESDAY)
+      await save(TUESDAY, [])
+      expect(await days()).to.deep.equal([MONDAY, MONDAY])
+      expect(await toldTypes()).to.deep.equal(['incident.opened'])
+    })
+
+    it('counting what is still to be written', async () => {
+      const stored = await open()
+      await save(TUESDAY, [again(stored)], [linkTo(0, { day: TUESDAY, entityId: 's2' })])
+      expect(await days()).to.deep.equal([MONDAY, TUESDAY])
+    })
+
+    it('unless another of the same name began on that first day', async () => {
+      const stored = await open()
+      await insert({ entityId: 's2', day: SUNDAY })
+      const root = { entityType: 'adset', entityId: 's2' } as const
+      const other = savedIncident({ root, causes: [], dateFrom: SUNDAY, dateTo: SUNDAY })
+      await save(SUNDAY, [other], [linkTo(0, { entityId: 's2', day: SUNDAY })])
+      await insert({ day: SUNDAY })
+      await save(MONDAY, [again(stored, { dateTo: MONDAY })], [linkTo(0, { day: SUNDAY }), linkTo(0)])
+      const both = (await known()).map(({ root: { entityId }, dateFrom, dateTo }) => [
+        entityId,
+        dateFrom,
+        dateTo,
+      ])
+      expect(both).to.deep.equal([
+        ['s1', MONDAY, MONDAY],
+        ['s2', SUNDAY, SUNDAY],
+      ])
+    })
   })
 
   it('are over when nothing was seen the day before and on the day, and tell it once', async () => {
