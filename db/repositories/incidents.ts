@@ -3,6 +3,7 @@
  * config takes turns with all who write its anomalies, and leaves the messages in the same transaction.
  */
 import type { Knex } from 'knex'
+import { LEAD_METRICS } from '../../ml/shifts/gate.ts'
 import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import type { LocalDate } from '../../shared/core/days.ts'
 import { LEVELS } from '../../shared/core/entity.ts'
@@ -348,6 +349,11 @@ where i.id = u.id
   and (i.root_type, i.root_id, i.polarity, i.severity, i.date_to, i.causes, i.observed, i.expected, i.money)
     is distinct from (u.root_type, u.root_id, u.polarity, u.severity, u.date_to, u.causes, u.observed, u.expected, u.money)`
 
+const TELL = `
+update ml_incidents set alerted_at = :at, updated_at = :at, run_id = cast(:runId as uuid)
+where id = any(cast(:ids as bigint[])) and alerted_at is null and status = 'open'
+returning id`
+
 const LINK = `
 update ml_anomalies a set incident_id = l.incident_id, alerted = l.alerted
 from jsonb_to_recordset(cast(:links as jsonb)) as l(entity_type text, entity_id text, type text, metric text, day date,
@@ -393,7 +399,9 @@ where i.id = dated.id and (i.date_from, i.date_to) is distinct from (dated.first
  */
 const SETTLE = `
 with judged as (
-  select i.id, i.status, i.resolution, i.acted_at, i.date_to < cast(:day as date) - 1 as is_old,
+  select i.id, i.status, i.resolution, i.acted_at,
+    i.date_to < least(cast(:day as date), case when i.metric = any(:ofLeads) then cast(:leadsDay as date) end) - 1
+      as is_old,
     coalesce(m.open, false) as has_open, i.id = any(cast(:seen as bigint[])) and m.open is null as is_awaited,
     i.id = any(cast(:grown as bigint[])) as has_grown, i.id = any(cast(:seen as bigint[])) as is_seen
   from ml_incidents i
@@ -495,7 +503,7 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
 
   save: (fence, batch, noticeOf) =>
     db.transaction(async (trx) => {
-      const { configId, day, at } = batch
+      const { configId, day, leadsDay, at } = batch
       const { runId } = fence
       await assertFence(trx, fence)
       await takeAllTurns(trx, configId)
@@ -551,6 +559,13 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
       })
 
       const ids = merged.map(({ stored, after }) => stored?.id ?? idOf.get(naturalKey(after)) ?? null)
+      const toldLate = await rowsOf<{ id: number }>(trx, TELL, {
+        at,
+        runId,
+        ids: merged.flatMap(({ stored, said }) =>
+          stored && said.some(({ alerted }) => alerted) ? [stored.id] : [],
+        ),
+      })
       const idAt = new Map(
         merged.flatMap(({ positions }, i) => positions.map((place) => [place, ids[i]] as const)),
       )
@@ -570,6 +585,8 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
       const settled = await rowsOf<{ id: number; status: StoredIncident['status'] }>(trx, SETTLE, {
         configId,
         day: toLocalDate(day),
+        leadsDay: toLocalDate(leadsDay),
+        ofLeads: [...LEAD_METRICS],
         at,
         runId,
         seen: ids,
@@ -579,19 +596,20 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
       })
 
       const opened = new Set(idOf.values())
+      const told = new Set([...opened, ...toldLate.map(({ id }) => id)])
       const resolved = new Set(settled.flatMap(({ id, status }) => (status === 'resolved' ? [id] : [])))
       const loudBefore = new Map(
         merged.flatMap(({ before, after }, i) =>
           before && isLouder(after.severity, before.severity) ? [[ids[i] as number, before.severity]] : [],
         ),
       )
-      const records = await read(trx, [...new Set([...opened, ...resolved, ...loudBefore.keys()])])
+      const records = await read(trx, [...new Set([...told, ...resolved, ...loudBefore.keys()])])
       const escalated = records.filter(
         ({ incident: { id, status } }) => loudBefore.has(id) && status !== 'resolved',
       )
       const changes = records.filter(isTold).flatMap((record): IncidentChange[] => {
         const { id, status } = record.incident
-        if (opened.has(id)) return status === 'resolved' ? [] : [changed(record, 'incident.opened')]
+        if (told.has(id)) return status === 'resolved' ? [] : [changed(record, 'incident.opened')]
         if (resolved.has(id)) return [changed(record, 'incident.resolved')]
         if (status === 'resolved') return []
         return [changed(record, 'incident.escalated', loudBefore.get(id) ?? null)]

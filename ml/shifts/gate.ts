@@ -4,7 +4,7 @@
  * zero delivery, frequency bands and saturation are rules and pass.
  */
 import { toAnomalies } from '../detectors/anomalies.ts'
-import type { AnomalyDraft, DetectorName, ModelSource, Signal } from '../detectors/signal.ts'
+import type { AnomalyDraft, DetectorName, Metric, ModelSource, Signal } from '../detectors/signal.ts'
 import type { ShiftSignal } from './anomalies.ts'
 import type { Shift } from './judge.ts'
 
@@ -27,11 +27,11 @@ export interface GatedDay {
 }
 
 /** Metrics that count leads; a forest's rows do too. */
-const OF_LEADS: ReadonlySet<string> = new Set(['leads', 'cpl', 'conversion_rate', 'multivariate'])
+export const LEAD_METRICS: readonly Metric[] = ['leads', 'cpl', 'conversion_rate', 'multivariate']
 
 /** What may be said of a day whose leads are still arriving. */
 export const withoutLeads = (signals: readonly Signal[]): readonly Signal[] =>
-  signals.filter(({ metric }) => !OF_LEADS.has(metric))
+  signals.filter(({ metric }) => !LEAD_METRICS.includes(metric))
 
 /** Which model the entity had that day. */
 export interface JudgedBy {

@@ -434,7 +434,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       const expired = await expire()
       const incidents = await parts.incidents.save(
         context.fence,
-        { configId, day, at: seenAt, incidents: saved, links },
+        { configId, day, leadsDay: Math.min(day, leadsArrived), at: seenAt, incidents: saved, links },
         (changes) => parts.webhooks.notice(toEvents(changes, seenAt, day)),
       )
       // The messages are safe; that they leave soon may fail without harm.

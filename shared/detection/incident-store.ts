@@ -45,7 +45,7 @@ export interface IncidentState {
 
 export interface StoredIncident extends IncidentState {
   readonly id: number
-  /** Whether it was told of when it opened. */
+  /** Whether it was told of. */
   readonly alerted: boolean
   readonly status: 'open' | 'acknowledged' | 'resolved'
   /** Entities of its anomalies that nobody took back (restated, false positives). */
@@ -55,6 +55,7 @@ export interface StoredIncident extends IncidentState {
 export interface SavedIncident extends IncidentState {
   /** Null: a new one. One of the same natural key (config, campaign, metric, direction, first day) is that one. */
   readonly id: number | null
+  /** May be told of from now on: one that was not, for want of room in the budget, is told of late. */
   readonly alerted: boolean
 }
 
@@ -72,6 +73,8 @@ export interface IncidentBatch {
   readonly configId: number
   /** The day whose check says it. */
   readonly day: DayNumber
+  /** The newest day whose leads have arrived: what counts leads has not been judged since. */
+  readonly leadsDay: DayNumber
   readonly at: Date
   readonly incidents: readonly SavedIncident[]
   readonly links: readonly IncidentLink[]
@@ -115,7 +118,7 @@ export interface IncidentWriter {
   known(configId: number, since: DayNumber): Promise<readonly StoredIncident[]>
   /**
    * One transaction under the fence: writes the incidents, ties the anomalies to them, resolves what is over (no
-   * member open, or nothing seen since the day before yesterday of `day`), and leaves the messages of what opened,
+   * member open, or nothing seen since the day before yesterday of `day`, of leads of `leadsDay`), and leaves the messages of what opened,
    * got louder or is over to be sent. Only alerted incidents of bad or neutral polarity are told of. A repetition
    * changes and sends nothing.
    */

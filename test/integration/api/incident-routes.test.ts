@@ -59,7 +59,7 @@ describe('routes of incidents', () => {
     const at = new Date(NOW)
     await api.store.incidentWriter.save(
       await runningFence(api.knex),
-      { configId, day, at, incidents, links },
+      { configId, day, leadsDay: day, at, incidents, links },
       (changes) => api.services.webhooks.notice(toEvents(changes, at, day)),
     )
   }

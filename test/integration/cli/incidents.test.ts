@@ -45,6 +45,7 @@ describe('commands of incidents', () => {
       {
         configId,
         day,
+        leadsDay: day,
         at: new Date(),
         incidents: [
           savedIncident({ ...days, severity: 'CRITICAL' }),

@@ -80,6 +80,7 @@ describe('incidents', () => {
   ): IncidentBatch => ({
     configId,
     day,
+    leadsDay: day,
     at: new Date(AT.getTime() + (day - MONDAY) * DAY_MS),
     incidents,
     links,
@@ -365,6 +366,45 @@ describe('incidents', () => {
     expect(messages[1]?.sentence).to.equal(
       'Leads of ad set "Lookalike 2%" cost 41.50 BRL instead of 20.00 on 9 March, 312.40 BRL more than expected; ad "Video 1" makes up 87% of it.',
     )
+  })
+
+  it('of leads are not over before leads of later days have arrived', async () => {
+    const volume = { family: 'volume', metric: 'spend' } as const
+    await insert()
+    await insert({ metric: 'spend', type: 'spend_spike' })
+    const links = [linkTo(0), linkTo(1, { metric: 'spend', type: 'spend_spike' })]
+    await save(MONDAY, [savedIncident(), savedIncident(volume)], links)
+    const states = async (): Promise<readonly unknown[]> =>
+      (await known()).map(({ metric, status }) => [metric, status])
+    for (const leadsDay of [MONDAY, TUESDAY]) {
+      await saveBatch({ ...batchOf(WEDNESDAY, []), leadsDay })
+      expect(await states()).to.deep.equal([
+        ['cpl', 'open'],
+        ['spend', 'resolved'],
+      ])
+    }
+    await saveBatch({ ...batchOf(WEDNESDAY, []), leadsDay: WEDNESDAY })
+    expect(await states()).to.deep.equal([
+      ['cpl', 'resolved'],
+      ['spend', 'resolved'],
+    ])
+  })
+
+  it('are told of late when there was no room before, once', async () => {
+    const stored = await open({ alerted: false })
+    expect(await toldTypes()).to.deep.equal([])
+    for (const day of [TUESDAY, TUESDAY]) {
+      await save(day, [again(stored)], [linkTo(0)])
+      expect(await toldTypes()).to.deep.equal(['incident.opened'])
+    }
+    expect((await only()).alerted).to.equal(true)
+  })
+
+  it('are not told of late once somebody looks into them', async () => {
+    const stored = await open({ alerted: false })
+    await database.knex('ml_incidents').where({ id: stored.id }).update({ status: 'acknowledged' })
+    await save(TUESDAY, [again(stored)], [linkTo(0)])
+    expect(await toldTypes()).to.deep.equal([])
   })
 
   it('are over when no anomaly of theirs is open, and back when one is again', async () => {

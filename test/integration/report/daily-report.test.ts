@@ -652,7 +652,7 @@ describe('the morning report', () => {
       for (const link of links) await insertLinked(knex, configId, { ...link, incident: null })
       await incidentWriter(knex).save(
         await runningFence(knex),
-        { configId, day, at: NOW, incidents: saved, links },
+        { configId, day, leadsDay: day, at: NOW, incidents: saved, links },
         () => NOBODY,
       )
     }
