@@ -39,6 +39,7 @@ const Anomalies = z.object({
         severity: z.enum(SEVERITIES),
         polarity: z.enum(POLARITIES),
         alerted: z.boolean(),
+        partial: z.boolean().describe('Of the day that still runs, by its hours so far'),
         date: LocalDate,
         observed: number,
         expected: number,

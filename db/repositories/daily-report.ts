@@ -114,7 +114,7 @@ const FINDINGS = `
 with found as (
   select t.id, t.entity_type, t.entity_id, ${NAME} as entity_name, ${CAMPAIGN_ID} as campaign_id,
     ${CAMPAIGN_NAME} as campaign_name, t.type, t.metric, t.anomaly_date, t.severity, t.polarity, t.direction,
-    t.observed, t.expected, t.contributions, t.signals, t.alerted,
+    t.observed, t.expected, t.contributions, t.signals, t.alerted, t.partial,
     array_position(cast(:severities as text[]), t.severity)
       - case t.polarity when 'good' then ${SEVERITIES.length} else 0 end as badness
   from ml_anomalies t
@@ -300,6 +300,7 @@ export const dailyReport = (db: Knex): ReportStore => {
           campaignName: row.campaign_name,
           findings: row.findings,
           alerted: row.alerted,
+          partial: row.partial,
           entityType: row.entity_type,
           entityId: row.entity_id,
           entityName: row.entity_name,

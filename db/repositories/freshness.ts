@@ -49,8 +49,12 @@ export const freshness = (db: Knex): FreshnessStore => ({
     return new Map(rows.map((row) => [row.config_id, row.verdicts]))
   },
 
-  hasRows: async (configId, date) =>
-    (await db('ads_insights_daily').where({ config_id: configId, date }).first('ad_id')) !== undefined,
+  lastWritten: async (configId, date) => {
+    const [row] = await db('ads_insights_daily')
+      .where({ config_id: configId, date })
+      .max<{ at: Date | null }[]>('updated_at as at')
+    return row?.at ?? null
+  },
 
   lastCovered: async (configId, day) => {
     const [row] = await db('ads_imports')

@@ -1,7 +1,8 @@
 /**
  * How new a config's data is: which day to analyse, whether its figures are in, and since when (the
  * watermark). A day without rows means two things: nobody imported it yet (stale), or an import covered it
- * and nothing was delivered.
+ * and nothing was delivered. A day whose rows come from an import made while it ran has only part of its figures,
+ * which would look like a collapse: it is stale until its end is imported.
  */
 import type { LocalDate } from '../core/days.ts'
 import { isTimeZone, lastCompleteDay, toDayNumber, toLocalDate } from '../core/days.ts'
@@ -19,7 +20,8 @@ export interface FreshnessStore {
   watermarks(configs: readonly { configId: number; day: LocalDate }[]): Promise<Map<number, Date>>
   /** How many verdicts people gave on findings of days up to each config's; those without any are left out. */
   verdicts(configs: readonly { configId: number; day: LocalDate }[]): Promise<Map<number, number>>
-  hasRows(configId: number, day: LocalDate): Promise<boolean>
+  /** When a row of the day was last written; null without rows. */
+  lastWritten(configId: number, day: LocalDate): Promise<Date | null>
   /** When the newest import whose declared days include `day` was made. */
   lastCovered(configId: number, day: LocalDate): Promise<Date | null>
   newestDayWithRows(configId: number, upTo: LocalDate): Promise<LocalDate | null>
@@ -59,37 +61,49 @@ export const createDataFreshness = (
   store: FreshnessStore,
   configs: Configs,
   logger: Logger,
-): DataFreshness => ({
-  activeConfigs: async (asOf) => {
-    const days: { configId: number; day: LocalDate }[] = []
-    for (const { configId, timeZone } of await store.activeZones()) {
-      // Only possible where the row was edited by hand; the other configs go on.
-      if (isTimeZone(timeZone)) days.push({ configId, day: toLocalDate(lastCompleteDay(asOf, timeZone)) })
-      else logger.error('a config has an unknown time zone', { config_id: configId, time_zone: timeZone })
-    }
-    const [watermarks, verdicts] = await Promise.all([store.watermarks(days), store.verdicts(days)])
-    return days.map(({ configId, day }) => ({
-      configId,
-      day,
-      watermark: (watermarks.get(configId) ?? EPOCH).toISOString(),
-      verdicts: verdicts.get(configId) ?? 0,
-    }))
-  },
+): DataFreshness => {
+  const freshnessOf = async (configId: number, day: LocalDate, zone: string): Promise<Freshness> => {
+    const isOver = (at: Date): boolean => lastCompleteDay(at, zone) >= toDayNumber(day)
+    const [written, covered] = await Promise.all([
+      store.lastWritten(configId, day),
+      store.lastCovered(configId, day),
+    ])
+    // Rows that no import brought were put there by whoever knows that they are whole.
+    if (covered === null) return written === null ? 'stale' : 'fresh'
+    return isOver(covered) || (written !== null && isOver(written)) ? 'fresh' : 'stale'
+  }
+  return {
+    activeConfigs: async (asOf) => {
+      const days: { configId: number; day: LocalDate }[] = []
+      for (const { configId, timeZone } of await store.activeZones()) {
+        // Only possible where the row was edited by hand; the other configs go on.
+        if (isTimeZone(timeZone)) days.push({ configId, day: toLocalDate(lastCompleteDay(asOf, timeZone)) })
+        else logger.error('a config has an unknown time zone', { config_id: configId, time_zone: timeZone })
+      }
+      const [watermarks, verdicts] = await Promise.all([store.watermarks(days), store.verdicts(days)])
+      return days.map(({ configId, day }) => ({
+        configId,
+        day,
+        watermark: (watermarks.get(configId) ?? EPOCH).toISOString(),
+        verdicts: verdicts.get(configId) ?? 0,
+      }))
+    },
 
-  watermark: async (configId, day) => (await store.watermarks([{ configId, day }])).get(configId) ?? EPOCH,
+    watermark: async (configId, day) => (await store.watermarks([{ configId, day }])).get(configId) ?? EPOCH,
 
-  verdicts: async (configId, day) => (await store.verdicts([{ configId, day }])).get(configId) ?? 0,
+    verdicts: async (configId, day) => (await store.verdicts([{ configId, day }])).get(configId) ?? 0,
 
-  freshness: async (configId, day) => {
-    if (await store.hasRows(configId, day)) return 'fresh'
-    const zone = zoneOf(await configs.get(configId))
-    const covered = await store.lastCovered(configId, day)
-    // A report made while the day still ran says nothing of how it ended.
-    return covered && lastCompleteDay(covered, zone) >= toDayNumber(day) ? 'fresh' : 'stale'
-  },
+    freshness: async (configId, day) => {
+      const zone = zoneOf(await configs.get(configId))
+      return freshnessOf(configId, day, zone)
+    },
 
-  newestCompleteDayWithRows: async (configId, asOf) => {
-    const zone = zoneOf(await configs.get(configId))
-    return store.newestDayWithRows(configId, toLocalDate(lastCompleteDay(asOf, zone)))
-  },
-})
+    newestCompleteDayWithRows: async (configId, asOf) => {
+      const zone = zoneOf(await configs.get(configId))
+      const newest = await store.newestDayWithRows(configId, toLocalDate(lastCompleteDay(asOf, zone)))
+      if (newest === null || (await freshnessOf(configId, newest, zone)) === 'fresh') return newest
+      const before = await store.newestDayWithRows(configId, toLocalDate(toDayNumber(newest) - 1))
+      return before ?? newest
+    },
+  }
+}

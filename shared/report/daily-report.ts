@@ -89,6 +89,8 @@ export interface ReportFinding extends Told {
   readonly campaignName: string
   readonly findings: number
   readonly alerted: boolean
+  /** Of a day that still ran. */
+  readonly partial: boolean
   readonly severity: Severity
   readonly date: LocalDate
   readonly entityType: Level
@@ -218,7 +220,7 @@ export const nextWeekOf = (forecast: ReportForecast | null, day: LocalDate): Dai
 
 /** What was seen and what was expected, in one sentence. */
 const sentenceOf = (finding: ReportFinding, currency: string): string => {
-  const what = whatHappened(finding)
+  const what = whatHappened(finding) + (finding.partial ? ' so far' : '')
   if (finding.observed === null) {
     return finding.expected === null ? what : `${what}; ${expectedText(finding, currency)} was expected`
   }
@@ -239,6 +241,7 @@ const groupOf = (finding: ReportFinding, currency: string): DailyReport['anomali
   severity: finding.severity,
   polarity: finding.polarity,
   alerted: finding.alerted,
+  partial: finding.partial,
   date: finding.date,
   observed: finding.observed,
   expected: finding.expected,

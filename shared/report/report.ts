@@ -112,6 +112,8 @@ export interface DailyReport {
       readonly severity: Severity
       readonly polarity: Polarity
       readonly alerted: boolean
+      /** Of the day that still runs, by its hours so far. */
+      readonly partial: boolean
       readonly date: LocalDate
       readonly observed: number | null
       readonly expected: number | null

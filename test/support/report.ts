@@ -60,6 +60,7 @@ export interface MadeAnomaly extends Subject {
   readonly expected?: number | null
   readonly status?: 'open' | 'acknowledged' | 'resolved'
   readonly alerted?: boolean
+  readonly partial?: boolean
   readonly parentId?: string
 }
 
@@ -82,6 +83,7 @@ export const insertAnomaly = async (knex: Knex, configId: number, made: MadeAnom
     polarity,
     status: made.status ?? 'open',
     alerted: made.alerted ?? true,
+    partial: made.partial ?? false,
     first_seen: `${made.day}T06:00:00Z`,
     last_seen: `${made.day}T06:00:00Z`,
   })
@@ -336,6 +338,7 @@ export const anyReport: fc.Arbitrary<DailyReport> = fc.record({
         severity: fc.constantFrom(...SEVERITIES),
         polarity: fc.constantFrom(...POLARITIES),
         alerted: fc.boolean(),
+        partial: fc.boolean(),
         date: dates,
         entity_type: level,
         entity_id: fc.constant('1'),

@@ -104,6 +104,29 @@ describe('freshness of data', () => {
     expect(await services.freshness.freshness(configId, '2026-06-16')).to.equal('fresh')
   })
 
+  it('does not take the rows of a day imported while it ran for its figures', async () => {
+    const configId = await services.newConfig('America/Sao_Paulo')
+    const state = () => services.freshness.freshness(configId, '2026-06-16')
+    const newest = () =>
+      services.freshness.newestCompleteDayWithRows(configId, new Date('2026-06-17T12:00:00Z'))
+    services.setNow('2026-06-17T02:59:59Z')
+    await importDays(configId, '2026-06-15', '2026-06-16')
+    expect([await state(), await newest()]).to.deep.equal(['stale', '2026-06-15'])
+    // The same figures an instant after midnight there: now they are known to be whole.
+    services.setNow('2026-06-17T03:00:00Z')
+    await services.importText(configId, `${OWN}\n2026-06-15,a,1,1\n2026-06-16,a,1,1\n`)
+    expect([await state(), await newest()]).to.deep.equal(['fresh', '2026-06-16'])
+  })
+
+  it('trusts rows that no import brought', async () => {
+    const configId = await services.newConfig()
+    const row = { config_id: configId, ad_id: 'a', adset_id: 's', campaign_id: 'c', date: '2026-06-15' }
+    await database
+      .knex('ads_insights_daily')
+      .insert({ ...row, spend: 1, impressions: 1, clicks: 0, leads: 0, updated_at: '2026-06-15T10:00:00Z' })
+    expect(await services.freshness.freshness(configId, '2026-06-15')).to.equal('fresh')
+  })
+
   it('finds the newest complete day with rows', async () => {
     const configId = await services.newConfig()
     const newest = () => services.freshness.newestCompleteDayWithRows(configId, new Date(NOW))

@@ -605,8 +605,11 @@ describe('the morning report', () => {
       await insertAnomaly(knex, configId, { ...bad, day: daysBefore(7) })
       expect((await report()).anomalies).to.deep.equal({ open: 0, alerted: 0, campaigns: 0, groups: [] })
       await insertAnomaly(knex, configId, { ...bad, day: daysBefore(6) })
-      await insertAnomaly(knex, configId, { ...bad, day: '2026-03-11' })
-      expect((await report()).anomalies.open).to.equal(2)
+      await insertAnomaly(knex, configId, { ...bad, day: '2026-03-11', partial: true })
+      const { open, groups } = (await report()).anomalies
+      expect(open).to.equal(2)
+      expect(groups[0]).to.include({ date: '2026-03-11', partial: true })
+      expect(groups[0]?.sentence).to.match(/^Cost per lead rose so far: /)
     })
 
     it('tells what nobody has to hear of last, and counts it apart', async () => {
