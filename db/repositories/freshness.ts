@@ -19,6 +19,13 @@ join unnest(cast(:configIds as int[]), cast(:days as date[])) as c(config_id, da
 where a.anomaly_date <= c.day
 group by a.config_id`
 
+const ARRIVALS = `
+select timezone as time_zone,
+  (select max(updated_at) from ads_insights_daily where config_id = c.id and date = :date) as written,
+  (select max(created_at) from ads_imports where config_id = c.id and date_from <= :date and date_to >= :date)
+    as covered
+from ads_configs c where id = :configId`
+
 type ConfigDays = Parameters<FreshnessStore['watermarks']>[0]
 
 const bindingsOf = (configs: ConfigDays): { configIds: number[]; days: string[] } => ({
@@ -49,20 +56,11 @@ export const freshness = (db: Knex): FreshnessStore => ({
     return new Map(rows.map((row) => [row.config_id, row.verdicts]))
   },
 
-  lastWritten: async (configId, date) => {
-    const [row] = await db('ads_insights_daily')
-      .where({ config_id: configId, date })
-      .max<{ at: Date | null }[]>('updated_at as at')
-    return row?.at ?? null
-  },
-
-  lastCovered: async (configId, day) => {
-    const [row] = await db('ads_imports')
-      .where({ config_id: configId })
-      .where('date_from', '<=', day)
-      .where('date_to', '>=', day)
-      .max<{ at: Date | null }[]>('created_at as at')
-    return row?.at ?? null
+  arrivals: async (configId, date) => {
+    const { rows }: { rows: { written: Date | null; covered: Date | null; time_zone: string }[] } =
+      await db.raw(ARRIVALS, { configId, date })
+    const [row] = rows
+    return row ? { written: row.written, covered: row.covered, timeZone: row.time_zone } : null
   },
 
   newestDayWithRows: async (configId, upTo) => {

@@ -14,16 +14,24 @@ import type { Configs } from './configs.ts'
 
 export type Freshness = 'fresh' | 'stale'
 
+/** What came in of a day. */
+export interface Arrivals {
+  /** When a row of the day was last written; null without rows. */
+  readonly written: Date | null
+  /** When the newest import whose declared days include the day was made. */
+  readonly covered: Date | null
+  /** IANA zone of the account. */
+  readonly timeZone: string
+}
+
 export interface FreshnessStore {
   activeZones(): Promise<{ configId: number; timeZone: string }[]>
   /** Newest `updated_at` of the rows up to each config's day, in one query; configs without rows are left out. */
   watermarks(configs: readonly { configId: number; day: LocalDate }[]): Promise<Map<number, Date>>
   /** How many verdicts people gave on findings of days up to each config's; those without any are left out. */
   verdicts(configs: readonly { configId: number; day: LocalDate }[]): Promise<Map<number, number>>
-  /** When a row of the day was last written; null without rows. */
-  lastWritten(configId: number, day: LocalDate): Promise<Date | null>
-  /** When the newest import whose declared days include `day` was made. */
-  lastCovered(configId: number, day: LocalDate): Promise<Date | null>
+  /** Null when there is no such config. */
+  arrivals(configId: number, day: LocalDate): Promise<Arrivals | null>
   newestDayWithRows(configId: number, upTo: LocalDate): Promise<LocalDate | null>
 }
 
@@ -62,14 +70,14 @@ export const createDataFreshness = (
   configs: Configs,
   logger: Logger,
 ): DataFreshness => {
-  const freshnessOf = async (configId: number, day: LocalDate, zone: string): Promise<Freshness> => {
-    const isOver = (at: Date): boolean => lastCompleteDay(at, zone) >= toDayNumber(day)
-    const [written, covered] = await Promise.all([
-      store.lastWritten(configId, day),
-      store.lastCovered(configId, day),
-    ])
+  const freshnessOf = async (configId: number, day: LocalDate): Promise<Freshness> => {
+    const arrivals = await store.arrivals(configId, day)
+    if (arrivals === null) throw new AppError('CONFIG_NOT_FOUND', `There is no config ${configId}`)
+    const { written, covered } = arrivals
     // Rows that no import brought were put there by whoever knows that they are whole.
     if (covered === null) return written === null ? 'stale' : 'fresh'
+    const zone = zoneOf({ id: configId, timezone: arrivals.timeZone })
+    const isOver = (at: Date): boolean => lastCompleteDay(at, zone) >= toDayNumber(day)
     return isOver(covered) || (written !== null && isOver(written)) ? 'fresh' : 'stale'
   }
   return {
@@ -93,15 +101,12 @@ export const createDataFreshness = (
 
     verdicts: async (configId, day) => (await store.verdicts([{ configId, day }])).get(configId) ?? 0,
 
-    freshness: async (configId, day) => {
-      const zone = zoneOf(await configs.get(configId))
-      return freshnessOf(configId, day, zone)
-    },
+    freshness: freshnessOf,
 
     newestCompleteDayWithRows: async (configId, asOf) => {
       const zone = zoneOf(await configs.get(configId))
       const newest = await store.newestDayWithRows(configId, toLocalDate(lastCompleteDay(asOf, zone)))
-      if (newest === null || (await freshnessOf(configId, newest, zone)) === 'fresh') return newest
+      if (newest === null || (await freshnessOf(configId, newest)) === 'fresh') return newest
       const before = await store.newestDayWithRows(configId, toLocalDate(toDayNumber(newest) - 1))
       return before ?? newest
     },
