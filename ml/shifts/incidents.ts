@@ -278,15 +278,22 @@ const MONEY: Readonly<Partial<Record<Metric, (x: AccountEntity, t: number, expec
     (x.spend[t] as number) * (1 - (100 * (x.leads[t] as number)) / ((x.clicks[t] as number) * expected)),
 }
 
-const moneyOf = (account: AccountDays, from: number, to: number, loudest: AccountAnomaly): number | null => {
-  const { expected } = loudest
-  const ofDay = MONEY[loudest.metric]
-  if (!ofDay || expected === null || expected === 0) return null
-  const entity = entityOf(account, loudest.entity)
-  let money = 0
-  for (let t = Math.max(0, from); t <= to; t++) {
-    const value = ofDay(entity, t, expected)
-    if (Number.isFinite(value)) money += value
+/** @param branches anomalies of entities none of which is part of another */
+const moneyOf = (
+  account: AccountDays,
+  from: number,
+  to: number,
+  branches: readonly AccountAnomaly[],
+): number | null => {
+  let money: number | null = null
+  for (const { entity, metric, expected } of branches) {
+    const ofDay = MONEY[metric]
+    if (!ofDay || expected === null || expected === 0) continue
+    money ??= 0
+    for (let t = Math.max(0, from); t <= to; t++) {
+      const value = ofDay(entityOf(account, entity), t, expected)
+      if (Number.isFinite(value)) money += value
+    }
   }
   return money
 }
@@ -346,61 +353,91 @@ export const openIncidentBook = (
     return groups.sort((a, b) => louder(a.members[0]!, b.members[0]!))
   }
 
+  /** The loudest anomaly, and the next of its metric that are neither above nor below one before them. */
+  const branchesOf = (members: readonly AccountAnomaly[]): AccountAnomaly[] => {
+    const branches: AccountAnomaly[] = []
+    for (const one of members) {
+      const [loudest = one] = branches
+      const isAlike = one.metric === loudest.metric && one.direction === loudest.direction
+      if (isAlike && branches.every(({ entity }) => !related(entity, one.entity))) branches.push(one)
+    }
+    return branches
+  }
+
+  /** The incident of a group, opened where there is none. */
+  const indexFor = (family: IncidentFamily, members: readonly AccountAnomaly[], day: number): number => {
+    const { entity, metric, direction, polarity, severity } = members[0] as AccountAnomaly
+    const campaign = ancestors(account, entity).at(-1) as number
+    const joined = incidents.findIndex(
+      (one) =>
+        one.family === family &&
+        isOneMatter(family, one.direction, direction) &&
+        day - one.to <= FORGOTTEN_DAYS[family] &&
+        one.from - day <= FORGOTTEN_DAYS[family] &&
+        [...one.members].some((member) => members.some((other) => related(member, other.entity))),
+    )
+    if (joined >= 0) return joined
+    // What befalls several branches of a campaign on one day is one matter, at what they have in common.
+    const twin = incidents.findIndex(
+      (one) =>
+        one.campaign === campaign &&
+        one.metric === metric &&
+        one.direction === direction &&
+        one.from === day &&
+        one.family === family,
+    )
+    if (twin >= 0) return twin
+    return (
+      incidents.push({
+        stored: null,
+        family,
+        campaign,
+        root: -1,
+        metric,
+        direction,
+        polarity,
+        severity,
+        from: day,
+        to: day,
+        members: new Set(),
+        causes: [],
+        culprit: -1,
+        observed: null,
+        expected: null,
+        money: null,
+        alerted: false,
+      }) - 1
+    )
+  }
+
   return {
     incidents,
     take: (day, anomalies) => {
       const told = new Map<AccountAnomaly, { incident: number; alerted: boolean }>()
       const budget = budgetOf(day)
       let fresh = incidents.filter((one) => one.alerted && one.from === day).length
+      const ofToday = new Map<number, AccountAnomaly[]>()
       for (const { family, members } of groupsOf(anomalies.filter(({ polarity }) => polarity === 'bad'))) {
+        const index = indexFor(family, members, day)
+        for (const { entity } of members) incidents[index]!.members.add(entity)
+        ofToday.set(index, [...(ofToday.get(index) ?? []), ...members])
+      }
+      for (const [index, members] of ofToday) {
+        members.sort(louder)
         const loudest = members[0] as AccountAnomaly
-        const entities = members.map(({ entity }) => entity)
-        const campaign = ancestors(account, loudest.entity).at(-1) as number
-        let index = incidents.findIndex(
-          (one) =>
-            one.family === family &&
-            isOneMatter(family, one.direction, loudest.direction) &&
-            day - one.to <= FORGOTTEN_DAYS[family] &&
-            one.from - day <= FORGOTTEN_DAYS[family] &&
-            [...one.members].some((member) => entities.some((entity) => related(member, entity))),
-        )
-        const isNew = index < 0
-        if (isNew) {
-          index = incidents.push({
-            stored: null,
-            family,
-            campaign,
-            root: -1,
-            metric: loudest.metric,
-            direction: loudest.direction,
-            polarity: loudest.polarity,
-            severity: loudest.severity,
-            from: day,
-            to: day,
-            members: new Set(),
-            causes: [],
-            culprit: -1,
-            observed: null,
-            expected: null,
-            money: null,
-            alerted: false,
-          })
-          index--
-        }
         const incident = incidents[index] as Incident
         // Days that came late are looked at after newer ones.
         incident.from = Math.min(incident.from, day)
         incident.to = Math.max(incident.to, day)
-        for (const entity of entities) incident.members.add(entity)
         incident.root = commonRoot(account, incident.members)
-        if (isNew || compareSeverity(loudest.severity, incident.severity) >= 0) {
+        if (incident.culprit < 0 || compareSeverity(loudest.severity, incident.severity) >= 0) {
           incident.severity = loudest.severity
           const { causes, culprit } = causesOf(account, children, incident.root, members, loudest)
           incident.causes = causes
           incident.culprit = culprit
           incident.observed = loudest.observed
           incident.expected = loudest.expected
-          incident.money = moneyOf(account, incident.from, incident.to, loudest)
+          incident.money = moneyOf(account, incident.from, incident.to, branchesOf(members))
         }
         if (!incident.alerted && fresh < budget && members.some((one) => !muted(one, day))) {
           incident.alerted = true

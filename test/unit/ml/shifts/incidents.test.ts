@@ -78,10 +78,38 @@ describe('incidents of an account', () => {
     expect(told.map(({ incident }) => incident)).to.deep.equal([0, 0, 0])
   })
 
-  it('are two of siblings whose parent is calm, and of two campaigns', () => {
+  it('are one of branches of a campaign on one day, at what they have in common, and two of two campaigns', () => {
     const book = openIncidentBook(accountWith(1))
-    book.take(20, [odd(3, 20), odd(4, 20), odd(6, 20)])
-    expect(incidentsOf(book).map(([root]) => root)).to.have.members([3, 4, 6])
+    const told = book.take(20, [odd(3, 20), odd(4, 20), odd(6, 20)])
+    expect(incidentsOf(book).map(([root]) => root)).to.have.members([1, 6])
+    expect(told.map(({ incident }) => book.incidents[incident ?? 0]?.root)).to.deep.equal([1, 1, 6])
+    const siblings = book.incidents.find(({ root }) => root === 1)
+    expect(siblings?.causes.map(({ entity: of, share }) => [of, share])).to.deep.equal([
+      [3, 0.5],
+      [4, 0.5],
+    ])
+    // Twice what the one of the other campaign cost.
+    const alone = book.incidents.find(({ root }) => root === 6)
+    expect(siblings?.money).to.equal(2 * (alone?.money ?? 0))
+  })
+
+  it('are two of siblings whose parent is calm on two days', () => {
+    const book = openIncidentBook(accountWith())
+    book.take(20, [odd(3, 20)])
+    book.take(21, [odd(4, 21)])
+    expect(incidentsOf(book).map(([root, , from]) => [root, from])).to.deep.equal([
+      [3, 20],
+      [4, 21],
+    ])
+  })
+
+  it('are the same whether their day is looked at once or again', () => {
+    const today = [odd(3, 20), odd(4, 20, { deviation: 9 }), odd(5, 20, DEAR)]
+    const first = openIncidentBook(accountWith())
+    first.take(20, today)
+    const again = openIncidentBook(accountWith(), { known: first.incidents })
+    again.take(20, today)
+    expect(again.incidents).to.deep.equal(first.incidents)
   })
 
   it('grow up to the lowest common ancestor when a sibling joins through the parent', () => {

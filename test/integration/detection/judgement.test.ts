@@ -1,0 +1,137 @@
+import { expect } from 'chai'
+import { simulateAccount } from '../../../bench/quality/simulate.ts'
+import type { SimulatedAd } from '../../../bench/quality/simulate.ts'
+import { incidentWriter } from '../../../db/repositories/incidents.ts'
+import { toLocalDate } from '../../../shared/core/days.ts'
+import { LEVELS } from '../../../shared/core/entity.ts'
+import type { WorkOutcome } from '../../../shared/core/work.ts'
+import type { StoredIncident } from '../../../shared/detection/incident-store.ts'
+import { insertDays, newConfig } from '../../support/accounts.ts'
+import type { AdDay } from '../../support/accounts.ts'
+import { openTestDatabase } from '../../support/database.ts'
+import type { TestDatabase } from '../../support/database.ts'
+import { gatedJudgement, openDetectionSystem, openJudgement } from '../../support/detection.ts'
+import type { DetectionSystem } from '../../support/detection.ts'
+import { FIRST_DAY } from '../../support/replay-folders.ts'
+import { openTrainingSystem } from '../../support/training.ts'
+import type { TrainingSystem } from '../../support/training.ts'
+
+/** The day on which leads of one ad begin to cost three times as much. */
+const BREAK = 70
+const REPAIRED = 75
+const LAG_DAYS = 3
+
+const dateOf = (day: number): string => toLocalDate(FIRST_DAY + day)
+
+describe('detection of an account', () => {
+  let database: TestDatabase
+  let system: TrainingSystem
+  let detection: DetectionSystem
+  let configId: number
+  let broken: SimulatedAd
+  before(async () => {
+    database = await openTestDatabase()
+    system = await openTrainingSystem(database.knex)
+    detection = openDetectionSystem(system)
+    configId = await newConfig(database.knex, 'UTC', LAG_DAYS)
+    const { ads } = simulateAccount({
+      seed: 3,
+      index: 0,
+      days: 84,
+      weekdayAmplitude: 0.2,
+      leadsPerAd: 12,
+      campaigns: 2,
+      faults: 0,
+      partialEnd: false,
+    })
+    const full = ads.filter(({ start, end }) => start === 0 && end >= 83)
+    broken = full.toSorted((a, b) => b.leads.reduce((x, y) => x + y) - a.leads.reduce((x, y) => x + y))[0]!
+    const rows = ads.flatMap((ad) =>
+      Array.from({ length: 84 }, (_, t) => t)
+        .filter((t) => ad.start <= t && t <= ad.end)
+        .map((t): AdDay => ({
+          adId: ad.adId,
+          adsetId: ad.adsetId,
+          campaignId: ad.campaignId,
+          date: dateOf(t),
+          spend: Math.round((ad.spend[t] ?? 0) * 100) / 100,
+          impressions: ad.impressions[t] ?? 0,
+          clicks: ad.clicks[t] ?? 0,
+          leads: Math.floor((ad.leads[t] ?? 0) / (ad === broken && t >= BREAK && t < REPAIRED ? 3 : 1)),
+          reach: ad.reach[t] ?? 0,
+        })),
+    )
+    await insertDays(database.knex, configId, rows)
+    await database
+      .knex('ads_insights_daily')
+      .where({ config_id: configId })
+      .update({ updated_at: new Date(0) })
+  })
+  after(async () => {
+    await database.close()
+  })
+
+  /** All levels, at five in the morning after `day`. */
+  const detect = async (day: number, params = gatedJudgement()): Promise<readonly WorkOutcome[]> => {
+    system.setNow(`${dateOf(day + 1)}T05:00:00.000Z`)
+    const outcomes: WorkOutcome[] = []
+    for (const level of LEVELS)
+      outcomes.push(
+        await detection.detect(configId, { level, day: dateOf(day) }, { params, useForests: false }),
+      )
+    return outcomes
+  }
+  const incidents = (): Promise<readonly StoredIncident[]> =>
+    incidentWriter(database.knex).known(configId, FIRST_DAY)
+  const stored = async (): Promise<readonly unknown[]> => [
+    await database
+      .knex('ml_anomalies')
+      .where({ config_id: configId })
+      .select('id', 'status', 'alerted', 'incident_id', 'anomaly_date', 'severity')
+      .orderBy('id'),
+    await incidents(),
+  ]
+
+  it('says nothing of days whose leads are still arriving, then what broke, in which ad, and that it is over', async () => {
+    /** What is the matter with what the money brings, after the check of each day. */
+    const said = new Map<number, unknown>()
+    for (let day = BREAK - 1; day <= REPAIRED + 4; day += 1) {
+      const [outcome] = await detect(day)
+      expect(outcome?.result).to.include({ leads_arrived: dateOf(day + 1 - LAG_DAYS) })
+      // The next hour changes nothing, neither of what is new nor of what is known.
+      if ([BREAK, BREAK + 2, BREAK + 3].includes(day)) {
+        const before = await stored()
+        await detect(day)
+        expect(await stored()).to.deep.equal(before)
+      }
+      const yields = (await incidents()).filter(({ family }) => family === 'yield')
+      said.set(
+        day,
+        yields.map(({ status, alerted, dateFrom, dateTo, causes, root }) => {
+          const ad = root.entityType === 'ad' ? root : causes.find(({ entityType }) => entityType === 'ad')
+          return { status, alerted, dates: [dateFrom - FIRST_DAY, dateTo - FIRST_DAY], ad: ad?.entityId }
+        }),
+      )
+    }
+    const open = { status: 'open', alerted: true, ad: broken.adId }
+    const wait = LAG_DAYS - 1
+    expect([...said]).to.deep.equal([
+      ...Array.from({ length: wait + 1 }, (_, i) => [BREAK - 1 + i, []]),
+      ...Array.from({ length: REPAIRED - BREAK }, (_, i) => [
+        BREAK + wait + i,
+        [{ ...open, dates: [BREAK, BREAK + i] }],
+      ]),
+      // Of the day after it, leads have arrived; of two, they are over.
+      [REPAIRED + wait, [{ ...open, dates: [BREAK, REPAIRED - 1] }]],
+      [REPAIRED + wait + 1, [{ ...open, status: 'resolved', dates: [BREAK, REPAIRED - 1] }]],
+      [REPAIRED + wait + 2, [{ ...open, status: 'resolved', dates: [BREAK, REPAIRED - 1] }]],
+    ])
+  })
+
+  it('stores all that detectors say when the gate is open', async () => {
+    const anomaliesOf = (outcomes: readonly WorkOutcome[]): number =>
+      outcomes.reduce((sum, { result }) => sum + Number(result?.['anomalies']), 0)
+    const gated = anomaliesOf(await detect(BREAK + 3))
+    expect(anomaliesOf(await detect(BREAK + 3, openJudgement()))).to.be.greaterThan(gated)
+  })
+})
