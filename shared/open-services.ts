@@ -315,7 +315,7 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       frames: store.hourlyFrames,
       store: store.detection,
       compute,
-      params: judgementParams(config).detection,
+      params: judgement,
     }),
     anomalies: createAnomalies(store.anomalies),
     incidents,

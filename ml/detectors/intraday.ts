@@ -20,6 +20,7 @@ import { budgetMoves, directionOf, polarityOf } from './polarity.ts'
 import type { Direction } from './polarity.ts'
 import { capGood, severityScore, zSeverity } from './severity.ts'
 import type { AnomalyDraft, Signal } from './signal.ts'
+import { judgeMetric } from './z-iqr.ts'
 import { baselineScratch, weekdayBaseline } from './weekday-baseline.ts'
 import type { BaselineParams, BaselineScratch, WeekdayBaseline } from './weekday-baseline.ts'
 
@@ -285,7 +286,9 @@ const distanceOf = (observed: number, expected: number, scale: number, df: numbe
   return Math.min(byFactor, byLumps)
 }
 
-const anomalyOf = (signal: Omit<Signal, 'contributions' | 'modelSource' | 'modelVersion'>): AnomalyDraft => {
+type Finding = Omit<Signal, 'modelSource' | 'modelVersion'>
+
+const anomalyOf = (signal: Omit<Finding, 'contributions'>): AnomalyDraft => {
   const whole: Signal = { ...signal, contributions: null, modelSource: 'baseline', modelVersion: null }
   const { detector: _, ...speaker } = whole
   return { ...speaker, signals: [whole] }
@@ -303,8 +306,11 @@ const neverIdles = (calm: Float64Array, scratch: BaselineScratch): boolean => {
   return n >= SETTLED_DAYS && least >= LEAST_SHARE * medianOf(calm, scratch)
 }
 
-/** An entity that spends every day by this hour, the same weekday included, and today nothing. */
-const stopped = (frame: HourlyFrame, values: Float64Array): AnomalyDraft | null => {
+/**
+ * An entity that spent on the days before and today nothing; where it has to be sure, one that spends every day by
+ * this hour, the same weekday included.
+ */
+const stopped = (frame: HourlyFrame, values: Float64Array, mustBeSure: boolean): AnomalyDraft | null => {
   let days = 0
   let idle = 0
   let recent = 0
@@ -324,8 +330,9 @@ const stopped = (frame: HourlyFrame, values: Float64Array): AnomalyDraft | null 
     if (back === RECENT_DAYS) aWeekAgo = value
   }
   const expected = sum / recent
-  if (!(expected > LEAST_MONEY) || spending < FEWEST_SPENDING_DAYS) return null
-  if (aWeekAgo === 0 || idle > MOST_IDLE_DAYS * days) return null
+  if (!(expected > LEAST_MONEY)) return null
+  const isRegular = spending >= FEWEST_SPENDING_DAYS && aWeekAgo > 0 && idle <= MOST_IDLE_DAYS * days
+  if (mustBeSure && !isRegular) return null
   return anomalyOf({
     detector: 'zero_spend',
     type: 'zero_spend',
@@ -341,6 +348,48 @@ const stopped = (frame: HourlyFrame, values: Float64Array): AnomalyDraft | null 
     upper: null,
     deviation: -1,
   })
+}
+
+/** Every signal of spend and leads, by the rules a whole day is looked at with, and of entities that stopped. */
+export const everySignalOfToday = (frame: HourlyFrame, params: BaselineParams): TodayFinding[] => {
+  const findings: TodayFinding[] = []
+  if (frame.hours < FEWEST_HOURS) return findings
+  const { today, days, heads } = frame
+  const scratch = baselineScratch(params.baselineDays)
+  heads.forEach((head, entity) => {
+    const spend = todayOf(frame, 'spend', entity)
+    if (Number.isNaN(spend)) return
+    const leads = todayOf(frame, 'leads', entity)
+    const baselineOf = (column: 'spend' | 'leads'): WeekdayBaseline | null =>
+      weekdayBaseline(column, rowsOf(frame, column, entity), days, today, params, scratch)
+    const baselines = { spend: baselineOf('spend'), leads: baselineOf('leads') }
+    const totals = { spend, leads, impressions: 0, clicks: 0 }
+    const circumstances = {
+      cplHeld:
+        leads > 0 &&
+        baselines.spend !== null &&
+        baselines.leads !== null &&
+        spend * baselines.leads.expected <= baselines.spend.expected * leads,
+      conversionFell: false,
+      ...budgetMoves(head.budgetChanges, today),
+    }
+    for (const metric of ['spend', 'leads'] as const) {
+      const view = {
+        observed: todayOf(frame, metric, entity),
+        baseline: baselines[metric],
+        totals,
+        circumstances,
+      }
+      const judged = judgeMetric(metric, view, params)
+      if (typeof judged !== 'string') findings.push({ entity, anomaly: anomalyOf(judged) })
+    }
+    const stop =
+      spend === 0 && isActiveOn(head.activeRanges, today)
+        ? stopped(frame, rowsOf(frame, 'spend', entity), false)
+        : null
+    if (stop !== null) findings.push({ entity, anomaly: stop })
+  })
+  return findings
 }
 
 export const judgeToday = (
@@ -397,7 +446,7 @@ export const judgeToday = (
     const distance = distanceOf(spend, expected, scale, spendBase.n - 1)
     if (spend === 0) {
       const sure = distance >= STOP_THRESHOLD || neverIdles(calm, scratch)
-      const stop = sure ? stopped(frame, values) : null
+      const stop = sure ? stopped(frame, values, true) : null
       if (stop !== null) return stop
     }
     const threshold = direction === 'up' ? THRESHOLD : DROP_THRESHOLD

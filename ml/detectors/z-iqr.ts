@@ -5,22 +5,30 @@ import type { DetectionParams } from './params.ts'
 import { directionOf, polarityOf } from './polarity.ts'
 import { capGood, liftCostly, zSeverity } from './severity.ts'
 import { GUARD_P, volumeP } from './volume-guard.ts'
-import type { BaselineMetric } from './weekday-baseline.ts'
+import type { BaselineMetric, WeekdayBaseline } from './weekday-baseline.ts'
 
-export const zIqr = (metric: BaselineMetric, view: DayView, params: DetectionParams): Judgement => {
-  const baseline = view.baselines[metric]
-  const observed = view.observed[metric]
+/** One metric of a day, or of the hours of it. */
+export interface MetricView extends Pick<DayView, 'totals' | 'circumstances'> {
+  readonly observed: number
+  readonly baseline: WeekdayBaseline | null
+}
+
+export const judgeMetric = (
+  metric: BaselineMetric,
+  { baseline, observed, totals, circumstances }: MetricView,
+  params: Pick<DetectionParams, 'zThreshold'>,
+): Judgement => {
   if (baseline === null || Number.isNaN(observed)) return 'not_tested'
 
   const residual = observed - baseline.expected
   const z = residual / baseline.scale
   const odd = Math.abs(z) > params.zThreshold || residual < baseline.fenceLow || residual > baseline.fenceHigh
   if (!odd) return 'normal'
-  const chance = volumeP(metric, view.totals, baseline.expected)
+  const chance = volumeP(metric, totals, baseline.expected)
   if (chance > GUARD_P) return 'normal'
 
   const direction = directionOf(residual)
-  const polarity = polarityOf(metric, direction, view.circumstances)
+  const polarity = polarityOf(metric, direction, circumstances)
   const rarity = Math.max(studentP(z, baseline.n - 1), chance)
   return {
     detector: 'z_iqr',
@@ -39,3 +47,14 @@ export const zIqr = (metric: BaselineMetric, view: DayView, params: DetectionPar
     contributions: null,
   }
 }
+
+export const zIqr = (
+  metric: BaselineMetric,
+  { observed, baselines, totals, circumstances }: DayView,
+  params: DetectionParams,
+): Judgement =>
+  judgeMetric(
+    metric,
+    { observed: observed[metric], baseline: baselines[metric], totals, circumstances },
+    params,
+  )

@@ -7,7 +7,6 @@ import { FEWEST_HOURS } from '../../ml/detectors/intraday.ts'
 import type { HourlyFrame, Tolerances } from '../../ml/detectors/intraday.ts'
 import type { Metric } from '../../ml/detectors/signal.ts'
 import type { DayNumber } from '../../ml/frame.ts'
-import type { BaselineParams } from '../../ml/detectors/weekday-baseline.ts'
 import type { ComputePool } from '../compute.ts'
 import type { Clock } from '../core/clock.ts'
 import {
@@ -24,6 +23,7 @@ import type { WorkContext } from '../core/work.ts'
 import { zoneOf } from '../entities/configs.ts'
 import type { Configs } from '../entities/configs.ts'
 import type { DetectionStore, ScoredAnomaly } from './detection-store.ts'
+import type { JudgementParams } from './params.ts'
 import { readTolerances } from './tolerance.ts'
 import type { Tolerance } from './tolerance.ts'
 
@@ -108,7 +108,7 @@ export interface IntradayParts {
   readonly frames: HourlyFrames
   readonly store: DetectionStore
   readonly compute: ComputePool
-  readonly params: BaselineParams
+  readonly params: Pick<JudgementParams, 'detection' | 'openGate'>
 }
 
 const HOURS_OF_DAY = 24
@@ -208,7 +208,7 @@ export const createIntraday = ({
   frames,
   store,
   compute,
-  params,
+  params: { detection: params, openGate },
 }: IntradayParts): IntradayService => {
   const judgeToday = async (
     level: Level,
@@ -237,7 +237,7 @@ export const createIntraday = ({
     const { heads } = frame
     const found = await compute.run(
       'judgeToday',
-      { frame, params, tolerances: tolerancesOf(level, tolerances) },
+      { frame, params, tolerances: tolerancesOf(level, tolerances), openGate },
       { signal, transfer: hourlyBuffers(frame) },
     )
     const wanted = entityIds === null ? null : new Set(entityIds)

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { FEWEST_HOURS, judgeToday } from '../../../../ml/detectors/intraday.ts'
+import { everySignalOfToday, FEWEST_HOURS, judgeToday } from '../../../../ml/detectors/intraday.ts'
 import type { HourlyFrame, Tolerances } from '../../../../ml/detectors/intraday.ts'
 import type { BaselineParams } from '../../../../ml/detectors/weekday-baseline.ts'
 import { campaignsOf, frameOn, simulateHours } from './hourly-account.ts'
@@ -141,6 +141,31 @@ describe('today against the same hours of the days before', () => {
     })
     expect(typesOf(frame, of(0))).to.deep.equal([[BIG, 'spend_spike']])
     expect(typesOf(frame, of(100))).to.deep.equal([])
+  })
+
+  it('keeps every signal where nothing is held back, few leads included', () => {
+    const heads = [
+      { id: 'a', parentId: null, campaignId: 'c', activeRanges: [[0, 100]] as const, budgetChanges: [] },
+    ]
+    const days = Int32Array.from({ length: 28 }, (_, i) => 72 + i)
+    const today = (spend: number, leads: number): HourlyFrame => ({
+      today: 100,
+      hours: FEWEST_HOURS,
+      days,
+      heads,
+      spend: Float64Array.from([...days.map(() => 100), spend]),
+      leads: Float64Array.from([...days.map(() => 10), leads]),
+    })
+    const types = (frame: HourlyFrame): string[] =>
+      everySignalOfToday(frame, PARAMS).map(({ anomaly }) => anomaly.type)
+    expect(types(today(112, 10))).to.deep.equal([])
+    expect(types(today(113, 10))).to.deep.equal(['spend_spike'])
+    expect(types(today(100, 2))).to.deep.equal(['leads_drop'])
+    expect(types(today(0, 10))).to.deep.equal(['spend_drop', 'zero_spend'])
+    expect(types({ ...today(0, 10), hours: FEWEST_HOURS - 1 })).to.deep.equal([])
+    expect(
+      types({ ...today(0, 10), heads: heads.map((head) => ({ ...head, activeRanges: [] })) }),
+    ).to.deep.equal(['spend_drop'])
   })
 
   it('needs a week of days that count', () => {
