@@ -63,17 +63,30 @@ const readBody = (request: IncomingMessage, limit: number): Promise<Buffer> =>
     if (Number(request.headers['content-length'] ?? 0) > limit) return reject(tooLarge(limit))
     const chunks: Buffer[] = []
     let length = 0
-    request.on('data', (chunk: Buffer) => {
+    const take = (chunk: Buffer): void => {
       length += chunk.length
-      if (length > limit) {
-        request.pause()
-        reject(tooLarge(limit))
-      } else chunks.push(chunk)
-    })
+      chunks.push(chunk)
+      if (length <= limit) return
+      request.off('data', take)
+      reject(tooLarge(limit))
+    }
+    request.on('data', take)
     request.once('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)))
     request.once('aborted', () => reject(new AppError('INVALID_REQUEST', 'the body did not arrive whole')))
     return request.once('error', reject)
   })
+
+/**
+ * Reads on what nobody wants, so that who still sends comes to see the answer, and the connection serves the next
+ * request. Who goes on much longer is cut off.
+ */
+const passOver = (request: IncomingMessage, mostBytes: number): void => {
+  let left = mostBytes
+  request.on('data', (chunk: Buffer) => {
+    left -= chunk.length
+    if (left < 0) request.socket.destroy()
+  })
+}
 
 export const createHotPath = (parts: HotPathParts): RequestListener => {
   const { authenticator, metrics, services, logger, bodyLimitBytes } = parts
@@ -164,10 +177,9 @@ export const createHotPath = (parts: HotPathParts): RequestListener => {
       metrics.httpRequest(request.method ?? '', found.route.path, response.statusCode, seconds)
     })
     answer(found, match[1] as string, match[2], request, response, traceId).catch((error: unknown) => {
-      // The rest of a body nobody reads would be taken for the next request.
-      if (!request.complete) response.setHeader('Connection', 'close')
       const instance = (request.url ?? '').split('?', 1)[0]?.slice(0, 500) ?? ''
       sendProblem(response, error, { instance, traceId, logger, isUnreachable: parts.isUnreachable })
+      if (!request.complete) passOver(request, 2 * bodyLimitBytes)
     })
   }
 }

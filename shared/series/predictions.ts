@@ -418,7 +418,9 @@ export const createPredictions = (parts: PredictionsParts): Predictions => {
     if (typeof seriesId !== 'string' || !SERIES_ID.test(seriesId)) {
       throw new AppError(
         'INVALID_SERIES_ID',
-        `${shown(seriesId)} cannot be the id of a series; use 1 to 128 letters, digits or _`,
+        seriesId === undefined
+          ? 'series_id is missing'
+          : `${shown(seriesId)} cannot be the id of a series; use 1 to 128 letters, digits or _`,
       )
     }
     if (version === undefined || version === null) return { seriesId, version: null }

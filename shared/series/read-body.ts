@@ -289,9 +289,12 @@ export interface RawItem {
 const MOST_ITEMS = 1000
 
 /** @throws Refused for a body that holds no items */
-export const readItems = ({ bytes, contentType }: PointsBody): RawItem[] => {
+export const readItems = ({ bytes, contentType, query }: PointsBody): RawItem[] => {
   if (mediaTypeOf(contentType) !== 'application/json')
     throw new Refused('UNSUPPORTED_MEDIA_TYPE', 'send items as application/json')
+  const [option] = Object.keys(query)
+  if (option !== undefined)
+    throw invalid(`${quoted(option)} is not known here; what an item is asked stands in the item`)
   const body = parseJson(bytes)
   const items = Array.isArray(body) ? body : isRecord(body) ? body['items'] : undefined
   if (!Array.isArray(items)) throw invalid('items is a list of {series_id, version?, models?, points}')

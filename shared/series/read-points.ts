@@ -10,7 +10,7 @@ import type { PointsBody, PredictionRequest, Read, SeriesContext, TrainingReques
 import { readBody } from './read-body.ts'
 import type { RawBody, RawColumns } from './read-body.ts'
 import { invalid, reading, Refused } from './refusal.ts'
-import { resolveMembers } from './resolve-members.ts'
+import { EVERY_MEMBER, resolveMembers } from './resolve-members.ts'
 import { CLASS_LIMITS, SERIES_PLANS } from './series.ts'
 import type { SeriesPlan, TimestampUnit } from './series.ts'
 import { Tags } from './tags.ts'
@@ -53,7 +53,9 @@ const tagsOf = (given: unknown): Readonly<Record<string, string>> => {
   const parsed = Tags.safeParse(given ?? {})
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
-  throw invalid(`tags${issue ? `.${issue.path.join('.')} ${issue.message}` : ' are an object of texts'}`)
+  throw invalid(
+    `${['tags', ...(issue?.path ?? [])].join('.')}: ${issue?.message ?? 'must be an object of texts'}`,
+  )
 }
 
 const daysOf = (given: unknown): number | null => {
@@ -167,7 +169,7 @@ export const readTraining = (body: PointsBody, context: SeriesContext): Read<Tra
 
 const modelsOf = (given: unknown): PredictionRequest['models'] => {
   if (given === undefined) return null
-  if (given === 'all') return 'all'
+  if (given === EVERY_MEMBER) return EVERY_MEMBER
   const names = typeof given === 'string' ? given.split(',').map((name) => name.trim()) : given
   if (
     !Array.isArray(names) ||
@@ -175,7 +177,7 @@ const modelsOf = (given: unknown): PredictionRequest['models'] => {
     !names.every((name): name is string => typeof name === 'string')
   )
     throw invalid('models is "all" or a list of names')
-  return names.length === 1 && names[0] === 'all' ? 'all' : [...new Set(names)]
+  return names.length === 1 && names[0] === EVERY_MEMBER ? EVERY_MEMBER : [...new Set(names)]
 }
 
 const join = (before: SeriesFrame, after: SeriesFrame): SeriesFrame => {

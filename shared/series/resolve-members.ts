@@ -7,6 +7,8 @@ import { invalid, Refused } from './refusal.ts'
 const MOST_MEMBERS = 64
 /** They name tensors and answers. */
 const NAME = /^[a-z][a-z0-9_]{0,99}$/
+/** As `models` of a prediction. */
+export const EVERY_MEMBER = 'all'
 const MEMBER_KEYS: readonly string[] = ['name', 'family', 'channels', 'params']
 
 const familyOf = (given: unknown): SeriesFamily => {
@@ -66,6 +68,7 @@ const specOf = (
   const isDefault = wanted['name'] === undefined
   if (typeof name !== 'string' || !(isDefault || NAME.test(name)))
     throw invalid(`${at}.name is a small letter, then at most 99 small letters, digits or _`)
+  if (name === EVERY_MEMBER) throw invalid(`${at}.name cannot be ${EVERY_MEMBER}: that asks for every model`)
   return { name, family, channels, params: resolved.params }
 }
 

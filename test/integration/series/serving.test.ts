@@ -1,6 +1,8 @@
 /** Predictions over HTTP: forms of replies, both ways to the same answer, and stores that go away. */
 import { expect } from 'chai'
 import { rename } from 'node:fs/promises'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
 import { decodeSafetensors } from '../../../ml/artifact/safetensors.ts'
 import { openTestApi, openWire } from '../../support/api.ts'
 import type { Ask, Reply, TestApi, Wire } from '../../support/api.ts'
@@ -34,7 +36,7 @@ describe('predictions', function () {
   this.timeout(60_000)
   let api: TestApi
   before(async () => {
-    api = await openTestApi({ workers: true, environment: { RATE_LIMITS: 'off' } })
+    api = await openTestApi({ workers: true, environment: { RATE_LIMITS: 'off', BODY_LIMIT_MB: '1' } })
     await trainShort(api, 'pump')
   })
   after(() => api.close())
@@ -188,6 +190,53 @@ describe('predictions', function () {
     ])
     const metrics = (await api.ask('/metrics')).text
     expect(metrics).to.match(/^vigia_validation_rejections_total\{code="INVALID_VALUE"[^}]*\} [1-9]/m)
+  })
+
+  it('of many series take no options in the address, where none would know whose they are', async () => {
+    const reply = await api.ask('/api/v1/series/predict?models=all', { body: { items: [{ points: [] }] } })
+    expect(reply.status).to.equal(400)
+    expect(reply.body['detail']).to.match(
+      /^"models" is not known here; what an item is asked stands in the item/,
+    )
+    const nameless = await api.ask('/api/v1/series/predict', {
+      body: { items: [{ points: [{ timestamp: START, value: 0 }] }] },
+    })
+    expect(nameless.text).to.include('series_id is missing')
+  })
+
+  describe('with a body that is too large', () => {
+    const MIB = 1024 * 1024
+    const head = (bytes: number): string =>
+      `POST /api/v1/series/pump/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${bytes}\r\n\r\n`
+    const told = (socket: Socket): { text: string } => {
+      const all = { text: '' }
+      socket.setEncoding('utf8').on('data', (text: string) => (all.text += text))
+      return all
+    }
+    const openSocket = (): Socket => connect(Number(new URL(api.url).port), '127.0.0.1')
+
+    it('are refused before it is sent, and the connection serves on when it is', async () => {
+      const socket = openSocket()
+      const heard = told(socket)
+      socket.write(head(MIB + 1))
+      await eventually('the refusal', () => heard.text.includes('PAYLOAD_TOO_LARGE'))
+      socket.write(Buffer.alloc(MIB + 1, 32))
+      const body = JSON.stringify({ timestamp: START, value: 0 })
+      socket.write(head(body.length) + body)
+      await eventually('the next answer', () => heard.text.includes('HTTP/1.1 200'))
+      socket.destroy()
+    })
+
+    it('are cut off when there is no end to it', async () => {
+      const socket = openSocket()
+      const heard = told(socket)
+      socket.on('error', () => undefined)
+      const closed = new Promise((resolve) => socket.once('close', resolve))
+      socket.write(head(100 * MIB))
+      await eventually('the refusal', () => heard.text.includes('PAYLOAD_TOO_LARGE'))
+      socket.write(Buffer.alloc(2 * MIB + 1, 32))
+      await closed
+    })
   })
 
   it('leave no row in the audit log', async () => {

@@ -125,6 +125,8 @@ describe('readTraining', () => {
     expect(codes(['prophet'])).to.equal('UNKNOWN_MODEL')
     expect(codes([{ family: 'zscore', channels: ['nope'] }])).to.equal('UNKNOWN_CHANNEL')
     expect(codes(['zscore', 'zscore'])).to.equal('INVALID_REQUEST')
+    // Asked for, it would be every model.
+    expect(codes([{ family: 'zscore', name: 'all' }])).to.equal('INVALID_REQUEST')
     expect(codes([{ family: 'zscore', params: { k: 0 } }])).to.equal('INVALID_REQUEST')
     expect(codes([{ family: 'zscore', params: { q: 1 } }])).to.equal('INVALID_REQUEST')
     expect(codes(Array.from({ length: 65 }, (_, i) => ({ name: `m${i}`, family: 'zscore' })))).to.equal(
@@ -215,6 +217,11 @@ describe('readTraining', () => {
     expect(refusal(train(columns({ epochs: 3 }))).message).to.contain('"epochs"')
     expect(refusal(train(columns({ rollout: 'canary' }))).message).to.contain('immediate or hold')
     expect(refusal(train({ ...columns(), query: { verbose: '1' } })).message).to.contain('"verbose"')
+  })
+
+  it('says which tag cannot be one', () => {
+    expect(refusal(train(columns({ tags: ['env=prod'] }))).message).to.match(/^tags: /)
+    expect(refusal(train(columns({ tags: { '1st': 'x' } }))).message).to.match(/^tags\.1st: /)
   })
 })
 
