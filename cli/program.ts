@@ -64,7 +64,7 @@ export const buildProgram = (environment: Environment, opener: Opener): Command 
   registerAdvice(program, opener)
   registerForecasts(program, opener)
   registerScore(program)
-  registerReplay(program, environment)
+  registerReplay(program, opener, environment)
   registerForecast(program)
   registerSeries(program, opener)
   registerModels(program, opener)

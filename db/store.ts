@@ -26,6 +26,7 @@ import { modelVersions } from './repositories/model-versions.ts'
 import { muteStore } from './repositories/mutes.ts'
 import { recommendationStore } from './repositories/recommendations.ts'
 import { registryFigures } from './repositories/registry-figures.ts'
+import { replayStore } from './repositories/replays.ts'
 import { runs } from './repositories/runs.ts'
 import { schedules } from './repositories/schedules.ts'
 import { seriesRegistryStore } from './repositories/series-registry.ts'
@@ -64,6 +65,7 @@ export const createStore = (knex: Knex, artifactRoot: string): Store => ({
   mutes: muteStore(knex),
   recommendations: recommendationStore(knex),
   registryFigures: registryFigures(knex),
+  replays: replayStore(knex),
   reports: dailyReport(knex),
   runs: runs(knex),
   schedules: schedules(knex),

@@ -49,6 +49,8 @@ import { createReports } from './report/daily-report.ts'
 import { createRetention } from './retention/retention.ts'
 import { createCarrier } from './runs/carrier.ts'
 import type { Carrier } from './runs/carrier.ts'
+import { createReplays } from './replay/replay-config.ts'
+import { withOverrides } from './replay/overrides.ts'
 import { createRunsService } from './runs/runs-service.ts'
 import { createSchedulesService } from './schedules/schedules-service.ts'
 import { noLimits } from './series/limits.ts'
@@ -334,6 +336,17 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       configs,
     }),
     registryFigures: rememberFigures(store.registryFigures, () => performance.now()),
+    replays: createReplays({
+      store: store.replays,
+      configs,
+      frames: store.frames,
+      holidays,
+      compute,
+      settings: (overrides) => {
+        const tried = withOverrides(config, overrides)
+        return { params: judgementParams(tried), forests: trainingSettings(tried) }
+      },
+    }),
     reports: createReports({ clock, store: store.reports, configs, freshness, incidents }),
     series,
     seriesRetention: createSeriesRetention({

@@ -29,6 +29,7 @@ import type { RecommendationService } from './recommendation/recommendation.ts'
 import type { ReadFigures } from './registry/figures.ts'
 import type { Tracer } from './platform/tracer.ts'
 import type { ModelRegistry } from './registry/model-registry.ts'
+import type { ReplayService } from './replay/replay-config.ts'
 import type { ReportService } from './report/daily-report.ts'
 import type { RunsService } from './runs/runs-service.ts'
 import type { SchedulesService } from './schedules/schedules-service.ts'
@@ -72,6 +73,7 @@ export interface Services {
   readonly recommendation: RecommendationService
   /** Asked of the store at most every 15 s. */
   readonly registryFigures: ReadFigures
+  readonly replays: ReplayService
   readonly reports: ReportService
   readonly retention: RetentionWork
   readonly seriesLimits: SeriesLimits

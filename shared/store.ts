@@ -28,6 +28,7 @@ import type { ReadFigures } from './registry/figures.ts'
 import type { ModelVersions } from './registry/model-versions.ts'
 import type { HousekeepingStore } from './retention/retention.ts'
 import type { ReportStore } from './report/daily-report.ts'
+import type { ReplayStore } from './replay/replay-store.ts'
 import type { RunsRepository } from './runs/run.ts'
 import type { SchedulesRepository } from './schedules/schedule.ts'
 import type { SeriesActivity } from './series/activity.ts'
@@ -65,6 +66,7 @@ export interface Store {
   readonly mutes: MuteStore
   readonly recommendations: RecommendationStore
   readonly registryFigures: ReadFigures
+  readonly replays: ReplayStore
   readonly reports: ReportStore
   readonly runs: RunsRepository
   readonly schedules: SchedulesRepository

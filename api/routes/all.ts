@@ -14,6 +14,7 @@ import { insightRoutes } from './insights.ts'
 import { modelRoutes } from './models.ts'
 import { muteRoutes } from './mutes.ts'
 import { recommendationRoutes } from './recommendations.ts'
+import { replayRoutes } from './replay.ts'
 import { reportRoutes } from './reports.ts'
 import { runRoutes } from './runs.ts'
 import { scheduleRoutes } from './schedules.ts'
@@ -33,6 +34,7 @@ export const allRoutes: readonly Route[] = [
   ...insightRoutes,
   ...anomalyRoutes,
   ...incidentRoutes,
+  ...replayRoutes,
   ...featureRoutes,
   ...classificationRoutes,
   ...recommendationRoutes,

@@ -45,6 +45,7 @@ export const judgeAccount = (account: Account): Verdicts => {
     from: 0,
     to: panel.days - 1,
     // Through the gate forests alert nobody: their figures are of no account here.
+    wanted: null,
     forests: null,
     params: judgementParams(loadConfig({})),
   })

@@ -7,19 +7,24 @@ import { LocalDate, toDayNumber } from '../../shared/core/days.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { judgementParams } from '../../shared/detection/params.ts'
 import { trainingSettings } from '../../shared/training/settings.ts'
+import { LONGEST_CADENCE_DAYS } from '../../shared/jobs/replay.ts'
+import type { ReplayOverrides } from '../../shared/replay/overrides.ts'
 import { readFolder } from '../../shared/replay/read-folder.ts'
 import { replayFolder } from '../../shared/replay/replay-folder.ts'
-import type { ReplayWish } from '../../shared/replay/replay-folder.ts'
+import type { ReplayReport } from '../../shared/replay/report.ts'
 import { describeTotals, mostUrgentFirst, toldIncidents } from '../../shared/replay/words.ts'
+import type { ReplayedForPeople } from '../../shared/replay/words.ts'
 import { renderReplay } from '../findings/replay.ts'
-import { printJson, printLine, remark } from '../output.ts'
+import { printJson, printLine, remark, startProgress } from '../output.ts'
+import type { Opener } from '../system.ts'
 
 interface ReplayOptions {
   readonly dir?: string
+  readonly config?: string
   readonly from?: string
   readonly to?: string
   readonly trainEvery: string
-  readonly lagDays: string
+  readonly lagDays?: string
   readonly zThreshold?: string
   readonly iqrMultiplier?: string
   readonly contamination?: string
@@ -27,8 +32,8 @@ interface ReplayOptions {
   readonly json?: boolean
 }
 
+const LAG_DAYS = 3
 const LONGEST_LAG_DAYS = 28
-const LONGEST_CADENCE_DAYS = 365
 
 const usage = (message: string): AppError => new AppError('INVALID_REQUEST', message)
 
@@ -38,10 +43,10 @@ const wholeOf = (option: string, text: string, least: number, most: number): num
   throw usage(`${option}: is a whole number from ${least} to ${most}, not ${JSON.stringify(text)}`)
 }
 
-const dayOf = (option: string, text: string | undefined): number | null => {
+const dateOf = (option: string, text: string | undefined): string | null => {
   if (text === undefined) return null
   if (!LocalDate.safeParse(text).success) throw usage(`${option}: is a date such as 2026-03-10`)
-  return toDayNumber(text)
+  return text
 }
 
 /** The settings with what the command tries instead; told apart by the schema of the settings. */
@@ -59,8 +64,78 @@ const configWith = (
   return loadConfig({ ...environment, ...given })
 }
 
+const NAMES = {
+  z_threshold: 'zThreshold',
+  iqr_multiplier: 'iqrMultiplier',
+  contamination: 'contamination',
+  fdr_q: 'fdrQ',
+} as const
+
+/** What is tried instead, once the settings have taken it. */
+const overridesOf = (options: ReplayOptions): ReplayOverrides =>
+  Object.fromEntries(
+    Object.entries(NAMES).flatMap(([name, option]) =>
+      options[option] === undefined ? [] : [[name, Number(options[option])]],
+    ),
+  )
+
+interface Asked {
+  readonly from: string | null
+  readonly to: string | null
+  readonly trainEveryDays: number
+  readonly overrides: ReplayOverrides
+}
+
+/** What was asked for and has been replayed. */
+interface Answer {
+  readonly report: ReplayReport
+  readonly accounts: readonly ReplayedForPeople[]
+}
+
+const replayDir = async (
+  dir: string,
+  { from, to, trainEveryDays }: Asked,
+  config: Config,
+  lagDays: number,
+): Promise<Answer> => {
+  const folder = await readFolder(dir, { lagDays })
+  for (const warning of folder.warnings) remark(warning)
+  const compute = createComputePool({ threads: config.COMPUTE_THREADS })
+  try {
+    return await replayFolder(
+      folder,
+      {
+        from: from === null ? null : toDayNumber(from),
+        to: to === null ? null : toDayNumber(to),
+        trainEveryDays,
+        params: judgementParams(config),
+        forests: trainingSettings(config),
+      },
+      compute,
+    )
+  } finally {
+    await compute.close()
+  }
+}
+
+const replayConfig = async (name: string, asked: Asked, open: Opener): Promise<Answer> => {
+  const { services, configOf } = await open()
+  const { id } = await configOf(name)
+  const progress = startProgress('replaying')
+  try {
+    const { report, account, replayed } = await services.replays.replay(
+      { ...asked, configId: id, asOf: services.clock.now(), level: null, entityIds: null },
+      { progress: (fraction) => progress.update(fraction, 'models') },
+    )
+    return { report, accounts: [{ account, replayed }] }
+  } finally {
+    progress.stop()
+  }
+}
+
 export const registerReplay = (
   program: Command,
+  open: Opener,
   environment: Readonly<Record<string, string | undefined>>,
 ): void => {
   program
@@ -70,46 +145,47 @@ export const registerReplay = (
       '--dir <folder>',
       'CSV files instead of a database: daily.csv or Meta exports, and what is known besides',
     )
+    .option('--config <id or name>', 'the days of a config in the database')
     .option('--from <date>', 'first day to report; default: the first there is')
     .option('--to <date>', 'last day to report; default: the last complete one')
     .option('--train-every <days>', 'days between trainings', '1')
-    .option('--lag-days <days>', 'last days of the files whose leads are still arriving', '3')
+    .option('--lag-days <days>', 'last days of the files whose leads are still arriving (default: 3)')
     .option('--z-threshold <number>', 'instead of ANOMALY_Z_THRESHOLD')
     .option('--iqr-multiplier <number>', 'instead of ANOMALY_IQR_MULTIPLIER')
     .option('--contamination <share>', 'instead of ISOLATION_FOREST_CONTAMINATION')
     .option('--fdr-q <share>', 'instead of ANOMALY_FDR_Q')
     .option('--json', 'one JSON object: days with their anomalies, and totals')
     .action(async (options: ReplayOptions) => {
-      if (options.dir === undefined) throw usage('--dir: name a folder of CSV files')
-      const from = dayOf('--from', options.from)
-      const to = dayOf('--to', options.to)
+      const { dir, config: configName } = options
+      const from = dateOf('--from', options.from)
+      const to = dateOf('--to', options.to)
       if (from !== null && to !== null && from > to) throw usage('--from: must not be after --to')
+      // A slip of the finger is told at once, before a database is started.
       const config = configWith(environment, options)
-      const wish: ReplayWish = {
+      const asked: Asked = {
         from,
         to,
         trainEveryDays: wholeOf('--train-every', options.trainEvery, 1, LONGEST_CADENCE_DAYS),
-        params: judgementParams(config),
-        forests: trainingSettings(config),
+        overrides: overridesOf(options),
       }
-      const lagDays = wholeOf('--lag-days', options.lagDays, 0, LONGEST_LAG_DAYS)
-      const folder = await readFolder(options.dir, { lagDays })
-      for (const warning of folder.warnings) remark(warning)
-      const compute = createComputePool({ threads: config.COMPUTE_THREADS })
-      try {
-        const { report, accounts } = await replayFolder(folder, wish, compute)
-        if (options.json) {
-          printJson(report)
-          return
-        }
-        printLine(
-          renderReplay(mostUrgentFirst(accounts.flatMap(toldIncidents)), describeTotals(report), {
-            colour: process.stdout.isTTY,
-            withAccount: accounts.length > 1,
-          }),
-        )
-      } finally {
-        await compute.close()
+      const lagDays = wholeOf('--lag-days', options.lagDays ?? String(LAG_DAYS), 0, LONGEST_LAG_DAYS)
+      if (dir !== undefined && configName !== undefined) throw usage('--dir: is instead of --config')
+      if (configName !== undefined && options.lagDays !== undefined)
+        throw usage('--lag-days: is of files; of a config, set attribution_lag_days')
+      let answer: Answer
+      if (dir !== undefined) answer = await replayDir(dir, asked, config, lagDays)
+      else if (configName !== undefined) answer = await replayConfig(configName, asked, open)
+      else throw usage('--dir, --config: name a folder of CSV files, or a config of the database')
+      const { report, accounts } = answer
+      if (options.json) {
+        printJson(report)
+        return
       }
+      printLine(
+        renderReplay(mostUrgentFirst(accounts.flatMap(toldIncidents)), describeTotals(report), {
+          colour: process.stdout.isTTY,
+          withAccount: accounts.length > 1,
+        }),
+      )
     })
 }

@@ -9,6 +9,7 @@ import { forecastAll, forecastLevel, forecastValidate, forecastValidateAll } fro
 import { retentionNightly } from './maintenance.ts'
 import { driftOfSeries, seriesRetention, trainSeries, uploadsSweep } from './series.ts'
 import { notifyDeliver } from './notify.ts'
+import { replay } from './replay.ts'
 import { syncHook, syncSource } from './sync.ts'
 import {
   trainAll,
@@ -31,6 +32,7 @@ export const allJobs: readonly AnyJob[] = [
   trainClassifier,
   ...Object.values(detectAll),
   ...Object.values(detectLevel),
+  replay,
   ...Object.values(featuresLevel),
   pipelineDaily,
   pipelineConfig,

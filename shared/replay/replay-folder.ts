@@ -52,11 +52,12 @@ export const replayFolder = async (
           firstDay: account.firstDay,
           from: (from ?? first) - account.firstDay,
           to: (to ?? last) - account.firstDay,
+          wanted: null,
           ...how,
         },
         compute,
       ),
     })),
   )
-  return { report: replayReport(replayed, labels), accounts: replayed }
+  return { report: replayReport(replayed, { faults: labels, falseAlarms: null }), accounts: replayed }
 }

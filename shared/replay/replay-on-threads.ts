@@ -11,42 +11,57 @@ export interface AccountReplay extends Omit<ReplayTask, 'forests'> {
   readonly forests: TrainingSettings
 }
 
+/** Trainings of one task: few enough that other work of the threads gets its turn in between. */
+const TASK_TRAININGS = 8
+
+export interface ReplayWatch {
+  readonly signal?: AbortSignal
+  /** How far it is, 0..1. */
+  readonly progress?: (fraction: number) => void
+}
+
 const forestsOf = async (
   { account, firstDay, from, to, trainEveryDays, params, forests: settings }: AccountReplay,
   compute: ComputePool,
-  signal: AbortSignal | undefined,
+  { signal, progress = () => {} }: ReplayWatch,
 ): Promise<ForestDays | null> => {
   if (!settings.useForests) return null
   // Through the closed gate forests add evidence and nothing that later days would remember.
   const since = params.openGate ? 0 : Math.max(0, from)
   const trainings = trainingsOf(since, Math.min(to, account.completeUntil - 1), trainEveryDays)
   const { baselineDays } = params.detection
-  // The later ones have more days to learn from: dealt in turn, each thread has as much to do.
-  const hands = Math.min(compute.threads, trainings.length)
-  const parts = await Promise.all(
-    Array.from({ length: hands }, (_, hand) =>
-      compute.run(
-        'judgeByForests',
-        {
-          account,
-          firstDay,
-          trainings: trainings.filter((_training, i) => i % hands === hand),
-          settings,
-          baselineDays,
-        },
-        signal ? { signal } : {},
-      ),
-    ),
+  // The later ones have more days to learn from: dealt in turn, each task is as long as the others.
+  const count = Math.max(
+    Math.min(compute.threads, trainings.length),
+    Math.ceil(trainings.length / TASK_TRAININGS),
   )
+  const parts: ForestDays[] = []
+  let next = 0
+  const lane = async (): Promise<void> => {
+    while (next < count) {
+      const task = next++
+      const mine = trainings.filter((_, i) => i % count === task)
+      parts.push(
+        await compute.run(
+          'judgeByForests',
+          { account, firstDay, trainings: mine, settings, baselineDays },
+          signal ? { signal } : {},
+        ),
+      )
+      progress(parts.length / count)
+    }
+  }
+  await Promise.all(Array.from({ length: compute.threads }, lane))
   return joinForestDays(parts)
 }
 
+/** @throws whatever `signal` was aborted with */
 export const replayOnThreads = async (
   replay: AccountReplay,
   compute: ComputePool,
-  signal?: AbortSignal,
+  watch: ReplayWatch = {},
 ): Promise<Replayed> => {
   const { trainEveryDays: _, ...task } = replay
-  const forests = await forestsOf(replay, compute, signal)
-  return compute.run('replay', { ...task, forests }, signal ? { signal } : {})
+  const forests = await forestsOf(replay, compute, watch)
+  return compute.run('replay', { ...task, forests }, watch.signal ? { signal: watch.signal } : {})
 }

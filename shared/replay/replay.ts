@@ -23,6 +23,8 @@ export interface ReplayTask {
   /** Days that are reported, both inclusive, counted from the first of the account. */
   readonly from: number
   readonly to: number
+  /** Entities that are reported, by index; null: all. The others are judged with them. */
+  readonly wanted: readonly number[] | null
   /** What forests said of each day; null where none are used. */
   readonly forests: ForestDays | null
   readonly params: JudgementParams
@@ -43,6 +45,8 @@ export interface ReplayedDay {
 }
 
 export interface Replayed {
+  /** How many entities are reported. */
+  readonly entities: number
   readonly days: readonly ReplayedDay[]
   readonly incidents: readonly Incident[]
 }
@@ -52,7 +56,15 @@ const nobody = (): Record<ModelSource, number> => ({ own: 0, adset: 0, campaign:
 /** An entity is judged from its eighth day on: seven make a history. */
 const FIRST_JUDGED = 7
 
-export const replayAccount = ({ account, firstDay, from, to, forests, params }: ReplayTask): Replayed => {
+export const replayAccount = ({
+  account,
+  firstDay,
+  from,
+  to,
+  wanted,
+  forests,
+  params,
+}: ReplayTask): Replayed => {
   const until = Math.min(to, account.completeUntil - 1)
   const shifts = shiftSignals(account, findShifts(account, params.shifts))
   const hypotheses = new Float64Array(account.days)
@@ -63,7 +75,9 @@ export const replayAccount = ({ account, firstDay, from, to, forests, params }: 
   const eighthDays = Array.from({ length: account.days }, nobody)
   const excludedDays = new Set<number>()
 
+  const reported = wanted && new Set(wanted)
   account.entities.forEach((entity: AccountEntity, i) => {
+    const isReported = !reported || reported.has(i)
     const { head, frame } = entityDays(account, i, firstDay)
     let lastFrequencyAlertDay: number | null = null
     for (let t = Math.max(0, entity.start); t <= until; t++) {
@@ -73,7 +87,7 @@ export const replayAccount = ({ account, firstDay, from, to, forests, params }: 
         { day: firstDay + t, frame, head, excludedDays, lastFrequencyAlertDay, verdict, ...judge },
         params.detection,
       )
-      if (rowOf(frame.days, firstDay + t) >= 0) {
+      if (isReported && rowOf(frame.days, firstDay + t) >= 0) {
         ;(judgedBy[t] as Record<ModelSource, number>)[source]++
         if (t === entity.start + FIRST_JUDGED) (eighthDays[t] as Record<ModelSource, number>)[source]++
       }
@@ -82,9 +96,11 @@ export const replayAccount = ({ account, firstDay, from, to, forests, params }: 
       if (raised.some(({ detector }) => detector === 'frequency')) lastFrequencyAlertDay = firstDay + t
       const own = shifts.get(i)?.get(t) ?? []
       const day = passGate(raised, own, judge, params.openGate)
-      ;(hypotheses[t] as number) += found.hypotheses
-      ;(signals[t] as number) += raised.length + own.length
-      ;(gated[t] as number) += day.gated
+      if (isReported) {
+        ;(hypotheses[t] as number) += found.hypotheses
+        ;(signals[t] as number) += raised.length + own.length
+        ;(gated[t] as number) += day.gated
+      }
       for (const anomaly of day.anomalies) anomalies[t]?.push({ ...anomaly, entity: i, day: t })
     }
   })
@@ -99,10 +115,10 @@ export const replayAccount = ({ account, firstDay, from, to, forests, params }: 
       hypotheses: hypotheses[t] as number,
       signals: signals[t] as number,
       gated: gated[t] as number,
-      anomalies: told,
+      anomalies: reported ? told.filter(({ entity }) => reported.has(entity)) : told,
       judgedBy: judgedBy[t] ?? nobody(),
       eighthDays: eighthDays[t] ?? nobody(),
     })
   }
-  return { days, incidents: book.incidents }
+  return { entities: reported?.size ?? account.entities.length, days, incidents: book.incidents }
 }

@@ -48,7 +48,7 @@ export interface ReplayTotals {
   readonly alerted_incidents_per_day: number
   /** Runs of alert days of one entity. */
   readonly alerted_episodes: number
-  /** Share of alerted episodes that match a label; null without labels or episodes. */
+  /** Share of alerted episodes that match a label, among those labels speak of; null where that is none. */
   readonly precision: number | null
   /** Share of labels somebody was told of; null without labels. */
   readonly recall: number | null
@@ -76,13 +76,12 @@ export interface ReplayedAccount {
 const incidentName = (accountId: string, index: number): string => `${accountId}#${index + 1}`
 
 interface Episode {
-  readonly account: string
   readonly entity: number
   readonly from: number
   to: number
 }
 
-const episodesOf = ({ account, replayed }: ReplayedAccount): Episode[] => {
+const episodesOf = ({ replayed }: ReplayedAccount): Episode[] => {
   const open = new Map<number, Episode>()
   const episodes: Episode[] = []
   for (const { day, anomalies } of replayed.days) {
@@ -90,7 +89,7 @@ const episodesOf = ({ account, replayed }: ReplayedAccount): Episode[] => {
       const current = open.get(entity)
       if (current && day - current.to <= EPISODE_GAP_DAYS + 1) current.to = day
       else {
-        const episode = { account: account.id, entity, from: day, to: day }
+        const episode = { entity, from: day, to: day }
         open.set(entity, episode)
         episodes.push(episode)
       }
@@ -105,18 +104,41 @@ const pathOf = (entities: readonly AccountEntity[], i: number): number[] => {
   return path
 }
 
+/** What a label tells of, where the replay knows it. */
+interface Place {
+  readonly one: ReplayedAccount
+  readonly entity: number
+  /** Days of the account. */
+  readonly from: number
+  readonly to: number
+}
+
+const placesOf = (accounts: readonly ReplayedAccount[], labels: readonly Label[]): (Place | null)[] => {
+  const keyOf = (...parts: readonly string[]): string => JSON.stringify(parts)
+  const places = new Map<string, { one: ReplayedAccount; entity: number }>()
+  for (const one of accounts) {
+    one.account.days.entities.forEach(({ level, id }, entity) => {
+      places.set(keyOf(one.account.id, level, id), { one, entity })
+    })
+  }
+  return labels.map(({ accountId, level, entityId, start, end }) => {
+    const place = places.get(keyOf(accountId, level, entityId))
+    if (!place) return null
+    const { firstDay } = place.one.account
+    return { ...place, from: start - firstDay, to: end - firstDay }
+  })
+}
+
+const overlaps = (episode: Episode, { from, to }: Pick<Place, 'from' | 'to'>): boolean =>
+  episode.from <= to && episode.to >= from
+
 /** A label is met by an episode of its entity, of what is above and of what is below it. */
-const meets = ({ account }: ReplayedAccount, episode: Episode, label: Label): boolean => {
-  if (label.accountId !== account.id) return false
-  const { entities } = account.days
-  const labelled = entities.findIndex(({ id, level }) => id === label.entityId && level === label.level)
-  if (labelled < 0) return false
-  const related =
-    pathOf(entities, episode.entity).includes(labelled) || pathOf(entities, labelled).includes(episode.entity)
+const meets = (one: ReplayedAccount, episode: Episode, place: Place): boolean => {
+  if (place.one !== one || !overlaps(episode, { ...place, to: place.to + AFTERMATH_DAYS })) return false
+  const { entities } = one.account.days
   return (
-    related &&
-    episode.from <= label.end - account.firstDay + AFTERMATH_DAYS &&
-    episode.to >= label.start - account.firstDay
+    pathOf(entities, episode.entity).includes(place.entity) ||
+    pathOf(entities, place.entity).includes(episode.entity)
   )
 }
 
@@ -138,10 +160,58 @@ const judgesOf = (
   return sum
 }
 
-export const replayReport = (
+export interface Labels {
+  /** What was truly odd. */
+  readonly faults: readonly Label[]
+  /** What was told of and was nothing; null: whatever is no fault. */
+  readonly falseAlarms: readonly Label[] | null
+}
+
+/** How what was told fares against labels. */
+const scoresOf = (
   accounts: readonly ReplayedAccount[],
-  labels: readonly Label[],
-): ReplayReport => {
+  { faults, falseAlarms }: Labels,
+): Pick<
+  ReplayTotals,
+  'alerted_episodes' | 'alerted_episodes_right' | 'precision' | 'recall' | 'labels' | 'labels_told'
+> => {
+  const inRange = ({ one, from, to }: Place): boolean =>
+    one.replayed.days.some(({ day }) => from <= day && day <= to)
+  const placed = placesOf(accounts, faults)
+  const places = placed.flatMap((place) => (place && inRange(place) ? [place] : []))
+  const wrongs = falseAlarms && placesOf(accounts, falseAlarms)
+  let right = 0
+  let wrong = 0
+  let count = 0
+  const found = new Set<Place>()
+  for (const one of accounts) {
+    for (const episode of episodesOf(one)) {
+      count++
+      const met = places.filter((place) => meets(one, episode, place))
+      for (const place of met) found.add(place)
+      if (met.length > 0) right++
+      else if (
+        !wrongs ||
+        wrongs.some(
+          (place) => place?.one === one && place.entity === episode.entity && overlaps(episode, place),
+        )
+      )
+        wrong++
+    }
+  }
+  const isKnown = places.length > 0 || (falseAlarms !== null && falseAlarms.length > 0)
+  return {
+    alerted_episodes: count,
+    alerted_episodes_right: right,
+    precision: isKnown && right + wrong > 0 ? right / (right + wrong) : null,
+    recall: places.length === 0 ? null : found.size / places.length,
+    labels: places.length,
+    labels_told: found.size,
+  }
+}
+
+/** @param labels of the accounts */
+export const replayReport = (accounts: readonly ReplayedAccount[], labels: Labels): ReplayReport => {
   const byDate = new Map<number, ReplayAnomaly[]>()
   for (const { account, replayed } of accounts) {
     for (const { day, anomalies } of replayed.days) {
@@ -165,23 +235,6 @@ export const replayReport = (
       }
     }
   }
-  const shown = new Set(
-    accounts.flatMap(({ account, replayed }) => replayed.days.map(({ day }) => account.firstDay + day)),
-  )
-  const told = labels.filter(({ start, end }) => {
-    for (let day = start; day <= end; day++) if (shown.has(day)) return true
-    return false
-  })
-  const episodes = accounts.map((one) => ({ one, episodes: episodesOf(one) }))
-  const count = episodes.reduce((sum, { episodes: list }) => sum + list.length, 0)
-  const right = episodes.reduce(
-    (sum, { one, episodes: list }) =>
-      sum + list.filter((episode) => told.some((label) => meets(one, episode, label))).length,
-    0,
-  )
-  const found = told.filter((label) =>
-    episodes.some(({ one, episodes: list }) => list.some((episode) => meets(one, episode, label))),
-  ).length
   const incidents = accounts.flatMap(({ account, replayed }) => {
     const seen = new Set<number>()
     const alerted = new Set<number>()
@@ -199,7 +252,7 @@ export const replayReport = (
     days: days.map((day) => ({ date: toLocalDate(day), anomalies: byDate.get(day) ?? [] })),
     totals: {
       accounts: accounts.length,
-      entities: accounts.reduce((sum, { account }) => sum + account.days.entities.length, 0),
+      entities: accounts.reduce((sum, { replayed }) => sum + replayed.entities, 0),
       days: days.length,
       hypotheses: sumOf(accounts, (day) => day.hypotheses),
       signals: sumOf(accounts, (day) => day.signals),
@@ -209,12 +262,7 @@ export const replayReport = (
       incidents: incidents.reduce((sum, one) => sum + one.seen, 0),
       alerted_incidents: alertedIncidents,
       alerted_incidents_per_day: days.length === 0 ? 0 : alertedIncidents / days.length,
-      alerted_episodes: count,
-      precision: told.length === 0 || count === 0 ? null : right / count,
-      recall: told.length === 0 ? null : found / told.length,
-      labels: told.length,
-      labels_told: found,
-      alerted_episodes_right: right,
+      ...scoresOf(accounts, labels),
       judged_by: judgesOf(accounts, ({ judgedBy }) => judgedBy),
       eighth_days_judged_by: judgesOf(accounts, ({ eighthDays }) => eighthDays),
     },

@@ -72,4 +72,50 @@ describe('vigia replay --dir', () => {
     expect(remarks[1]).to.include('act_1').and.include('ad 3 on 2026-03-03')
     expect(remarks[2]).to.include('labels.csv').and.include('ad nobody')
   })
+
+  it('refuses options that cannot be meant with exit code 2, before anything is read or opened', async () => {
+    const cases: readonly (readonly [readonly string[], string])[] = [
+      [['--from', '2026-03-02', '--to', '2026-03-01'], '--from: must not be after --to'],
+      [['--train-every', '0'], '--train-every: is a whole number from 1 to 365'],
+      [['--config', '1'], '--dir: is instead of --config'],
+      [['--fdr-q', '2'], 'ANOMALY_FDR_Q'],
+    ]
+    const ended = await Promise.all(cases.map(([args]) => run({}, ...args)))
+    ended.forEach(({ code, stdout, stderr }, i) => {
+      expect([code, stdout]).to.deep.equal([2, ''])
+      expect(stderr).to.include(cases[i]?.[1])
+    })
+  })
+
+  it('prints nothing but one object of days and totals for machines, and sentences for people', async () => {
+    const rows = Array.from({ length: 30 }, (_, t) => {
+      const spend = t === 20 ? 0 : 100 + 5 * Math.sin(2.3 * t)
+      const figures = t === 20 ? '0,0,0,0,0' : `${spend.toFixed(2)},4000,3000,80,8`
+      return `1,Summer,2,Lookalikes,3,Video,2026-03-${String(t + 1).padStart(2, '0')},${figures}`
+    })
+    const files = { 'export.csv': [EXPORT, ...rows, ''].join('\n') }
+    const [machine, people] = await Promise.all([
+      run(files, '--json', '--train-every', '7'),
+      run(files, '--from', '2026-03-20', '--to', '2026-03-25'),
+    ])
+    const answer = JSON.parse(machine.stdout) as { days: { date: string; anomalies: object[] }[] }
+    expect(Object.keys(answer)).to.deep.equal(['days', 'totals'])
+    const day = answer.days.find(({ date }) => date === '2026-03-21')
+    expect(day?.anomalies[0]).to.have.all.keys(
+      'account_id',
+      'entity_type',
+      'entity_id',
+      'anomaly_date',
+      'type',
+      'metric',
+      'severity',
+      'polarity',
+      'alerted',
+      'incident',
+    )
+    expect(people).to.include({ code: 0, stderr: '' })
+    expect(people.stdout).to.match(/^HIGH +campaign "Summer", /)
+    expect(people.stdout).to.match(/spent nothing instead of [\d.]+ BRL a day/)
+    expect(people.stdout).to.include('Looked at 6 days, 20 March 2026 to 25 March 2026, of 3 entities.')
+  })
 })

@@ -85,6 +85,7 @@ describe('the registry of jobs', () => {
       'recommend.all.adset',
       'recommend.all.campaign',
       'recommend.campaign',
+      'replay',
       'retention.nightly',
       'series.drift',
       'series.retention',

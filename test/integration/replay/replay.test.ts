@@ -1,0 +1,267 @@
+/** Replays of a config: over HTTP, as a job, and held against the same days as files. */
+import { expect } from 'chai'
+import { simulateAccount } from '../../../bench/quality/simulate.ts'
+import type { Account, SimulatedAd } from '../../../bench/quality/simulate.ts'
+import { loadConfig } from '../../../shared/config.ts'
+import { computeInPlace } from '../../../shared/compute-in-place.ts'
+import { toLocalDate } from '../../../shared/core/days.ts'
+import { AppError } from '../../../shared/core/errors.ts'
+import { judgementParams } from '../../../shared/detection/params.ts'
+import type { ConfigReplay, ConfigReplayRequest } from '../../../shared/replay/replay-config.ts'
+import { replayFolder } from '../../../shared/replay/replay-folder.ts'
+import type { ReplayDay, ReplayReport } from '../../../shared/replay/report.ts'
+import { toldIncidents } from '../../../shared/replay/words.ts'
+import type { ReplayedForPeople } from '../../../shared/replay/words.ts'
+import { trainingSettings } from '../../../shared/training/settings.ts'
+import { openTestApi } from '../../support/api.ts'
+import type { Reply, TestApi } from '../../support/api.ts'
+import { eventually } from '../../support/eventually.ts'
+import { insertLinked } from '../../support/incidents.ts'
+import { exportFile, exportRows, FIRST_DAY, openFolderDesk } from '../../support/replay-folders.ts'
+import type { FolderDesk } from '../../support/replay-folders.ts'
+
+const DAYS = 70
+const LAST = toLocalDate(FIRST_DAY + DAYS - 2)
+/** The last day of the figures is not over. */
+const NOW = `${toLocalDate(FIRST_DAY + DAYS - 1)}T15:00:00.000Z`
+const ENVIRONMENT = { ISOLATION_FOREST_TREES: '5' }
+const PATH = '/api/v1/ml/replay'
+
+/** Ads that ran all the time: when others began, files and tables know in ways of their own. */
+const account = (): Account => {
+  const made = simulateAccount({
+    seed: 11,
+    index: 0,
+    days: DAYS,
+    weekdayAmplitude: 0.2,
+    leadsPerAd: 6,
+    campaigns: 8,
+    faults: 0,
+    partialEnd: false,
+  })
+  const ads = made.ads.filter(({ start, end }) => start === 0 && end === DAYS - 1).slice(0, 8)
+  const during = (column: Float64Array, from: number, to: number, factor: number): Float64Array =>
+    column.map((value, t) => (t >= from && t <= to ? Math.round(value * factor) : value))
+  const [stopped, tripled, ...others] = ads as [SimulatedAd, SimulatedAd, ...SimulatedAd[]]
+  const faulty = (ad: SimulatedAd, from: number, to: number, factor: number): SimulatedAd => ({
+    ...ad,
+    spend: during(ad.spend, from, to, factor),
+    impressions: during(ad.impressions, from, to, factor),
+    clicks: during(ad.clicks, from, to, factor),
+    leads: during(ad.leads, from, to, factor),
+    reach: during(ad.reach, from, to, factor),
+  })
+  return { ...made, ads: [faulty(stopped, 45, 48, 0), faulty(tripled, 56, 58, 3), ...others] }
+}
+
+/** Without what accounts are called. */
+const anonymous = (days: readonly ReplayDay[]): unknown =>
+  days.map(({ date, anomalies }) => ({
+    date,
+    anomalies: anomalies.map(({ incident, ...rest }) => ({
+      ...rest,
+      account_id: '',
+      incident: incident?.split('#')[1] ?? null,
+    })),
+  }))
+const sentences = (replayed: ReplayedForPeople): string[] =>
+  toldIncidents(replayed).map(({ sentence }) => sentence)
+
+describe('replays of a config', () => {
+  let api: TestApi
+  let desk: FolderDesk
+  let configId: number
+  let trainer: string
+  let files: { readonly report: ReplayReport; readonly accounts: readonly ReplayedForPeople[] }
+  before(async () => {
+    api = await openTestApi({ clock: { now: () => new Date(NOW) }, environment: ENVIRONMENT, workers: true })
+    desk = await openFolderDesk()
+    configId = await api.newConfig()
+    const text = exportFile(exportRows(account()))
+    const source = (async function* () {
+      yield Buffer.from(text)
+    })()
+    await api.services.imports.importInsights({ configId, source, actor: 'test' })
+    trainer = await api.key('trainer', 'trainer', [configId])
+    const config = loadConfig(ENVIRONMENT)
+    files = await replayFolder(
+      await desk.read({ 'export.csv': text }),
+      {
+        from: null,
+        to: null,
+        trainEveryDays: 7,
+        params: judgementParams(config),
+        forests: trainingSettings(config),
+      },
+      computeInPlace,
+    )
+  })
+  after(async () => {
+    await api.close()
+    await desk.close()
+  })
+
+  const replayed = (request: Partial<ConfigReplayRequest> = {}): Promise<ConfigReplay> =>
+    api.services.replays.replay({
+      configId,
+      asOf: new Date(NOW),
+      from: null,
+      to: null,
+      trainEveryDays: 7,
+      level: null,
+      entityIds: null,
+      overrides: {},
+      ...request,
+    })
+  const refusal = async (request: Partial<ConfigReplayRequest>): Promise<AppError> => {
+    const error = await replayed(request).catch((one: unknown) => one)
+    expect(error).to.be.instanceOf(AppError)
+    return error as AppError
+  }
+  const post = (body: object, key = trainer): Promise<Reply> => api.ask(PATH, { body, key })
+  const range = (from: number, to = DAYS - 2): { from: string; to: string } => ({
+    from: toLocalDate(FIRST_DAY + from),
+    to: toLocalDate(FIRST_DAY + to),
+  })
+  const rowsOf = async (): Promise<unknown> =>
+    Object.fromEntries(
+      await Promise.all(
+        ['ml_anomalies', 'ml_incidents', 'model_versions'].map(
+          async (table) => [table, await api.knex(table).count()] as const,
+        ),
+      ),
+    )
+
+  it('say what the same days say as files: anomalies, incidents, totals and sentences', async () => {
+    const { report, ...config } = await replayed()
+    expect(report.days.at(-1)?.date).to.equal(LAST)
+    expect(anonymous(report.days)).to.deep.equal(anonymous(files.report.days))
+    expect(report.totals.alerted_incidents).to.be.greaterThan(0)
+    expect(report.totals.judged_by.own).to.be.greaterThan(0)
+    expect({ ...report.totals }).to.deep.equal({ ...files.report.totals })
+    expect(sentences(config)).to.deep.equal(files.accounts.flatMap(sentences))
+  })
+
+  it('of some days say what they say among all', async () => {
+    const { report } = await replayed(range(40, 60))
+    expect(anonymous(report.days)).to.deep.equal(anonymous(files.report.days.slice(40, 61)))
+  })
+
+  it('of some entities judge them among all of the account', async () => {
+    const alerted = files.report.days.flatMap(({ anomalies }) =>
+      anomalies.filter((one) => one.entity_type === 'ad' && one.alerted),
+    )
+    const id = alerted[0]?.entity_id as string
+    const { report } = await replayed({ level: 'ad', entityIds: [id] })
+    const of = (days: readonly ReplayDay[]): unknown[] =>
+      days.flatMap(({ date, anomalies }) =>
+        anomalies
+          .filter((one) => one.entity_type === 'ad' && one.entity_id === id)
+          .map(({ type, metric, severity, alerted: told }) => [date, type, metric, severity, told]),
+      )
+    expect(report.totals.entities).to.equal(1)
+    expect(of(report.days)).to.deep.equal(of(files.report.days))
+    expect(report.days.flatMap(({ anomalies }) => anomalies)).to.have.length(of(files.report.days).length)
+  })
+
+  it('try other thresholds', async () => {
+    const strict = await replayed({ overrides: { z_threshold: 6, iqr_multiplier: 20 } })
+    expect(strict.report.totals.signals).to.be.lessThan(files.report.totals.signals)
+  })
+
+  it('refuse days and entities there are none of', async () => {
+    expect((await refusal({ from: toLocalDate(FIRST_DAY + DAYS - 1) })).message).to.include(LAST)
+    expect((await refusal({ to: toLocalDate(FIRST_DAY - 1) })).message).to.include('2026-01-05')
+    expect((await refusal({ level: 'ad', entityIds: ['nobody'] })).message).to.include('entity_ids')
+    expect((await refusal({ configId: await api.newConfig() })).message).to.include('no figures')
+  })
+
+  it('run as jobs, whose result is the report, and store nothing besides', async () => {
+    const before = await rowsOf()
+    const { status, body, headers, text } = await post({
+      config_id: configId,
+      ...range(50),
+      train_every: 7,
+      entity_type: 'ad',
+    })
+    expect(status, text).to.equal(202)
+    expect(headers['location']).to.equal(`/api/v1/runs/${String(body['run_id'])}`)
+    const run = await eventually('the run has ended', async () => {
+      const asked = await api.ask(String(headers['location']), { key: trainer })
+      return asked.body['finished_at'] === null ? null : asked.body
+    })
+    expect(run['status'], JSON.stringify(run)).to.equal('succeeded')
+    const result = run['result'] as {
+      readonly totals: ReplayReport['totals']
+      readonly days: readonly ReplayDay[]
+      readonly per_day: readonly Readonly<Record<string, unknown>>[]
+    }
+    expect(result.days.map(({ date }) => date)).to.deep.equal(
+      Array.from({ length: 19 }, (_, t) => toLocalDate(FIRST_DAY + 50 + t)),
+    )
+    const anomalies = result.days.flatMap((day) => day.anomalies)
+    expect(new Set(anomalies.map(({ entity_type: level }) => level))).to.deep.equal(new Set(['ad']))
+    expect(result.per_day).to.have.length(19)
+    expect(result.per_day.reduce((sum, day) => sum + Number(day['anomalies']), 0)).to.equal(anomalies.length)
+    expect(result.totals).to.include({ precision: null, recall: null, anomalies: anomalies.length })
+    expect(await rowsOf()).to.deep.equal(before)
+  })
+
+  it('are of campaigns when no level is named', async () => {
+    const { body } = await post({ config_id: configId, ...range(60) })
+    const run = await eventually('the run has ended', async () => {
+      const one = await api.services.runs.get(String(body['run_id']))
+      return one.status === 'succeeded' ? one : null
+    })
+    expect(run.result).to.include({ entity_type: 'campaign', train_every: 1 })
+  })
+
+  it('are held against what people said of findings: only of these is known whether they were right', async () => {
+    const { report } = await replayed()
+    const told = (from: number, to: number): string =>
+      report.days
+        .slice(from, to + 1)
+        .flatMap(({ anomalies }) => anomalies)
+        .find((one) => one.entity_type === 'ad' && one.alerted)?.entity_id as string
+    const say = async (entityId: string, day: number, ...verdicts: string[]): Promise<void> => {
+      const about = { entityType: 'ad', entityId, day: FIRST_DAY + day } as const
+      const anomaly_id = await insertLinked(api.knex, configId, about)
+      for (const verdict of verdicts)
+        await api.knex('ml_anomaly_feedback').insert({ anomaly_id, verdict, actor: 'test' })
+    }
+    await say(told(45, 48), 45, 'true_positive', 'false_positive')
+    await say(told(56, 58), 56, 'true_positive')
+    const { totals } = (await replayed()).report
+    expect(totals).to.include({ labels: 1, labels_told: 1, recall: 1 })
+    const right = totals.alerted_episodes_right
+    expect(right).to.be.greaterThan(0)
+    expect(totals.precision).to.equal(right / (right + 1))
+    expect((await replayed(range(60))).report.totals).to.include({ labels: 0, recall: null, precision: null })
+  })
+
+  it('refuse what cannot be replayed before a run is made of it', async () => {
+    const cases: readonly (readonly [object, number, string])[] = [
+      [range(60, 59), 400, 'swap'],
+      [{ from: toLocalDate(FIRST_DAY + DAYS - 2 - 90), to: LAST }, 400, '90 days'],
+      [range(60, DAYS - 1), 400, 'is not over'],
+      [{ ...range(60), overrides: { fdr_q: 2 } }, 400, 'fdr_q'],
+      [{ ...range(60), train_every: 0 }, 400, 'train_every'],
+      [{ from: LAST }, 400, 'to'],
+    ]
+    for (const [body, status, message] of cases) {
+      const reply = await post({ config_id: configId, ...body })
+      expect(reply.status, reply.text).to.equal(status)
+      expect(reply.text).to.include(message)
+    }
+    const viewer = await api.key('viewer', 'viewer', [configId])
+    expect((await post({ config_id: configId, ...range(60) }, viewer)).status).to.equal(403)
+    const stranger = await api.key('stranger', 'trainer', [await api.newConfig()])
+    expect((await post({ config_id: configId, ...range(60) }, stranger)).status).to.equal(404)
+  })
+
+  it('take ninety days', async () => {
+    const reply = await post({ config_id: configId, from: toLocalDate(FIRST_DAY + DAYS - 2 - 89), to: LAST })
+    expect(reply.status, reply.text).to.equal(202)
+    await api.services.runs.cancel(String(reply.body['run_id']))
+  })
+})
