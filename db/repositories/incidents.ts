@@ -4,6 +4,7 @@
  */
 import type { Knex } from 'knex'
 import { LEAD_METRICS } from '../../ml/shifts/gate.ts'
+import { SEVERITIES } from '../../ml/detectors/signal.ts'
 import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import type { LocalDate } from '../../shared/core/days.ts'
 import { LEVELS } from '../../shared/core/entity.ts'
@@ -363,35 +364,38 @@ where a.config_id = :configId and a.entity_type = l.entity_type and a.entity_id 
   and (a.incident_id, a.alerted) is distinct from (l.incident_id, l.alerted)`
 
 /**
- * An incident lasts from the first to the last day of what stands of it: of the anomalies nobody took back, and of
- * those being linked now, which may still have to be written. Days come late, and are restated. Where another one of
- * the same name began on that day already, the first day stays.
+ * An incident lasts from the first to the last day of what stands of it, and is as loud as the loudest of it: of the
+ * anomalies nobody took back, and of those being linked now, which may still have to be written. Days come late, and
+ * are restated. Where another one of the same name began on that day already, the first day stays.
  */
-const DATE = `
-with lived as (
-  select i.id, min(day) as first, max(day) as last from ml_incidents i
+const STAND = `
+with standing as (
+  select i.id, min(stands.day) as first, max(stands.day) as last,
+    max(array_position(cast(:severities as text[]), stands.severity)) as loudest
+  from ml_incidents i
   cross join lateral (
-    select a.anomaly_date as day from ml_anomalies a
+    select a.anomaly_date as day, cast(a.severity as text) as severity from ml_anomalies a
     where a.incident_id = i.id and (a.resolution is null or a.resolution not in ('restated', 'false_positive'))
     union all
-    select l.day from jsonb_to_recordset(cast(:links as jsonb)) as l(incident_id bigint, day date)
+    select l.day, l.severity
+    from jsonb_to_recordset(cast(:links as jsonb)) as l(incident_id bigint, day date, severity text)
     where l.incident_id = i.id) stands
   where i.config_id = :configId and (i.status <> 'resolved' or i.id = any(cast(:seen as bigint[])))
   group by i.id
-), dated as (
-  select i.id, lived.last, case when not exists (
+), said as (
+  select i.id, (cast(:severities as text[]))[loudest] as severity, last, case when not exists (
       select from ml_incidents o
       where o.config_id = i.config_id and o.campaign_id = i.campaign_id and o.metric = i.metric
-        and o.direction = i.direction and o.date_from = lived.first)
-    and row_number() over (partition by i.campaign_id, i.metric, i.direction, lived.first order by i.id) = 1
-    then lived.first else i.date_from end as first
-  from lived join ml_incidents i on i.id = lived.id
-  where (i.date_from, i.date_to) is distinct from (lived.first, lived.last)
+        and o.direction = i.direction and o.date_from = first and o.id <> i.id)
+    and row_number() over (partition by i.campaign_id, i.metric, i.direction, first order by i.id) = 1
+    then first else i.date_from end as first
+  from standing join ml_incidents i on i.id = standing.id
 )
-update ml_incidents i
-set date_from = dated.first, date_to = greatest(dated.first, dated.last), updated_at = :at, run_id = cast(:runId as uuid)
-from dated
-where i.id = dated.id and (i.date_from, i.date_to) is distinct from (dated.first, greatest(dated.first, dated.last))`
+update ml_incidents i set severity = said.severity, date_from = said.first,
+  date_to = greatest(said.first, said.last), updated_at = :at, run_id = cast(:runId as uuid)
+from said
+where i.id = said.id and (i.severity, i.date_from, i.date_to)
+  is distinct from (said.severity, said.first, greatest(said.first, said.last))`
 
 /**
  * What is over, and what is back. An incident is back when a newer day of it was seen, or findings that had been
@@ -576,12 +580,13 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
           type: link.type,
           metric: link.metric,
           day: toLocalDate(link.day),
+          severity: link.severity,
           incident_id: link.incident === null ? null : (idAt.get(link.incident) ?? null),
           alerted: link.alerted,
         })),
       )
       await rowsOf(trx, LINK, { configId, links })
-      await rowsOf(trx, DATE, { configId, links, seen: ids, at, runId })
+      await rowsOf(trx, STAND, { configId, links, severities: [...SEVERITIES], seen: ids, at, runId })
       const settled = await rowsOf<{ id: number; status: StoredIncident['status'] }>(trx, SETTLE, {
         configId,
         day: toLocalDate(day),

@@ -1,5 +1,5 @@
 /** The incident book of a page of campaigns, between what is stored and what the judge counts in. */
-import type { AnomalyType, Metric } from '../../ml/detectors/signal.ts'
+import type { AnomalyType, Metric, Severity } from '../../ml/detectors/signal.ts'
 import type { DayNumber } from '../../ml/frame.ts'
 import type { AccountEntity } from '../../ml/shifts/account.ts'
 import { entityKey } from '../../ml/shifts/from-frames.ts'
@@ -42,6 +42,7 @@ interface Told {
   readonly type: AnomalyType
   readonly metric: Metric
   readonly day: DayNumber
+  readonly severity: Severity
   readonly incident: number | null
   readonly alerted: boolean
 }
@@ -118,8 +119,10 @@ export const openStoredBook = ({ page, indexOf, known, mutes, budgetOf }: Stored
 
   return {
     take: (day, anomalies) => {
-      for (const { entity, type, metric, incident, alerted } of book.take(day - firstDay, anomalies))
-        told.push({ entity, type, metric, day, incident, alerted })
+      for (const one of book.take(day - firstDay, anomalies)) {
+        const { entity, type, metric, severity, incident, alerted } = one
+        told.push({ entity, type, metric, day, severity, incident, alerted })
+      }
     },
     entries: () => {
       // Only what something was seen of: the others are as they were.
@@ -127,11 +130,12 @@ export const openStoredBook = ({ page, indexOf, known, mutes, budgetOf }: Stored
       const places = new Map(touched.map((incident, place) => [incident, place]))
       return {
         incidents: touched.map((i) => toSaved(book.incidents[i] as Incident)),
-        links: told.map(({ entity, type, metric, day, incident, alerted }) => ({
+        links: told.map(({ entity, type, metric, day, severity, incident, alerted }) => ({
           ...refOf(entity),
           type,
           metric,
           day,
+          severity,
           incident: incident === null ? null : (places.get(incident) ?? null),
           alerted,
         })),

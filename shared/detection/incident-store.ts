@@ -64,6 +64,7 @@ export interface IncidentLink extends EntityKey {
   readonly type: AnomalyType
   readonly metric: Metric
   readonly day: DayNumber
+  readonly severity: Severity
   /** Index among the saved incidents; null: to none. */
   readonly incident: number | null
   readonly alerted: boolean

@@ -31,7 +31,7 @@ describe('commands of incidents', () => {
     })
     const configId = await newConfig(database.knex)
     await insertTree(database.knex, configId)
-    await insertLinked(database.knex, configId, { day })
+    await insertLinked(database.knex, configId, { day, severity: 'CRITICAL' })
     const days = { dateFrom: day, dateTo: day }
     const spend = {
       metric: 'spend',
@@ -58,7 +58,7 @@ describe('commands of incidents', () => {
           }),
           savedIncident({ ...days, metric: 'ctr', direction: 'down', alerted: false }),
         ],
-        links: [linkTo(0, { day })],
+        links: [linkTo(0, { day, severity: 'CRITICAL' })],
       },
       (): Notice => ({ messages: [], run: {} as Notice['run'] }),
     )

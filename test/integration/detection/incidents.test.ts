@@ -272,14 +272,27 @@ describe('incidents', () => {
     expect(await toldTypes()).to.deep.equal(['incident.opened'])
   })
 
-  it('get louder once, tell it once, and never get quieter', async () => {
+  it('get louder once, tell it once, and get no quieter while the loudest of it stands', async () => {
     const stored = await open()
-    await insert({ day: TUESDAY })
-    const links = [linkTo(0, { day: TUESDAY })]
+    await insert({ day: TUESDAY, severity: 'CRITICAL' })
+    const links = [linkTo(0, { day: TUESDAY, severity: 'CRITICAL' })]
     const louder = again(stored, { severity: 'CRITICAL' })
     expect(await save(TUESDAY, [louder], links)).to.include({ escalated: 1 })
     expect(await save(TUESDAY, [louder], links)).to.include({ escalated: 0 })
-    expect(await save(TUESDAY, [again(stored, { severity: 'MEDIUM' })], links)).to.include({ escalated: 0 })
+    await insert({ day: WEDNESDAY, severity: 'MEDIUM' })
+    const quieter = again(stored, { severity: 'MEDIUM', dateTo: WEDNESDAY })
+    const after = [linkTo(0, { day: WEDNESDAY, severity: 'MEDIUM' })]
+    expect(await save(WEDNESDAY, [quieter], after)).to.include({ escalated: 0 })
+    expect((await only()).severity).to.equal('CRITICAL')
+    // The loudest day was restated, and is loud again an hour later: nobody has to hear of that.
+    const thatDay = database
+      .knex('ml_anomalies')
+      .where({ config_id: configId, anomaly_date: toLocalDate(TUESDAY) })
+    await thatDay.clone().update({ status: 'resolved', resolution: 'restated' })
+    await save(WEDNESDAY, [quieter], after)
+    expect((await only()).severity).to.equal('HIGH')
+    await thatDay.clone().update({ status: 'open', resolution: null })
+    await save(WEDNESDAY, [again(stored, { severity: 'CRITICAL', dateTo: WEDNESDAY })], [...links, ...after])
     expect((await only()).severity).to.equal('CRITICAL')
     const messages = await told()
     expect(messages.map(({ type }) => type)).to.deep.equal(['incident.opened', 'incident.escalated'])
@@ -447,7 +460,7 @@ describe('incidents', () => {
 
   it('of one campaign, metric, direction and first day are one, at what they have in common', async () => {
     await insert()
-    await insert({ entityId: 's2' })
+    await insert({ entityId: 's2', severity: 'CRITICAL' })
     const other = savedIncident({
       root: { entityType: 'adset', entityId: 's2' },
       severity: 'CRITICAL',
@@ -456,7 +469,7 @@ describe('incidents', () => {
       expected: 30,
       money: 104.13,
     })
-    const links = [linkTo(0), linkTo(1, { entityId: 's2' })]
+    const links = [linkTo(0), linkTo(1, { entityId: 's2', severity: 'CRITICAL' })]
     await save(MONDAY, [savedIncident(), other], links)
     const stored = await only()
     expect(stored).to.deep.include({

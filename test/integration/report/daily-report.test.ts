@@ -649,8 +649,8 @@ describe('the morning report', () => {
     ): Promise<void> => {
       const day = toDayNumber(DAY)
       const saved = incidents.map((one) => savedIncident({ dateFrom: day, dateTo: day, ...one }))
-      const links = saved.map(({ metric, dateTo }, i) =>
-        linkTo(i, { type: `${metric}_spike` as 'cpl_spike', metric, day: dateTo }),
+      const links = saved.map(({ metric, dateTo, severity }, i) =>
+        linkTo(i, { type: `${metric}_spike` as 'cpl_spike', metric, day: dateTo, severity }),
       )
       for (const link of links) await insertLinked(knex, configId, { ...link, incident: null })
       await incidentWriter(knex).save(
