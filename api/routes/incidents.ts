@@ -37,8 +37,8 @@ export const Incident = z.object({
   date_from: LocalDate.describe('First day on which something of it was seen'),
   date_to: LocalDate.describe('Last such day'),
   sentence: z.string().describe('What, where, since when, how much money, and the main cause'),
-  figures_of: Named.nullable().describe('Whose figures observed and expected are'),
-  observed: number.describe('Of the loudest anomaly: amounts per day, ratios in their units'),
+  figures_of: Named.describe('Whose figures observed and expected are'),
+  observed: number.describe('Over all of its days: amounts per day, ratios in their units'),
   expected: number,
   money: z
     .object({ amount: z.number(), currency: z.string() })

@@ -6,17 +6,17 @@ import type { AdsConfig } from '../../shared/entities/configs.ts'
 import { trainConfig } from '../../shared/jobs/training.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { DEMO_ACCOUNT, openDemoFiles } from '../demo/account.ts'
-import { renderFindings } from '../findings/table.ts'
+import { renderIncidents } from '../findings/incidents.ts'
 import { describeRun, followRuns } from '../follow.ts'
 import { printJson, printLine, remark } from '../output.ts'
 import { startSystemWorkers } from '../system.ts'
 import type { Opener, System } from '../system.ts'
 import { findingsOf, startDetection } from './detect.ts'
+import { urgentIncidents } from './incidents.ts'
 import { startAdvice } from './recommend.ts'
 import { describeUrls, startAll, stayUp } from './up.ts'
 
 const DAYS = 7
-const SHOWN = 30
 
 /** The demo's config, empty: yesterday's copy of the account had other dates. */
 const freshConfig = async ({ services }: System): Promise<AdsConfig> => {
@@ -62,10 +62,10 @@ export const registerDemo = (program: Command, open: Opener): void => {
   program
     .command('demo')
     .description(
-      'imports the bundled account, trains, checks its last seven complete days, prints what is odd, makes the morning report, and stays up',
+      'imports the bundled account, trains, checks its last seven complete days, gives advice, says what to look at first, and stays up',
     )
-    .option('--once', 'ends after the findings')
-    .option('--json', 'one JSON object with the findings')
+    .option('--once', 'ends after the incidents')
+    .option('--json', 'one JSON object with the incidents and their findings')
     .action(async (options: { once?: boolean; json?: boolean }) => {
       const ending = options.once ? null : stayUp()
       const say = options.json ? remark : printLine
@@ -104,7 +104,11 @@ export const registerDemo = (program: Command, open: Opener): void => {
       const runs = await followRuns(services, await startDetection(services, wish), 'checking seven days')
       for (const run of runs) if (run.status !== 'succeeded') remark(describeRun(run))
       const findings = await findingsOf(services, config, dateFrom, dateTo, LEVELS)
-      say(`Checked ${dateFrom} to ${dateTo} (${seconds(since)}): ${findings.length} findings.`)
+      const { rows: incidents, total, folded } = await urgentIncidents(services, config, DAYS)
+      const told = total + folded.quiet + folded.over
+      say(
+        `Checked ${dateFrom} to ${dateTo} (${seconds(since)}): ${findings.length} findings in ${told} incidents.`,
+      )
 
       since = performance.now()
       const advice = await followRuns(services, await startAdvice(services, config, dateTo), 'advising')
@@ -112,26 +116,32 @@ export const registerDemo = (program: Command, open: Opener): void => {
       say(`Tiers, forecasts and advice for every campaign, ad set and ad (${seconds(since)}).`)
 
       if (options.json)
-        printJson({ config_id: config.id, date_from: dateFrom, date_to: dateTo, url, anomalies: findings })
+        printJson({
+          config_id: config.id,
+          date_from: dateFrom,
+          date_to: dateTo,
+          url,
+          incidents,
+          folded,
+          anomalies: findings,
+        })
       else {
-        printLine()
-        printLine(
-          renderFindings(findings, { currency: config.currency, colour: process.stdout.isTTY, limit: SHOWN }),
-        )
+        printLine('\n$ vigia incidents\n')
+        printLine(renderIncidents(incidents, { colour: process.stdout.isTTY, total, folded }))
         printLine()
         if (url) {
           printLine('vigia stays up; Ctrl-C ends it. Where to look next:')
           printLine(describeUrls(url, config.id))
         } else {
+          const [first] = incidents
+          const next = [
+            [`npx vigia incidents show ${first?.id ?? 1}`, 'what the first of them is made of'],
+            [`npx vigia report --config ${config.id}`, 'the morning report: what to do, what comes next'],
+            ['npx vigia up', 'the API, its docs and the queues, on port 8080'],
+            ['npx vigia import report.csv --config "My account"', 'your own figures'],
+          ] as const
           printLine('Where to look next:')
-          printLine(
-            `  npx vigia report --config ${config.id}                        the morning report: what to do, what comes next`,
-          )
-          printLine(
-            '  npx vigia up                                       the API, its docs and the queues, on port 8080',
-          )
-          printLine('  npx vigia import report.csv --config "My account"  your own figures')
-          printLine(`  npx vigia models list --config ${config.id}                   what was trained`)
+          for (const [command, what] of next) printLine(`  ${command.padEnd(51)}${what}`)
         }
       }
       if (ending) await ending

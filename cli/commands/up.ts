@@ -55,6 +55,7 @@ export const startAll = async (system: System): Promise<string> => {
 export const describeUrls = (url: string, configId: number | null): string =>
   [
     `  report     ${url}/api/v1/reports/daily?config_id=${configId ?? 1}&format=html`,
+    `  incidents  ${url}/api/v1/ml/incidents?config_id=${configId ?? 1}`,
     `  findings   ${url}/api/v1/ml/anomalies?config_id=${configId ?? 1}&entity_type=all`,
     `  API        ${url}/docs`,
     `  queues     ${url}/admin/queues`,

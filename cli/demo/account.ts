@@ -1,6 +1,7 @@
 /**
- * The bundled account: a simulated Meta Ads Manager export of 120 days whose last day is partial. Its dates
- * are moved by whole days, so that the partial day is today where the account lives.
+ * The bundled account: a Meta Ads Manager export of 120 made-up days whose last day is partial, with three things in
+ * it that break and go on (bench/demo/account.ts). Its dates are moved by whole days, so that the partial day is
+ * today where the account lives.
  */
 import { readFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
@@ -38,7 +39,7 @@ export interface DemoFiles {
 
 /** The bundled files with their last day moved to today. */
 export const openDemoFiles = async (now: Date): Promise<DemoFiles> => {
-  const [report, changes] = await Promise.all([bundled('meta_export_en.csv'), bundled('changes.csv')])
+  const [report, changes] = await Promise.all([bundled('account.csv'), bundled('changes.csv')])
   const today = localDayOf(now, DEMO_ACCOUNT.timezone)
   const shift = today - newestDay(report)
   return {

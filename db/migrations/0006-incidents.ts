@@ -20,6 +20,9 @@ export const up = async (knex: Knex): Promise<void> => {
       date_to date not null,
       -- [{depth, entity_type, entity_id, share, observed, expected}]
       causes jsonb not null,
+      -- Whose figures observed and expected are.
+      figures_type varchar(20) not null,
+      figures_id varchar(100) not null,
       observed float8,
       expected float8,
       money numeric(15,2),

@@ -57,6 +57,8 @@ interface IncidentRow {
   readonly date_from: LocalDate
   readonly date_to: LocalDate
   readonly causes: readonly CauseJson[]
+  readonly figures_type: Level
+  readonly figures_id: string
   readonly observed: number | null
   readonly expected: number | null
   readonly money: number | null
@@ -76,8 +78,6 @@ interface DescribedRow extends IncidentRow {
   readonly currency: string
   readonly members: readonly (readonly [Level, string])[]
   readonly findings: number
-  readonly figures_type: Level | null
-  readonly figures_id: string | null
 }
 
 type Connection = Knex | Knex.Transaction
@@ -122,6 +122,7 @@ const stateOf = (row: IncidentRow): IncidentState => ({
   dateFrom: toDayNumber(row.date_from),
   dateTo: toDayNumber(row.date_to),
   causes: row.causes.map(fromCause),
+  figuresOf: toKey(row.figures_type, row.figures_id),
   observed: row.observed,
   expected: row.expected,
   money: row.money,
@@ -135,10 +136,7 @@ const fromRow = (row: DescribedRow): StoredIncident => ({
   members: row.members.map(([entityType, entityId]) => toKey(entityType, entityId)),
 })
 
-/**
- * Incidents with their accounts, with the entities of the anomalies nobody took back, and with the one whose figures
- * they bear.
- */
+/** Incidents with their accounts, and with the entities of the anomalies nobody took back. */
 const described = (db: Connection): Knex.QueryBuilder =>
   db('ml_incidents as i')
     .join('ads_configs as account', 'account.id', 'i.config_id')
@@ -146,16 +144,9 @@ const described = (db: Connection): Knex.QueryBuilder =>
       `cross join lateral (
          select count(*) as findings, coalesce(jsonb_agg(distinct jsonb_build_array(a.entity_type, a.entity_id))
            filter (where a.resolution is null or a.resolution not in ('restated', 'false_positive')), '[]') as members
-         from ml_anomalies a where a.incident_id = i.id) own
-       left join lateral (
-         select a.entity_type as figures_type, a.entity_id as figures_id
-         from ml_anomalies a
-         where a.incident_id = i.id and a.metric = i.metric and a.direction = i.direction
-           and a.observed is not distinct from i.observed and a.expected is not distinct from i.expected
-         order by a.entity_type = i.root_type and a.entity_id = i.root_id desc, a.anomaly_date desc, a.id
-         limit 1) loudest on true`,
+         from ml_anomalies a where a.incident_id = i.id) own`,
     )
-    .select('i.*', 'account.name as config_name', 'account.currency', 'own.*', 'loudest.*')
+    .select('i.*', 'account.name as config_name', 'account.currency', 'own.*')
 
 /** Names and parents of entities of one config. */
 interface Places {
@@ -254,10 +245,7 @@ const withNames = async (db: Connection, rows: readonly DescribedRow[]): Promise
     db,
     rows.flatMap((row) => {
       const state = stateOf(row)
-      const entities = [state.root, ...state.causes]
-      if (row.figures_type !== null && row.figures_id !== null)
-        entities.push(toKey(row.figures_type, row.figures_id))
-      return entities.map((entity) => ({
+      return [state.root, state.figuresOf, ...state.causes].map((entity) => ({
         configId: row.config_id,
         campaignId: row.campaign_id,
         entity: toKey(entity.entityType, entity.entityId),
@@ -278,11 +266,12 @@ const withNames = async (db: Connection, rows: readonly DescribedRow[]): Promise
       configName: row.config_name,
       currency: row.currency,
       path: pathOf(incident.root).map(named),
-      figuresOf:
-        row.figures_type === null || row.figures_id === null
-          ? null
-          : named(toKey(row.figures_type, row.figures_id)),
-      mainCauses: firstCauses(incident.causes).map((cause) => ({ ...named(cause), share: cause.share })),
+      figuresOf: named(incident.figuresOf),
+      mainCauses: firstCauses(incident.causes).map((cause) => ({
+        ...named(cause),
+        share: cause.share,
+        observed: cause.observed,
+      })),
       causes: incident.causes.map((cause) => ({ ...cause, name: nameOf(cause) })),
       findings: row.findings,
       alertedAt: row.alerted_at,
@@ -330,25 +319,27 @@ order by i.id`
 
 const OPEN = `
 insert into ml_incidents (config_id, campaign_id, family, root_type, root_id, metric, direction, polarity, severity,
-  date_from, date_to, causes, observed, expected, money, alerted_at, created_at, updated_at, run_id)
+  date_from, date_to, causes, figures_type, figures_id, observed, expected, money, alerted_at, created_at, updated_at, run_id)
 select :configId, n.campaign_id, n.family, n.root_type, n.root_id, n.metric, n.direction, n.polarity, n.severity,
-  n.date_from, n.date_to, n.causes, n.observed, n.expected, n.money,
+  n.date_from, n.date_to, n.causes, n.figures_type, n.figures_id, n.observed, n.expected, n.money,
   case when n.alerted then cast(:at as timestamptz) end, :at, :at, cast(:runId as uuid)
 from jsonb_to_recordset(cast(:incidents as jsonb)) as n(position int, campaign_id text, family text, root_type text,
   root_id text, metric text, direction text, polarity text, severity text, date_from date, date_to date, causes jsonb,
-  observed float8, expected float8, money numeric(15,2), alerted boolean)
+  figures_type text, figures_id text, observed float8, expected float8, money numeric(15,2), alerted boolean)
 order by n.position
 returning id, campaign_id, metric, direction, date_from`
 
 const GROW = `
 update ml_incidents i set root_type = u.root_type, root_id = u.root_id, polarity = u.polarity, severity = u.severity,
-  date_to = u.date_to, causes = u.causes, observed = u.observed, expected = u.expected, money = u.money,
+  date_to = u.date_to, causes = u.causes, figures_type = u.figures_type, figures_id = u.figures_id, observed = u.observed, expected = u.expected, money = u.money,
   updated_at = :at, run_id = cast(:runId as uuid)
 from jsonb_to_recordset(cast(:incidents as jsonb)) as u(id bigint, root_type text, root_id text, polarity text,
-  severity text, date_to date, causes jsonb, observed float8, expected float8, money numeric(15,2))
+  severity text, date_to date, causes jsonb, figures_type text, figures_id text, observed float8, expected float8, money numeric(15,2))
 where i.id = u.id
-  and (i.root_type, i.root_id, i.polarity, i.severity, i.date_to, i.causes, i.observed, i.expected, i.money)
-    is distinct from (u.root_type, u.root_id, u.polarity, u.severity, u.date_to, u.causes, u.observed, u.expected, u.money)`
+  and (i.root_type, i.root_id, i.polarity, i.severity, i.date_to, i.causes, i.figures_type, i.figures_id, i.observed,
+    i.expected, i.money)
+    is distinct from (u.root_type, u.root_id, u.polarity, u.severity, u.date_to, u.causes, u.figures_type, u.figures_id,
+    u.observed, u.expected, u.money)`
 
 const TELL = `
 update ml_incidents set alerted_at = :at, updated_at = :at, run_id = cast(:runId as uuid)
@@ -440,6 +431,8 @@ const toJson = (state: IncidentState): Record<string, unknown> => ({
   date_from: toLocalDate(state.dateFrom),
   date_to: toLocalDate(state.dateTo),
   causes: state.causes.map(toCause),
+  figures_type: state.figuresOf.entityType,
+  figures_id: state.figuresOf.entityId,
   observed: state.observed,
   expected: state.expected,
   money: state.money,

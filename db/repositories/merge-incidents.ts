@@ -36,7 +36,7 @@ const partsOf = (state: IncidentState, common: EntityKey, pathOf: PathOf): Incid
   const above = path.findIndex((entity) => same(entity, common))
   const child = path[above - 1]
   if (!child) return []
-  const figures = same(child, state.root)
+  const figures = same(child, state.figuresOf)
     ? { observed: state.observed, expected: state.expected }
     : { observed: null, expected: null }
   return [{ ...child, ...figures, depth: 1, share: 1 }]
@@ -93,6 +93,7 @@ const joined = <State extends IncidentState>(a: State, b: IncidentState, pathOf:
     severity: louder(a.severity, b.severity),
     polarity: worse(a.polarity, b.polarity),
     dateTo: Math.max(a.dateTo, b.dateTo),
+    figuresOf: loudest.figuresOf,
     observed: loudest.observed,
     expected: loudest.expected,
     money: sum(a.money, b.money),
@@ -115,7 +116,7 @@ const updated = <State extends IncidentState>(stored: State, said: IncidentState
     dateTo: said.dateTo,
     money: said.money,
     ...(isItsMetric
-      ? { observed: said.observed, expected: said.expected, causes: said.causes }
+      ? { figuresOf: said.figuresOf, observed: said.observed, expected: said.expected, causes: said.causes }
       : { causes: said.causes.map((cause) => ({ ...cause, observed: null, expected: null })) }),
   }
 }

@@ -81,7 +81,9 @@ export interface Incident {
   causes: readonly Cause[]
   /** Who is most likely to blame: the last cause that makes up most of it; the root when none does. */
   culprit: number
-  /** Of the loudest anomaly. */
+  /** Whose figures `observed` and `expected` are: the entity of the loudest anomaly of its metric. */
+  figuresOf: number
+  /** Over all of its days: amounts per day, ratios of sums. */
   observed: number | null
   expected: number | null
   /** Money spent beyond, or below 0 short of, what was expected since it began; null when that cannot be told. */
@@ -278,17 +280,43 @@ const MONEY: Readonly<Partial<Record<Metric, (x: AccountEntity, t: number, expec
     (x.spend[t] as number) * (1 - (100 * (x.leads[t] as number)) / ((x.clicks[t] as number) * expected)),
 }
 
-/** @param branches anomalies of entities none of which is part of another */
+/** Of an incident's entity over its days; null where they do not tell, or are not there. */
+const SEEN: Readonly<Partial<Record<Metric, (of: (column: SeenColumn) => number, days: number) => number>>> =
+  {
+    spend: (of, days) => of('spend') / days,
+    impressions: (of, days) => of('impressions') / days,
+    leads: (of, days) => of('leads') / days,
+    cpl: (of) => of('spend') / of('leads'),
+    ctr: (of) => (100 * of('clicks')) / of('impressions'),
+    conversion_rate: (of) => (100 * of('leads')) / of('clicks'),
+  }
+type SeenColumn = 'spend' | 'impressions' | 'clicks' | 'leads'
+
+const seenOver = (account: AccountDays, { figuresOf, metric, from, to }: Incident): number | null => {
+  if (from < 0) return null
+  const entity = entityOf(account, figuresOf)
+  const seen = SEEN[metric]?.((column) => sum(entity[column], from, to), to - from + 1)
+  return seen === undefined ? null : finite(seen)
+}
+
+/** What was expected where `observed` was seen instead. */
+const expectedOf = (observed: number | null, { shift, ...anomaly }: AccountAnomaly): number | null =>
+  // By how much impressions got dearer is known well; what a lead cost on a day or two is not.
+  shift?.figure === 'cpm' && observed !== null && anomaly.observed && anomaly.expected
+    ? observed * (anomaly.expected / anomaly.observed)
+    : anomaly.expected
+
+/** @param branches entities none of which is part of another, with what was expected of each */
 const moneyOf = (
   account: AccountDays,
-  from: number,
-  to: number,
-  branches: readonly AccountAnomaly[],
+  { metric, from, to }: Incident,
+  branches: readonly Pick<AccountAnomaly, 'entity' | 'expected'>[],
 ): number | null => {
+  const ofDay = MONEY[metric]
+  if (!ofDay) return null
   let money: number | null = null
-  for (const { entity, metric, expected } of branches) {
-    const ofDay = MONEY[metric]
-    if (!ofDay || expected === null || expected === 0) continue
+  for (const { entity, expected } of branches) {
+    if (expected === null || expected === 0) continue
     money ??= 0
     for (let t = Math.max(0, from); t <= to; t++) {
       const value = ofDay(entityOf(account, entity), t, expected)
@@ -353,14 +381,14 @@ export const openIncidentBook = (
     return groups.sort((a, b) => louder(a.members[0]!, b.members[0]!))
   }
 
-  /** The loudest anomaly, and the next of its metric that are neither above nor below one before them. */
-  const branchesOf = (members: readonly AccountAnomaly[]): AccountAnomaly[] => {
-    const branches: AccountAnomaly[] = []
-    for (const one of members) {
-      const [loudest = one] = branches
-      const isAlike = one.metric === loudest.metric && one.direction === loudest.direction
-      if (isAlike && branches.every(({ entity }) => !related(entity, one.entity))) branches.push(one)
-    }
+  /** The entity whose figures are told, and the next loudest that are neither above nor below one before them. */
+  const branchesOf = (
+    { figuresOf, expected }: Incident,
+    anomalies: readonly AccountAnomaly[],
+  ): Pick<AccountAnomaly, 'entity' | 'expected'>[] => {
+    const branches: Pick<AccountAnomaly, 'entity' | 'expected'>[] = [{ entity: figuresOf, expected }]
+    for (const one of anomalies)
+      if (branches.every(({ entity }) => !related(entity, one.entity))) branches.push(one)
     return branches
   }
 
@@ -402,6 +430,7 @@ export const openIncidentBook = (
         members: new Set(),
         causes: [],
         culprit: -1,
+        figuresOf: entity,
         observed: null,
         expected: null,
         money: null,
@@ -430,14 +459,26 @@ export const openIncidentBook = (
         incident.from = Math.min(incident.from, day)
         incident.to = Math.max(incident.to, day)
         incident.root = commonRoot(account, incident.members)
-        if (incident.culprit < 0 || compareSeverity(loudest.severity, incident.severity) >= 0) {
+        const before = incident.culprit < 0 ? null : incident.severity
+        const isAsLoud = ({ severity }: AccountAnomaly): boolean =>
+          before === null || compareSeverity(severity, before) >= 0
+        if (isAsLoud(loudest)) {
           incident.severity = loudest.severity
           const { causes, culprit } = causesOf(account, children, incident.root, members, loudest)
           incident.causes = causes
           incident.culprit = culprit
-          incident.observed = loudest.observed
-          incident.expected = loudest.expected
-          incident.money = moneyOf(account, incident.from, incident.to, branchesOf(members))
+        }
+        // It is told by the metric it began with, whatever else got loud in it since.
+        const alike = members.filter(
+          ({ metric, direction }) => metric === incident.metric && direction === incident.direction,
+        )
+        const [own] = alike
+        if (own) {
+          if (isAsLoud(own)) incident.figuresOf = own.entity
+          const seen = seenOver(account, incident)
+          if (isAsLoud(own)) incident.expected = expectedOf(seen, own)
+          incident.observed = seen ?? (isAsLoud(own) ? own.observed : incident.observed)
+          incident.money = moneyOf(account, incident, branchesOf(incident, alike))
         }
         if (!incident.alerted && fresh < budget && members.some((one) => !muted(one, day))) {
           incident.alerted = true

@@ -58,6 +58,7 @@ export const openStoredBook = ({ page, indexOf, known, mutes, budgetOf }: Stored
     const root = find(stored.root)
     const campaign = find({ entityType: 'campaign', entityId: stored.campaignId })
     if (root < 0 || campaign < 0) return null
+    const figuresOf = find(stored.figuresOf)
     const causes = stored.causes.flatMap((cause): Cause[] => {
       const entity = find(cause)
       const { depth, share, observed, expected } = cause
@@ -78,6 +79,7 @@ export const openStoredBook = ({ page, indexOf, known, mutes, budgetOf }: Stored
       members: new Set(stored.members.map(find).filter((i) => i >= 0)),
       causes,
       culprit: root,
+      figuresOf: figuresOf < 0 ? root : figuresOf,
       observed,
       expected,
       money,
@@ -102,6 +104,7 @@ export const openStoredBook = ({ page, indexOf, known, mutes, budgetOf }: Stored
       observed,
       expected,
     })),
+    figuresOf: refOf(incident.figuresOf),
     observed: incident.observed,
     expected: incident.expected,
     money: incident.money,

@@ -36,7 +36,9 @@ export interface IncidentState {
   readonly dateFrom: DayNumber
   readonly dateTo: DayNumber
   readonly causes: readonly IncidentCause[]
-  /** Of the loudest anomaly, as the figures of anomalies: amounts per day, ratios in their units. */
+  /** Whose figures `observed` and `expected` are: the root, or who is loudest below it. */
+  readonly figuresOf: EntityKey
+  /** Of its metric over all of its days: amounts per day, ratios in their units. */
   readonly observed: number | null
   readonly expected: number | null
   /** What was spent beyond (or, below 0, short of) what was expected since it began; null when unknown. */
@@ -94,10 +96,9 @@ export interface ToldIncident {
   readonly currency: string
   /** The root and what is above it, from the root up. */
   readonly path: readonly NamedEntity[]
-  /** Whose figures `observed` and `expected` are; null: an anomaly nobody knows any more. */
-  readonly figuresOf: NamedEntity | null
+  readonly figuresOf: NamedEntity
   /** The first cause of depth 1, 2, ..; shares as there. */
-  readonly mainCauses: readonly (NamedEntity & { readonly share: number })[]
+  readonly mainCauses: readonly (NamedEntity & Pick<IncidentCause, 'share' | 'observed'>)[]
 }
 
 /** What became of an incident in a save. */

@@ -92,7 +92,7 @@ export interface IncidentRow {
   readonly date_from: LocalDate
   readonly date_to: LocalDate
   readonly sentence: string
-  readonly figures_of: NamedRow | null
+  readonly figures_of: NamedRow
   readonly observed: number | null
   readonly expected: number | null
   readonly money: { readonly amount: number; readonly currency: string } | null
@@ -165,7 +165,7 @@ const toRow = (record: IncidentRecord): IncidentRow => {
     date_from: toLocalDate(incident.dateFrom),
     date_to: toLocalDate(incident.dateTo),
     sentence: sentenceOf(record),
-    figures_of: record.figuresOf && named(record.figuresOf),
+    figures_of: named(record.figuresOf),
     observed: incident.observed,
     expected: incident.expected,
     money: incident.money === null ? null : { amount: incident.money, currency: record.currency },

@@ -10,7 +10,7 @@ import type { Level } from '../core/entity.ts'
 import type { NamedEntity, ToldIncident } from './incident-store.ts'
 
 /** A cause that makes up less of the whole is not what to look at first. */
-const MAIN_SHARE = 0.5
+const MAIN_SHARE = 0.6
 /** Longer names push what is said of them out of sight. */
 const NAME_WIDTH = 60
 const ALL_OF_IT = 0.995
@@ -89,6 +89,8 @@ const capital = (text: string): string => text.charAt(0).toUpperCase() + text.sl
 export interface MainCause extends NamedEntity {
   /** Of the whole incident, 0 to 1. */
   readonly share: number
+  /** Of the incident's metric, as of its anomalies. */
+  readonly observed: number | null
 }
 
 /** The lowest cause that by itself makes up most of the whole; null when the root itself is to blame. */
@@ -99,7 +101,8 @@ export const mainCauseOf = ({ mainCauses }: Pick<ToldIncident, 'mainCauses'>): M
     // Beyond 1 where others went the other way.
     share *= Math.min(1, cause.share)
     if (share < MAIN_SHARE) break
-    main = { entityType: cause.entityType, entityId: cause.entityId, name: cause.name, share }
+    const { entityType, entityId, name, observed } = cause
+    main = { entityType, entityId, name, share, observed }
   }
   return main
 }
@@ -196,6 +199,21 @@ const saysItOfAll = ({ metric, observed }: ToldIncident['incident']): boolean =>
   metric === 'reach' ||
   ((metric === 'spend' || metric === 'impressions') && observed === 0)
 
+const NOTHING: Readonly<Partial<Record<ToldIncident['incident']['metric'], string>>> = {
+  spend: 'spent nothing',
+  impressions: 'was not shown at all',
+  leads: 'brought none',
+}
+
+/** What a cause stopped doing, of which the whole does only less. */
+const nothingText = (
+  { observed }: MainCause,
+  { metric, observed: whole }: ToldIncident['incident'],
+): string => {
+  const nothing = NOTHING[metric]
+  return nothing === undefined || observed !== 0 || whole === 0 ? '' : `, which ${nothing},`
+}
+
 const causeText = (told: Told, subject: NamedEntity): string => {
   const { incident } = told
   const cause = mainCauseOf(told)
@@ -203,7 +221,7 @@ const causeText = (told: Told, subject: NamedEntity): string => {
     if (cause.entityType === subject.entityType && cause.entityId === subject.entityId) return ''
     const share =
       cause.share >= ALL_OF_IT ? 'all' : `${Math.min(99, Math.floor(Math.round(cause.share * 1000) / 10))}%`
-    return `; ${entityText(cause)} makes up ${share} of it`
+    return `; ${entityText(cause)}${nothingText(cause, incident)} makes up ${share} of it`
   }
   const [first] = told.mainCauses
   if (first) return `; the largest part, ${Math.round(first.share * 100)}%, is ${entityText(first)}`
@@ -218,8 +236,7 @@ export const sentenceOf = (told: Told): string => {
   const { incident, currency, path, figuresOf } = told
   const root: NamedEntity = path[0] ?? { ...incident.root, name: null }
   const isOwn =
-    !figuresOf ||
-    (figuresOf.entityType === incident.root.entityType && figuresOf.entityId === incident.root.entityId)
+    figuresOf.entityType === incident.root.entityType && figuresOf.entityId === incident.root.entityId
   const subject = isOwn ? root : figuresOf
   const isOver = incident.status === 'resolved'
   const what = PHRASES[incident.metric]({
@@ -231,8 +248,10 @@ export const sentenceOf = (told: Told): string => {
     isUp: incident.direction === 'up',
     polarity: incident.polarity,
   })
-  // What is loudest is told, of what is below the root; the root says where all of it is.
-  const where = isOwn ? '' : ` in ${entityText(root)}`
+  // What is loudest is told, of what is below the root; the root says where all of it is. Ads of several ad sets are
+  // called alike.
+  const place = isOwn ? (root.entityType === 'ad' ? path[1] : undefined) : root
+  const where = place ? ` in ${entityText(place)}` : ''
   const when = whenOf(incident.dateFrom, incident.dateTo, isOver)
   return `${what}${where} ${when}${moneyText(incident.money, incident.metric, currency)}${causeText(told, subject)}.`
 }

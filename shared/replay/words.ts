@@ -3,6 +3,7 @@ import { compareSeverity } from '../../ml/detectors/severity.ts'
 import { MODEL_SOURCES } from '../../ml/detectors/signal.ts'
 import type { ModelSource, Severity } from '../../ml/detectors/signal.ts'
 import type { AccountEntity } from '../../ml/shifts/account.ts'
+import { LEAD_METRICS } from '../../ml/shifts/gate.ts'
 import { ancestors } from '../../ml/shifts/incidents.ts'
 import type { Incident } from '../../ml/shifts/incidents.ts'
 import { toDayNumber } from '../core/days.ts'
@@ -32,24 +33,6 @@ export interface ReplayedForPeople {
   readonly replayed: Replayed
 }
 
-/** Entities whose loudest anomaly gave an incident its figures, by incident. */
-const figuresOf = ({ days, incidents }: Replayed): ReadonlyMap<number, number> => {
-  const entities = new Map<number, number>()
-  for (const { anomalies } of days) {
-    for (const { incident, metric, observed, expected, entity } of anomalies) {
-      const one = incident === null ? undefined : incidents[incident]
-      if (
-        incident !== null &&
-        one?.metric === metric &&
-        one.observed === observed &&
-        one.expected === expected
-      )
-        entities.set(incident, entity)
-    }
-  }
-  return entities
-}
-
 /** The first of each depth. */
 const mainCausesOf = ({ causes }: Incident): Incident['causes'] =>
   causes.filter(({ depth }, i) => causes.findIndex((one) => one.depth === depth) === i)
@@ -62,7 +45,6 @@ export const toldIncidents = ({ account, replayed }: ReplayedForPeople): ToldInc
     days.flatMap(({ anomalies }) => anomalies.flatMap((one) => (one.alerted ? [one.incident] : []))),
   )
   const lastDay = days.at(-1)?.day ?? 0
-  const loudest = figuresOf(replayed)
   const namedOf = (i: number): NamedEntity => {
     const { level, id } = entities[i] as AccountEntity
     const name = account.names[i] ?? null
@@ -70,9 +52,12 @@ export const toldIncidents = ({ account, replayed }: ReplayedForPeople): ToldInc
   }
   return incidents.flatMap((incident, i): ToldIncident[] => {
     if (!told.has(i)) return []
-    const isOver = incident.to < lastDay - 1
+    const judgedUntil = LEAD_METRICS.includes(incident.metric)
+      ? Math.min(lastDay, account.days.leadsUntil - 1)
+      : lastDay
+    const isOver = incident.to < judgedUntil - 1
     const root = namedOf(incident.root)
-    const figures = loudest.get(i)
+    const figuresOf = namedOf(incident.figuresOf)
     const from = account.firstDay + incident.from
     const to = account.firstDay + incident.to
     const { metric, direction, polarity, observed, expected, money, severity, family, alerted } = incident
@@ -95,6 +80,7 @@ export const toldIncidents = ({ account, replayed }: ReplayedForPeople): ToldInc
             causes: [],
             campaignId: namedOf(incident.campaign).entityId,
             root,
+            figuresOf,
             metric,
             direction,
             polarity,
@@ -107,8 +93,12 @@ export const toldIncidents = ({ account, replayed }: ReplayedForPeople): ToldInc
           },
           currency: account.currency ?? '',
           path: ancestors(account.days, incident.root).map(namedOf),
-          figuresOf: figures === undefined ? null : namedOf(figures),
-          mainCauses: mainCausesOf(incident).map(({ entity, share }) => ({ ...namedOf(entity), share })),
+          figuresOf,
+          mainCauses: mainCausesOf(incident).map(({ entity, share, observed: seen }) => ({
+            ...namedOf(entity),
+            share,
+            observed: seen,
+          })),
         }),
       },
     ]

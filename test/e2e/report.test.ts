@@ -5,9 +5,11 @@ import { expect } from 'chai'
 import { chromium } from 'playwright-core'
 import type { Browser, Page } from 'playwright-core'
 import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
+import type { Notice } from '../../shared/notify/webhooks.ts'
 import { insertDays } from '../support/accounts.ts'
 import { openTestApi } from '../support/api.ts'
 import type { TestApi } from '../support/api.ts'
+import { insertLinked, linkTo, runningFence, savedIncident } from '../support/incidents.ts'
 import { HOSTILE_NAMES, insertAdvice, insertAnomaly, insertForecast, insertTier } from '../support/report.ts'
 
 const PLACES = [
@@ -169,7 +171,33 @@ suite('the morning report in Chromium', () => {
         severity: (['CRITICAL', 'HIGH', 'MEDIUM', 'LOW'] as const)[i % 4] ?? 'LOW',
         polarity: i % 11 === 4 ? 'good' : 'bad',
         type: `cpl_spike_${i}`,
+        alerted: i % 5 !== 4,
       })
+    // One that goes on, one that nobody is told of and one that is over, of each campaign.
+    const day = toDayNumber(DAY)
+    const incidents = Array.from({ length: 3 * campaigns }, (_, i) => {
+      const c = Math.floor(i / 3)
+      const isOver = i % 3 === 2
+      return savedIncident({
+        campaignId: `c${c}`,
+        root: { entityType: 'adset', entityId: `s${c}` },
+        figuresOf: { entityType: 'adset', entityId: `s${c}` },
+        causes: [{ entityType: 'ad', entityId: `a${c}`, depth: 1, share: 1, observed: 60, expected: 20 }],
+        metric: (['cpl', 'ctr', 'spend'] as const)[i % 3] ?? 'cpl',
+        alerted: i % 3 !== 1,
+        dateFrom: day - (isOver ? 6 : 1),
+        dateTo: day - (isOver ? 4 : 0),
+      })
+    })
+    const links = incidents.map(({ root, metric, dateTo }, i) =>
+      linkTo(i, { ...root, type: `${metric}_spike` as 'cpl_spike', metric, day: dateTo }),
+    )
+    for (const link of links) await insertLinked(api.knex, configId, { ...link, incident: null })
+    await api.store.incidentWriter.save(
+      await runningFence(api.knex),
+      { configId, day, leadsDay: day, at: new Date(NOW), incidents, links },
+      (): Notice => ({ messages: [], run: {} as Notice['run'] }),
+    )
   }
 
   before(async () => {
@@ -206,6 +234,7 @@ suite('the morning report in Chromium', () => {
             // The table behind the charts as well, once it is unfolded.
             await page.getByText('Day by day').click()
             await page.getByRole('columnheader', { name: 'Day' }).waitFor()
+            for (const fold of await page.locator('#odd ~ details summary').all()) await fold.click()
             expect(await page.evaluate<string[]>(TOO_WIDE)).to.deep.equal([])
             expect(await page.evaluate<string[]>(FAINT_TEXTS)).to.deep.equal([])
           } finally {

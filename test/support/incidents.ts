@@ -65,6 +65,7 @@ export const savedIncident = (changes: Partial<SavedIncident> = {}): SavedIncide
     { entityType: 'ad', entityId: 'a1', depth: 1, share: 0.87, observed: 60, expected: 20 },
     { entityType: 'ad', entityId: 'a2', depth: 1, share: 0.13, observed: 22, expected: 20 },
   ],
+  figuresOf: { entityType: 'adset', entityId: 's1' },
   observed: 41.5,
   expected: 20,
   money: 312.4,

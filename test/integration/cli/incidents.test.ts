@@ -53,6 +53,7 @@ describe('commands of incidents', () => {
             ...days,
             ...spend,
             root: { entityType: 'campaign', entityId: 'c1' },
+            figuresOf: { entityType: 'campaign', entityId: 'c1' },
             causes: [],
             money: 200,
           }),

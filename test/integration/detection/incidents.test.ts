@@ -178,7 +178,13 @@ describe('incidents', () => {
     await insert({ entityType: 'ad', entityId: 'a1' })
     await save(
       MONDAY,
-      [savedIncident({ root: { entityType: 'campaign', entityId: 'c1' }, causes: [] })],
+      [
+        savedIncident({
+          root: { entityType: 'campaign', entityId: 'c1' },
+          figuresOf: { entityType: 'ad', entityId: 'a1' },
+          causes: [],
+        }),
+      ],
       [linkTo(0, { entityType: 'ad', entityId: 'a1' })],
     )
     expect((await told()).map(({ sentence }) => sentence)).to.deep.equal([

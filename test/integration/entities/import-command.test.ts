@@ -92,7 +92,7 @@ describe('vigia import', () => {
   })
 
   it('reports progress up to the whole file', async () => {
-    const file = fileURLToPath(new URL('../../../../cli/demo/data/meta_export_en.csv', import.meta.url))
+    const file = fileURLToPath(new URL('../../../../test/fixtures/meta/meta_export_en.csv', import.meta.url))
     const seen: [number, number][] = []
     await importFile(file, { config: 'Progress' }, services, (fraction, rows) => seen.push([fraction, rows]))
     expect(seen.at(-1)).to.deep.equal([1, 2480])

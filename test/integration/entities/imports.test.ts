@@ -17,7 +17,7 @@ const row = (ad: string, date: string, spend: number, leads = 1): string =>
   `${date},c,Camp,s,Set,${ad},Ad ${ad},${spend},1000,800,20,${leads}`
 
 const bundled = (name: string): Promise<Buffer> =>
-  readFile(new URL(`../../../../cli/demo/data/${name}`, import.meta.url))
+  readFile(new URL(`../../../../test/fixtures/meta/${name}`, import.meta.url))
 
 describe('imports', () => {
   let database: TestDatabase

@@ -91,6 +91,7 @@ const told = (account: Account, ...alerts: readonly Alert[]): Verdicts => {
           campaign: 0,
           root: [...members][0] as number,
           culprit: [...members][0] as number,
+          figuresOf: [...members][0] as number,
           polarity: 'bad',
           observed: 200,
           expected: 100,

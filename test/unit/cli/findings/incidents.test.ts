@@ -17,7 +17,7 @@ const ROW: IncidentRow = {
   date_from: '2026-03-09',
   date_to: '2026-03-10',
   sentence: 'Leads of ad set "Lookalike 2%" cost 41.50 BRL instead of 20.00 since 9 March.',
-  figures_of: null,
+  figures_of: { entity_type: 'adset', entity_id: 's1', name: 'Lookalike 2%' },
   observed: 41.5,
   expected: 20,
   money: { amount: 312.4, currency: 'BRL' },

@@ -28,13 +28,13 @@ const ofAd = (changes: Partial<StoredIncident>): string =>
   sentenceOf(
     told(
       { root: { entityType: 'ad', entityId: 'a1' }, ...NO_MONEY, ...changes },
-      { path: [AD, ADSET, CAMPAIGN], figuresOf: AD },
+      { path: [AD], figuresOf: AD },
     ),
   )
 
 describe('the sentence of an incident', () => {
   it('says what, where, since when, how much money, and the main cause', () => {
-    expect(sentenceOf(told({}, by({ ...AD, share: 0.87 })))).to.equal(
+    expect(sentenceOf(told({}, by({ ...AD, observed: null, share: 0.87 })))).to.equal(
       'Leads of ad set "Lookalike 2%" cost 41.50 BRL instead of 20.00 since 9 March, 312.40 BRL more than expected; ad "Video 1" makes up 87% of it.',
     )
   })
@@ -178,7 +178,7 @@ describe('the sentence of an incident', () => {
 
   it('calls what has no name by its id, and keeps a long or hostile name in its line', () => {
     const of = (name: string | null): string =>
-      sentenceOf(told(NO_MONEY, { path: [{ ...ADSET, name }], figuresOf: null }))
+      sentenceOf(told(NO_MONEY, { path: [{ ...ADSET, name }], figuresOf: { ...ADSET, name } }))
     expect(of(null)).to.match(/^Leads of ad set s1 cost/)
     expect(of(' \u0007 ')).to.match(/^Leads of ad set s1 cost/)
     expect(of('a\nb\u001B[31m')).to.match(/^Leads of ad set "a b \[31m" cost/)
@@ -190,7 +190,7 @@ describe('the sentence of an incident', () => {
       sentenceOf(
         told(
           { ...NO_MONEY, root: { entityType: 'campaign', entityId: 'c1' } },
-          { path: [CAMPAIGN], figuresOf: ADSET, mainCauses: [{ ...ADSET, share: 0.9 }] },
+          { path: [CAMPAIGN], figuresOf: ADSET, mainCauses: [{ ...ADSET, observed: null, share: 0.9 }] },
         ),
       ),
     ).to.equal(
@@ -198,11 +198,47 @@ describe('the sentence of an incident', () => {
     )
   })
 
+  it('says of an ad in which ad set it is, as others may be called alike', () => {
+    const root = { entityType: 'ad', entityId: 'a1' } as const
+    expect(sentenceOf(told({ ...NO_MONEY, root }, { path: [AD, ADSET, CAMPAIGN], figuresOf: AD }))).to.equal(
+      'Leads of ad "Video 1" cost 41.50 BRL instead of 20.00 in ad set "Lookalike 2%" since 9 March.',
+    )
+  })
+
+  it('says of a cause that it stopped, when the whole did not', () => {
+    const end = (changes: Partial<StoredIncident>, observed: number | null): string =>
+      sentenceOf(
+        told(
+          { direction: 'down', ...NO_MONEY, ...changes },
+          { mainCauses: [{ ...AD, share: 0.9, observed }] },
+        ),
+      ).split('; ')[1] ?? ''
+    const half = { observed: 50, expected: 100 }
+    expect(end({ metric: 'spend', ...half }, 0)).to.equal(
+      'ad "Video 1", which spent nothing, makes up 90% of it.',
+    )
+    expect(end({ metric: 'leads', ...half }, 0)).to.equal(
+      'ad "Video 1", which brought none, makes up 90% of it.',
+    )
+    expect(end({ metric: 'impressions', ...half }, 0)).to.equal(
+      'ad "Video 1", which was not shown at all, makes up 90% of it.',
+    )
+    for (const [metric, whole, observed] of [
+      ['spend', 50, 0.01],
+      ['spend', 50, null],
+      ['spend', 0, 0],
+      ['ctr', 0.5, 0],
+    ] as const)
+      expect(end({ metric, observed: whole, expected: 100 }, observed), metric).to.equal(
+        'ad "Video 1" makes up 90% of it.',
+      )
+  })
+
   describe('names as the cause', () => {
     const end = (mainCauses: ToldIncident['mainCauses'], changes: Partial<StoredIncident> = {}): string =>
       sentenceOf(told({ ...NO_MONEY, ...changes }, { mainCauses })).split(' since 9 March')[1] ?? ''
 
-    it('the lowest entity that makes up at least half of the whole', () => {
+    it('the lowest entity that makes up at least three fifths of the whole', () => {
       const root = { root: { entityType: 'campaign', entityId: 'c1' } } as const
       const campaign = (mainCauses: ToldIncident['mainCauses']): string | undefined =>
         sentenceOf(
@@ -210,28 +246,30 @@ describe('the sentence of an incident', () => {
         ).split('March')[1]
       expect(
         campaign([
-          { ...ADSET, share: 0.9 },
-          { ...AD, share: 0.8 },
+          { ...ADSET, observed: null, share: 0.9 },
+          { ...AD, observed: null, share: 0.8 },
         ]),
       ).to.equal('; ad "Video 1" makes up 72% of it.')
       expect(
         campaign([
-          { ...ADSET, share: 0.9 },
-          { ...AD, share: 0.55 },
+          { ...ADSET, observed: null, share: 0.9 },
+          { ...AD, observed: null, share: 0.66 },
         ]),
       ).to.equal('; ad set "Lookalike 2%" makes up 90% of it.')
     })
 
-    it('nobody, when nobody makes up half of it', () => {
-      expect(end([{ ...AD, share: 0.5 }])).to.equal('; ad "Video 1" makes up 50% of it.')
-      expect(end([{ ...AD, share: 0.49 }])).to.equal('; the largest part, 49%, is ad "Video 1".')
-      expect(mainCauseOf(told({}, by({ ...AD, share: 0.49 })))).to.equal(null)
+    it('nobody, when nobody makes up that much', () => {
+      expect(end([{ ...AD, observed: null, share: 0.6 }])).to.equal('; ad "Video 1" makes up 60% of it.')
+      expect(end([{ ...AD, observed: null, share: 0.59 }])).to.equal(
+        '; the largest part, 59%, is ad "Video 1".',
+      )
+      expect(mainCauseOf(told({}, by({ ...AD, observed: null, share: 0.59 })))).to.equal(null)
     })
 
     it('all of it, when it is', () => {
-      expect(end([{ ...AD, share: 1.3 }])).to.equal('; ad "Video 1" makes up all of it.')
-      expect(end([{ ...AD, share: 0.995 }])).to.equal('; ad "Video 1" makes up all of it.')
-      expect(end([{ ...AD, share: 0.994 }])).to.equal('; ad "Video 1" makes up 99% of it.')
+      expect(end([{ ...AD, observed: null, share: 1.3 }])).to.equal('; ad "Video 1" makes up all of it.')
+      expect(end([{ ...AD, observed: null, share: 0.995 }])).to.equal('; ad "Video 1" makes up all of it.')
+      expect(end([{ ...AD, observed: null, share: 0.994 }])).to.equal('; ad "Video 1" makes up 99% of it.')
     })
 
     it('all that is below alike, when none stands out', () => {

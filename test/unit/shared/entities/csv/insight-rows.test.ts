@@ -78,7 +78,7 @@ const utf16 = (text: string, bigEndian: boolean): Uint8Array => {
 }
 
 const bundled = (name: string): Promise<Buffer> =>
-  readFile(new URL(`../../../../../../cli/demo/data/${name}`, import.meta.url))
+  readFile(new URL(`../../../../../../test/fixtures/meta/${name}`, import.meta.url))
 
 describe('rows of a report', () => {
   it("reads vigia's own columns", async () => {
