@@ -48,7 +48,7 @@ export const up = async (knex: Knex): Promise<void> => {
       body text not null,
       status text not null default 'pending' check (status in ('pending', 'delivered', 'dead')),
       attempts int not null default 0,
-      -- Tries go on for a while from here: creation, or the last time somebody asked for it again.
+      -- Tries go on for a while from here: the first one, or when somebody asked for it again or ended a pause.
       retry_from timestamptz not null default now(),
       next_attempt_at timestamptz not null default now(),
       last_attempt_at timestamptz,

@@ -245,6 +245,11 @@ export const webhookStore = (db: Knex): WebhookStore => ({
             }),
         updated_at: db.fn.now(),
       })
+    // A pause is no time in which it was tried.
+    if (status === 'active')
+      await db('webhook_deliveries')
+        .where({ webhook_id: id, status: 'pending' })
+        .update({ retry_from: db.fn.now() })
     return one(db, id)
   },
 
@@ -321,10 +326,17 @@ export const webhookStore = (db: Knex): WebhookStore => ({
          update webhooks set busy_until = now() + :forMs * interval '1 millisecond'
          where id = :webhookId and busy_token = :token and status = 'active' returning *),
        due as (
-         select d.id from webhook_deliveries d, w
+         -- The oldest that waits of the same incident: its end is never told before its beginning.
+         select coalesce(
+             (select min(e.id) from webhook_deliveries e
+              where e.webhook_id = d.webhook_id and e.incident_id = d.incident_id and e.status = 'pending'), d.id) as id
+         from webhook_deliveries d, w
          where d.webhook_id = w.id and d.status = 'pending' and d.next_attempt_at <= now()
          order by d.id limit 1)
-       update webhook_deliveries d set attempts = d.attempts + 1, last_attempt_at = now() from due, w where d.id = due.id
+       -- What waited for its first try (a pause, nobody to send it) has not been tried for long.
+       update webhook_deliveries d set attempts = d.attempts + 1, last_attempt_at = now(),
+         retry_from = case when d.attempts = 0 then now() else d.retry_from end
+       from due, w where d.id = due.id
        returning d.id, d.message_id, d.body, d.attempts,
          extract(epoch from now() - d.retry_from)::float8 * 1000 as age_ms, ${OUTGOING}`,
       { webhookId, token, forMs },
@@ -342,6 +354,16 @@ export const webhookStore = (db: Knex): WebhookStore => ({
          where id = :deliveryId and attempts = :attempt and status = 'pending' returning id`,
         { ...noteBindings(attempted), deliveryId, attempt },
       )
+      if (noted.length > 0 && attempted.kind === 'again') {
+        await rowsOf(
+          trx,
+          `update webhook_deliveries d set next_attempt_at = e.next_attempt_at
+           from webhook_deliveries e
+           where e.id = :deliveryId and d.webhook_id = e.webhook_id and d.incident_id = e.incident_id
+             and d.status = 'pending' and d.id > e.id and d.next_attempt_at < e.next_attempt_at`,
+          { deliveryId },
+        )
+      }
       if (noted.length > 0 && attempted.kind === 'gone') {
         const { webhookId } = turn
         await trx('webhooks')

@@ -181,6 +181,13 @@ export const createSender = (options: SenderOptions): Sender => {
         request.off('error', reject).on('error', () => {})
         resolvePost(answered(answer).finally(() => request.destroy()))
       })
+      // An answer of 101 comes as no response, and nothing would ever end the waiting for one.
+      request.once('upgrade', (answer, socket) => {
+        socket.destroy()
+        resolvePost({ kind: 'answered', status: answer.statusCode ?? 0, reply: '', retryAfterMs: null })
+      })
+      // Whatever else ends it, it ends.
+      request.once('close', () => reject(new Error('closed without an answer')))
       request.end(bytes)
     })
 

@@ -10,9 +10,12 @@ const TITLES: Readonly<Record<EventBody['type'], string>> = {
 }
 /** Slack refuses longer texts (Block Kit: 3000 signs of a section, escaped), and a section holds two of ours. */
 const LONGEST = 1400
-const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' }
+const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '@': '@\u2060' }
 
-/** Names come from imports: they may neither move a cursor nor mention a channel or make a link. */
+/**
+ * Names come from imports: they may neither move a cursor nor mention a channel or make a link. Slack reads mentions
+ * from angle brackets only, the others from the bare word (`@everyone`, `@channel`): a word joiner parts it.
+ */
 const escaped = (text: string): string => {
   let kept = ''
   for (const sign of printable(text)) {

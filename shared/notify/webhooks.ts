@@ -207,9 +207,9 @@ export interface WebhookStore {
   notify(notice: Notice): Promise<readonly Carriage[]>
   /** A webhook with something due that no other worker sends to, for `forMs`; null when there is none. */
   takeTurn(token: string, forMs: number): Promise<Turn | null>
-  /** The oldest due message of the webhook, its try counted and the turn prolonged; null when none is, or the turn is over. */
+  /** The oldest due message of the webhook, or one before it of the same incident, its try counted and the turn prolonged; null when none is, or the turn is over. */
   next(turn: Turn, forMs: number): Promise<Outgoing | null>
-  /** Notes how a try ended; false when the turn was over and nothing was noted. */
+  /** Notes how a try ended, and lets what comes after it of the same incident wait as long; false when the turn was over and nothing was noted. */
   note(turn: Turn, outgoing: Pick<Outgoing, 'deliveryId' | 'attempt'>, attempted: Attempted): Promise<boolean>
   /** @param restMs before the webhook has its next turn */
   endTurn(turn: Turn, restMs: number): Promise<void>

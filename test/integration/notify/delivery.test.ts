@@ -325,6 +325,22 @@ describe('messages to webhooks', () => {
       expect(incidents).to.deep.equal([1, 2, 3])
     })
 
+    it('have their three days of tries after a pause, however long it was', async () => {
+      const { webhook } = await create()
+      status(500)
+      await webhooks.notify([incidentEvent(configId)])
+      await deliver()
+      await webhooks.change(webhook.id, { status: 'paused' })
+      await webhooks.notify([incidentEvent(configId, { incident_id: 2 })])
+      await pass(7 * 24 * HOUR_S)
+      await webhooks.change(webhook.id, { status: 'active' })
+      await deliver()
+      expect((await deliveries(webhook.id)).map((one) => [one.status, one.attempts])).to.deep.equal([
+        ['pending', 1],
+        ['pending', 2],
+      ])
+    })
+
     it('are gone with the webhook', async () => {
       const { webhook } = await create()
       await webhooks.notify([incidentEvent(configId)])
@@ -375,6 +391,44 @@ describe('messages to webhooks', () => {
       }
       expect(receiver.received).to.have.length(2)
     }).timeout(20_000)
+
+    it('tell the end of an incident after its beginning, whichever had to wait longer', async () => {
+      const { webhook } = await create()
+      const told = (): unknown[] =>
+        receiver.received.map(({ body }) => {
+          const { type, data } = JSON.parse(body) as { type: string; data: { incident_id: number } }
+          return [data.incident_id, type]
+        })
+      await webhooks.notify([incidentEvent(configId)])
+      status(500)
+      // Down for long: the first message waits for minutes by now.
+      for (let n = 0; n < 6; n += 1) {
+        await deliver()
+        await pass(400)
+      }
+      await deliver()
+      await webhooks.notify([
+        incidentEvent(configId, { type: 'incident.resolved' }),
+        incidentEvent(configId, { incident_id: 2 }),
+      ])
+      const before = receiver.received.length
+      await deliver()
+      // The newer message reminds of the older one, which fails again, and then both wait.
+      expect(told().slice(before)[0]).to.deep.equal([1, 'incident.opened'])
+      const waiting = (await deliveries(webhook.id)).filter(({ incident_id }) => incident_id === 1)
+      expect(waiting.map(({ attempts }) => attempts > 0)).to.deep.equal([false, true])
+      expect(new Set(waiting.map(({ next_attempt_at }) => next_attempt_at)).size).to.equal(1)
+      // Others are not held up, and once it is back all comes, each once.
+      receiver.answer = (_, response) => void response.writeHead(200).end()
+      const down = receiver.received.length
+      await pass(HOUR_S)
+      await deliver()
+      expect(told().slice(down)).to.deep.equal([
+        [1, 'incident.opened'],
+        [1, 'incident.resolved'],
+        [2, 'incident.opened'],
+      ])
+    })
 
     it('are given up after three days, stay to be looked at, and can be sent again', async () => {
       const { webhook } = await create()

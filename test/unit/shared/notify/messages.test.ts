@@ -77,6 +77,13 @@ describe('messages in the form of Slack', () => {
     )
   })
 
+  it('mention nobody where the bare word would: in Mattermost, Rocket.Chat and Discord', () => {
+    const root = { entity_type: 'ad', entity_id: 'a1', name: '@everyone buy' } as const
+    const text = slackBody(bodyFor({ config_name: '@channel', sentence: 'Leads of @here, @all', root }))
+    expect(text).to.contain('@\u2060channel').and.to.contain('@\u2060everyone buy')
+    expect(text).to.not.match(/@[a-z]/)
+  })
+
   it('say what it was before, and what is over', () => {
     const worse = slackBody(
       bodyFor({ type: 'incident.escalated', severity: 'CRITICAL', previous_severity: 'HIGH' }),

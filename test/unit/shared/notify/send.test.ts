@@ -233,6 +233,9 @@ describe('sending a message', () => {
     }
     expect(await talk(`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(100_000)}`)).to.include({ kind: 'no answer' })
     expect(await talk('220 smtp.example.com ESMTP\r\n')).to.include({ kind: 'no answer' })
+    // No response follows, and Node says nothing of the connection any more.
+    const switched = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n'
+    expect(await talk(switched)).to.include({ kind: 'answered', status: 101 })
   })
 
   it('says that nobody listens', async () => {
