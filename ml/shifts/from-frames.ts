@@ -91,6 +91,18 @@ const mix = (
 }
 
 /**
+ * The first day with a row, not before `from`; without rows the last day. Days before anybody delivered teach nothing,
+ * but they would count as days that were looked at.
+ */
+export const firstDayOf = ({ batches, from, to }: AccountFrames): DayNumber => {
+  let first = to
+  for (const level of LEVELS_UP)
+    for (const { columns } of batches[level])
+      for (const day of columns.days) if (day >= from && day < first) first = day
+  return first
+}
+
+/**
  * Campaigns first, then ad sets, then ads, each ascending by id, so that the order of the batches is all the same.
  * Entities whose parent is missing stand for themselves.
  */

@@ -3,7 +3,7 @@ import type { DayNumber } from '../../ml/frame.ts'
 import type { AccountDays } from '../../ml/shifts/account.ts'
 import { shiftSignals } from '../../ml/shifts/anomalies.ts'
 import type { ShiftSignal } from '../../ml/shifts/anomalies.ts'
-import { accountOf } from '../../ml/shifts/from-frames.ts'
+import { accountOf, firstDayOf } from '../../ml/shifts/from-frames.ts'
 import type { AccountFrames } from '../../ml/shifts/from-frames.ts'
 import { findShifts } from '../../ml/shifts/judge.ts'
 import type { ShiftParams } from '../../ml/shifts/judge.ts'
@@ -24,11 +24,12 @@ export interface JudgedAccount {
 }
 
 export const judgeAccount = ({ frames, params, since }: JudgeTask): JudgedAccount => {
-  const account = accountOf(frames)
+  const firstDay = firstDayOf(frames)
+  const account = accountOf({ ...frames, from: firstDay })
   return {
     account,
-    firstDay: frames.from,
-    signals: shiftSignals(account, findShifts(account, params), since - frames.from),
+    firstDay,
+    signals: shiftSignals(account, findShifts(account, params), since - firstDay),
   }
 }
 

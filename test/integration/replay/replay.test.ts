@@ -13,6 +13,8 @@ import type { ReplayDay, ReplayReport } from '../../../shared/replay/report.ts'
 import { toldIncidents } from '../../../shared/replay/words.ts'
 import type { ReplayedForPeople } from '../../../shared/replay/words.ts'
 import { trainingSettings } from '../../../shared/training/settings.ts'
+import { LEVELS } from '../../../shared/core/entity.ts'
+import type { Run } from '../../../shared/runs/run.ts'
 import { openTestApi } from '../../support/api.ts'
 import type { Reply, TestApi } from '../../support/api.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -119,6 +121,11 @@ describe('replays of a config', () => {
     return error as AppError
   }
   const post = (body: object, key = trainer): Promise<Reply> => api.ask(PATH, { body, key })
+  const ended = (runId: string): Promise<Run> =>
+    eventually('the run has succeeded', async () => {
+      const run = await api.services.runs.get(runId)
+      return run.status === 'succeeded' ? run : null
+    })
   const range = (from: number, to = DAYS - 2): { from: string; to: string } => ({
     from: toLocalDate(FIRST_DAY + from),
     to: toLocalDate(FIRST_DAY + to),
@@ -140,6 +147,31 @@ describe('replays of a config', () => {
     expect(report.totals.judged_by.own).to.be.greaterThan(0)
     expect({ ...report.totals }).to.deep.equal({ ...files.report.totals })
     expect(sentences(config)).to.deep.equal(files.accounts.flatMap(sentences))
+  })
+
+  it('say of a day what detection found on it', async () => {
+    for (const t of [46, 57]) {
+      const date = toLocalDate(FIRST_DAY + t)
+      for (const entity_type of LEVELS) {
+        const { body, text, status } = await api.ask('/api/v1/ml/anomalies/detect', {
+          body: { config_id: configId, entity_type, date },
+          key: trainer,
+        })
+        expect(status, text).to.equal(202)
+        await ended(String(body['run_id']))
+      }
+      const found = await api
+        .knex('ml_anomalies')
+        .where({ config_id: configId, anomaly_date: date })
+        .select('entity_type', 'entity_id', 'type', 'metric', 'severity', 'polarity', 'alerted')
+      const { report } = await replayed({ from: date, to: date })
+      const said = report.days[0]?.anomalies.map(
+        ({ account_id: _account, anomaly_date: _date, incident: _incident, ...rest }) => rest,
+      )
+      expect(said?.length).to.be.greaterThan(0)
+      expect(found).to.have.deep.members(said ?? [])
+    }
+    await api.knex('ml_anomalies').where({ config_id: configId }).delete()
   })
 
   it('of some days say what they say among all', async () => {
@@ -209,10 +241,7 @@ describe('replays of a config', () => {
 
   it('are of campaigns when no level is named', async () => {
     const { body } = await post({ config_id: configId, ...range(60) })
-    const run = await eventually('the run has ended', async () => {
-      const one = await api.services.runs.get(String(body['run_id']))
-      return one.status === 'succeeded' ? one : null
-    })
+    const run = await ended(String(body['run_id']))
     expect(run.result).to.include({ entity_type: 'campaign', train_every: 1 })
   })
 
