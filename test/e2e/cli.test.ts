@@ -8,6 +8,12 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
+import { openEmbeddedPostgres } from '../../db/embedded/server.ts'
+import type { EmbeddedPostgres } from '../../db/embedded/server.ts'
+import { silentLogger } from '../../shared/platform/logger.ts'
+import { openCommands } from '../support/cli.ts'
+import type { Commands } from '../support/cli.ts'
+import { THROW_AWAY } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { temporaryFolder } from '../support/folders.ts'
 import { startProcess } from '../support/processes.ts'
@@ -36,13 +42,24 @@ describe('commands', () => {
     folder = await temporaryFolder()
   })
   after(() => rm(folder, { recursive: true, force: true }))
+  const running = new Set<ChildProcess>()
+  // A command that takes too long fails its own test, not those after it.
+  afterEach(() => {
+    for (const child of running) child.kill()
+  })
 
-  const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> =>
+  /** Runs commands where their processes are not what a test is about. */
+  let commands: Commands | undefined
+  const run = (args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Ended> =>
+    commands && !env ? commands.run(args) : start(args, env)
+  const start = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> =>
     new Promise((resolve) => {
       const options = { cwd: folder, env: environmentOf({ PORT: '0', ...env }), maxBuffer: 64 << 20 }
-      const child: ChildProcess = execFile(process.execPath, [CLI, ...args], options, (_, stdout, stderr) =>
-        resolve({ code: child.exitCode, stdout, stderr }),
-      )
+      const child: ChildProcess = execFile(process.execPath, [CLI, ...args], options, (_, stdout, stderr) => {
+        running.delete(child)
+        resolve({ code: child.exitCode, stdout, stderr })
+      })
+      running.add(child)
     })
   /** stdout holds one object on one line and nothing else. */
   const jsonOf = ({ stdout, stderr }: Ended): Json => {
@@ -118,67 +135,81 @@ describe('commands', () => {
     expect(await done('runs', 'show', id)).to.include({ id, status: 'succeeded' })
   })
 
-  it('make, list and revoke keys', async () => {
-    const { key } = await done('keys', 'create', 'ci', '--role', 'trainer')
-    expect(key).to.match(/^vg_/)
-    expect((await run(['keys', 'list', '--json'])).stdout).not.to.contain(String(key))
-    expect(await done('keys', 'revoke', 'ci')).to.deep.equal({ name: 'ci', revoked: true })
-    const listed = (await done('keys', 'list'))['keys'] as Json[]
-    expect(listed.map((one) => [one['name'], one['revoked_at'] === null])).to.deep.equal([['ci', false]])
-    const limits = { predict_per_address: null, predict_per_series: { points: 30_000, seconds: 1 } }
-    const flags = ['--limit', 'predict_per_address=off', 'predict_per_series=30000/1']
-    expect((await done('keys', 'create', 'gateway', ...flags))['limits']).to.deep.equal(limits)
-    expect((await run(['keys', 'list'])).stdout).to.match(
-      /predict_per_series 30000\/1, predict_per_address off/,
-    )
-    await done('keys', 'revoke', 'gateway')
-  })
+  describe('on a database that runs already', () => {
+    let postgres: EmbeddedPostgres
+    before(async () => {
+      const home = join(folder, '.vigia')
+      postgres = await openEmbeddedPostgres({ home, logger: silentLogger, settings: THROW_AWAY })
+      commands = await openCommands({ cwd: folder, env: environmentOf({ PORT: '0' }) })
+    })
+    after(async () => {
+      await commands?.close()
+      commands = undefined
+      await postgres.release()
+    })
 
-  it('migrate a schema that is current without doing anything', async () => {
-    expect(await done('migrate')).to.deep.equal({ direction: 'up', migrations: [] })
-  })
+    it('make, list and revoke keys', async () => {
+      const { key } = await done('keys', 'create', 'ci', '--role', 'trainer')
+      expect(key).to.match(/^vg_/)
+      expect((await run(['keys', 'list', '--json'])).stdout).not.to.contain(String(key))
+      expect(await done('keys', 'revoke', 'ci')).to.deep.equal({ name: 'ci', revoked: true })
+      const listed = (await done('keys', 'list'))['keys'] as Json[]
+      expect(listed.map((one) => [one['name'], one['revoked_at'] === null])).to.deep.equal([['ci', false]])
+      const limits = { predict_per_address: null, predict_per_series: { points: 30_000, seconds: 1 } }
+      const flags = ['--limit', 'predict_per_address=off', 'predict_per_series=30000/1']
+      expect((await done('keys', 'create', 'gateway', ...flags))['limits']).to.deep.equal(limits)
+      expect((await run(['keys', 'list'])).stdout).to.match(
+        /predict_per_series 30000\/1, predict_per_address off/,
+      )
+      await done('keys', 'revoke', 'gateway')
+    })
 
-  it('describe themselves', async () => {
-    const names = [
-      'up',
-      'demo',
-      'migrate',
-      'import',
-      'train',
-      'detect',
-      'score',
-      'models',
-      'runs',
-      'schedules',
-      'keys',
-      'doctor',
-    ]
-    const { code, stdout } = await run(['--help'])
-    expect(code).to.equal(0)
-    for (const name of names) expect(stdout).to.match(new RegExp(`^  ${name} `, 'm'))
-    expect((await run(['detect', '--help'])).code).to.equal(0)
-    expect((await run(['--version'])).stdout).to.match(/^\d+\.\d+\.\d+\n$/)
-  })
+    it('migrate a schema that is current without doing anything', async () => {
+      expect(await done('migrate')).to.deep.equal({ direction: 'up', migrations: [] })
+    })
 
-  it('refuse what they do not understand with exit code 2', async () => {
-    expect(await refused(2, 'detect', '--bogus')).to.contain('--bogus')
-    expect(await refused(2, 'bogus')).to.contain('bogus')
-    expect(await refused(2, 'detect', '--days', '8')).to.contain('1 to 7')
-    expect(await refused(2, 'runs', 'list', '--status', 'odd')).to.contain('succeeded')
-    expect(await refused(2, 'import', 'missing.csv', '--config', 'x')).to.contain('missing.csv')
-    expect((await run(['import', REPORT])).code).to.equal(2)
-    expect((await run([])).code).to.equal(2)
-  })
+    it('describe themselves', async () => {
+      const names = [
+        'up',
+        'demo',
+        'migrate',
+        'import',
+        'train',
+        'detect',
+        'score',
+        'models',
+        'runs',
+        'schedules',
+        'keys',
+        'doctor',
+      ]
+      const { code, stdout } = await run(['--help'])
+      expect(code).to.equal(0)
+      for (const name of names) expect(stdout).to.match(new RegExp(`^  ${name} `, 'm'))
+      expect((await run(['detect', '--help'])).code).to.equal(0)
+      expect((await start(['--version'])).stdout).to.match(/^\d+\.\d+\.\d+\n$/)
+    })
 
-  it('say what there is when a name is unknown, with exit code 1', async () => {
-    expect(await refused(1, 'detect', '--config', 'nope')).to.contain('Demo account')
-    expect(await refused(1, 'detect')).to.contain('--config')
-    expect(await refused(1, 'keys', 'revoke', 'nobody')).to.contain('nobody')
-    const { code, stdout, stderr } = await run(['detect', '--config', 'nope'])
-    expect({ code, stdout }).to.deep.equal({ code: 1, stdout: '' })
-    expect(stderr)
-      .to.match(/^vigia: .*nope/)
-      .and.not.to.contain('    at ')
+    it('refuse what they do not understand with exit code 2', async () => {
+      expect(await refused(2, 'detect', '--bogus')).to.contain('--bogus')
+      expect(await refused(2, 'bogus')).to.contain('bogus')
+      expect(await refused(2, 'detect', '--days', '8')).to.contain('1 to 7')
+      expect(await refused(2, 'runs', 'list', '--status', 'odd')).to.contain('succeeded')
+      expect(await refused(2, 'import', 'missing.csv', '--config', 'x')).to.contain('missing.csv')
+      expect((await run(['import', REPORT])).code).to.equal(2)
+      expect((await start([])).code).to.equal(2)
+    })
+
+    it('say what there is when a name is unknown, with exit code 1', async () => {
+      expect(await refused(1, 'detect', '--config', 'nope')).to.contain('Demo account')
+      expect(await refused(1, 'detect')).to.contain('--config')
+      expect(await refused(1, 'keys', 'revoke', 'nobody')).to.contain('nobody')
+      const { code, stdout, stderr } = await run(['detect', '--config', 'nope'])
+      expect({ code, stdout }).to.deep.equal({ code: 1, stdout: '' })
+      expect(stderr)
+        .to.match(/^vigia: .*nope/)
+        .and.not.to.contain('    at ')
+    })
   })
 
   it('name every wrong setting at once, with exit code 2', async () => {
@@ -202,7 +233,7 @@ describe('commands', () => {
   })
 
   it('close the database when a reader of their output leaves early', async () => {
-    const child = spawn(process.execPath, [CLI, 'demo', '--once', '--json'], {
+    const child = spawn(process.execPath, [CLI, 'runs', 'list', '--json'], {
       cwd: folder,
       env: environmentOf({ PORT: '0' }),
       stdio: ['ignore', 'pipe', 'ignore'],

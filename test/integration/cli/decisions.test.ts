@@ -107,7 +107,7 @@ describe('commands of decisions and changes', () => {
       'anomalies feedback',
       'anomalies resolve',
     ])
-  }).timeout(60_000)
+  })
 
   it('say what is wrong before anything is opened', async () => {
     const never = (): Promise<System> => Promise.reject(new Error('opened'))
@@ -147,5 +147,5 @@ describe('commands of decisions and changes', () => {
     expect(await database.knex('ads_budget_changes')).to.have.length(1)
     await writeFile(file, 'entity_id,kind,date,factor\nc1,budget,soon,1.5\n')
     expect((await vigia('changes', 'import', file)).code).to.equal(1)
-  }).timeout(60_000)
+  })
 })

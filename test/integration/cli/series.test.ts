@@ -14,8 +14,7 @@ import { temporaryFolder } from '../../support/folders.ts'
 
 const PUMP = fileURLToPath(new URL('../../../../cli/demo/data/pump.csv', import.meta.url))
 
-describe('vigia series', function () {
-  this.timeout(60_000)
+describe('vigia series', () => {
   let folder: string
   let database: TestDatabase
   let commands: Commands

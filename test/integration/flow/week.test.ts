@@ -21,7 +21,7 @@ import { createMetrics } from '../../../shared/platform/metrics.ts'
 import { migrateQueues } from '../../../shared/queue/open-queues.ts'
 import type { QueueJob } from '../../../shared/queue/queues.ts'
 import { createCarrier } from '../../../shared/runs/carrier.ts'
-import { dueInstants } from '../../../shared/schedules/due.ts'
+import { dueInstants, nextInstant } from '../../../shared/schedules/due.ts'
 import { timetable } from '../../../shared/schedules/timetable.ts'
 import { createExecutor } from '../../../workers/execute.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
@@ -151,6 +151,7 @@ for (const preset of ['default', 'compact'] as const satisfies readonly Config['
 
       const entries = timetable(config)
       const lastClaimed = new Map<string, Date>()
+      const wakeMs = new Map<string, number>()
       const since = new Date(MONDAY_MS - 1)
       for (; nowMs < MONDAY_MS + 7 * DAY_MS; nowMs += QUARTER_MS) {
         for (let day = 0; day < 7; day++) {
@@ -179,6 +180,8 @@ for (const preset of ['default', 'compact'] as const satisfies readonly Config['
         }
         if (at(DOWN, '00:00') <= nowMs && nowMs < DOWN_UNTIL) continue
         for (const { id, job, cron, timezone } of entries) {
+          if (nowMs < (wakeMs.get(id) ?? 0)) continue
+          wakeMs.set(id, nextInstant(cron, timezone, clock.now())?.getTime() ?? Infinity)
           const row = { cronInForce: cron, timezone, paused: false, since }
           const due = dueInstants(row, lastClaimed.get(id) ?? null, clock.now())
           const newest = [...due.missed, ...due.run].sort((a, b) => a.getTime() - b.getTime()).at(-1)

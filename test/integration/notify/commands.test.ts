@@ -1,59 +1,46 @@
 /** `vigia webhooks`, `vigia mutes` and `vigia holidays` as people run them: processes over a real database. */
-import { execFile } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
 import { migrateQueues } from '../../../shared/queue/open-queues.ts'
 import { newConfig } from '../../support/accounts.ts'
+import { openCommands } from '../../support/cli.ts'
+import type { CommandEnded, Commands } from '../../support/cli.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
 import { temporaryFolder } from '../../support/folders.ts'
 import { startReceiver } from '../../support/receiver.ts'
 import type { Receiver } from '../../support/receiver.ts'
 
-const CLI = fileURLToPath(new URL('../../../cli/main.js', import.meta.url))
-
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
 describe('commands of notifications', () => {
   let database: TestDatabase
+  let commands: Commands
   let folder: string
   let receiver: Receiver
   before(async () => {
     database = await openTestDatabase()
     await migrateQueues({ redisUrl: undefined, databaseUrl: database.url })
     folder = await temporaryFolder()
+    commands = await openCommands({
+      cwd: folder,
+      env: {
+        DATABASE_URL: database.url,
+        MODELS_STORAGE_PATH: folder,
+        COMPUTE_THREADS: '1',
+        WEBHOOK_ALLOW: '127.0.0.0/8',
+      },
+    })
     await newConfig(database.knex)
     receiver = await startReceiver()
   })
   after(async () => {
+    await commands.close()
     await receiver.close()
     await database.close()
     await rm(folder, { recursive: true, force: true })
   })
 
-  const vigia = (...args: string[]): Promise<Ended> =>
-    new Promise((resolve) => {
-      const env = {
-        PATH: process.env['PATH'] ?? '',
-        DATABASE_URL: database.url,
-        MODELS_STORAGE_PATH: folder,
-        COMPUTE_THREADS: '1',
-        WEBHOOK_ALLOW: '127.0.0.0/8',
-      }
-      const child: ChildProcess = execFile(
-        process.execPath,
-        [CLI, ...args],
-        { env, cwd: folder },
-        (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
-      )
-    })
+  const vigia = (...args: string[]): Promise<CommandEnded> => commands.run(args)
   const json = async (...args: string[]): Promise<Record<string, unknown>> => {
     const { code, stdout, stderr } = await vigia(...args, '--json')
     expect(code, stderr + stdout).to.equal(0)
@@ -98,7 +85,7 @@ describe('commands of notifications', () => {
     const actions = await database.knex('audit_log').orderBy('id').pluck<string[]>('action')
     expect(actions.slice(0, 3)).to.deep.equal(['webhooks create', 'webhooks test', 'webhooks pause'])
     expect(JSON.stringify(await database.knex('audit_log'))).not.to.match(/whsec_|hush/)
-  }).timeout(90_000)
+  })
 
   it('say what is wrong before anything is opened', async () => {
     for (const [args, message] of [
@@ -121,7 +108,7 @@ describe('commands of notifications', () => {
       2,
       'vigia: url: leads to where nothing is sent: 10.0.0.1 is not public (private); WEBHOOK_ALLOW can allow it\n',
     ])
-  }).timeout(90_000)
+  })
 
   it('mute a metric and let it be heard again', async () => {
     const made = await json(
@@ -140,7 +127,7 @@ describe('commands of notifications', () => {
     await json('mutes', 'delete', String(made['id']))
     expect((await vigia('mutes', 'list')).stdout).to.equal('Nothing is muted.\n')
     expect((await vigia('mutes', 'list', '--all')).stdout).to.equal('Nothing is muted.\n')
-  }).timeout(60_000)
+  })
 
   it('know a country, and days of a file', async () => {
     expect(await json('holidays', 'country', 'br', '--region', 'sp')).to.include({
@@ -159,5 +146,5 @@ describe('commands of notifications', () => {
     expect(own).to.have.length(2)
     await json('holidays', 'country', 'none')
     expect((await json('holidays', 'list', '--year', '2026'))['holidays']).to.have.length(2)
-  }).timeout(60_000)
+  })
 })
