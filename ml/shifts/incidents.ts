@@ -465,8 +465,12 @@ export const openIncidentBook = (
         if (isAsLoud(loudest)) {
           incident.severity = loudest.severity
           const { causes, culprit } = causesOf(account, children, incident.root, members, loudest)
-          incident.causes = causes
           incident.culprit = culprit
+          const isOwn = loudest.metric === incident.metric && loudest.direction === incident.direction
+          // Figures of another metric would be read as those of its own.
+          incident.causes = isOwn
+            ? causes
+            : causes.map((cause) => ({ ...cause, observed: null, expected: null }))
         }
         // It is told by the metric it began with, whatever else got loud in it since.
         const alike = members.filter(

@@ -165,19 +165,22 @@ describe('imports in any order', () => {
     const { rows: anomalies } = (await database.knex.raw(
       `select a.entity_type, a.entity_id, a.type, a.metric, a.anomaly_date, a.severity, a.polarity, a.direction, a.observed,
          a.expected, a.lower, a.upper, a.deviation, a.score, a.rarity, a.signals, a.alerted, a.partial, a.status,
-         a.resolution, i.metric as incident_metric, i.direction as incident_direction, i.date_from as incident_from
+         a.resolution, i.family as incident_family, i.date_from as incident_from
        from ml_anomalies a left join ml_incidents i on i.id = a.incident_id
        where a.config_id = ? and a.resolution is distinct from 'restated'
        order by 1, 2, 3, 4, 5`,
       [configId],
     )) as { rows: object[] }
     const { rows: incidents } = (await database.knex.raw(
-      `select campaign_id, family, root_type, root_id, metric, direction, polarity, severity, date_from, date_to,
-         causes, observed, expected, money, alerted_at is not null as alerted, status, resolution
+      // What it is called by, its metric and direction, stays as it was first told.
+      `select campaign_id, family, root_type, root_id, polarity, severity, date_from, date_to, money,
+         alerted_at is not null as alerted, status, resolution, (
+           select jsonb_agg(one - '{observed,expected}'::text[] order by place)
+           from jsonb_array_elements(causes) with ordinality as c(one, place)) as causes
        from ml_incidents i
        where config_id = ? and exists (
          select from ml_anomalies a where a.incident_id = i.id and a.resolution is distinct from 'restated')
-       order by date_from, metric, direction`,
+       order by date_from, family, root_type, root_id`,
       [configId],
     )) as { rows: object[] }
     return [...anomalies, ...incidents].map((row) => JSON.stringify(row))

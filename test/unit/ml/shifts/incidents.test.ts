@@ -183,6 +183,31 @@ describe('incidents of an account', () => {
     expect(book.incidents[0]).to.include({ severity: 'CRITICAL', to: 22 })
   })
 
+  it('keep the metric they began with, and bear no figures of another', () => {
+    const fewer = {
+      type: 'leads_drop',
+      metric: 'leads',
+      direction: 'down',
+      severity: 'CRITICAL',
+      observed: 2,
+      expected: 30,
+    } as const
+    const book = openIncidentBook(accountWith())
+    // What a lead cost in all: 10.
+    book.take(20, [odd(1, 20, { ...DEAR, observed: 10, expected: 5 })])
+    book.take(21, [odd(1, 21, fewer), odd(3, 21, fewer)])
+    const [incident] = book.incidents
+    const began = { metric: 'cpl', direction: 'up', observed: 10, expected: 5 }
+    expect(incident).to.include({ ...began, severity: 'CRITICAL' })
+    expect(incident?.causes.map((cause) => [cause.entity, cause.observed, cause.expected])).to.deep.equal([
+      [3, null, null],
+      [4, null, null],
+    ])
+    book.take(22, [odd(1, 22, fewer), odd(1, 22, { ...DEAR, observed: 10, expected: 5 })])
+    expect(book.incidents).to.have.length(1)
+    expect(incident).to.include(began)
+  })
+
   describe('within the alarm budget', () => {
     const many = (count: number): AccountAnomaly[] => Array.from({ length: count }, (_, i) => odd(6 + i, 20))
 
