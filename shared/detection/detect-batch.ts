@@ -145,7 +145,7 @@ export const detectBatch = (task: DetectTask): DetectResult => {
         signals: raised.length,
       }
     const shifts = gate.shifts.get(entity)?.get(day) ?? []
-    const settled = gate.open || day <= gate.leadsArrived ? raised : withoutLeads(raised)
+    const settled = day <= gate.leadsArrived ? raised : withoutLeads(raised)
     return { ...passGate(settled, shifts, judgedBy, gate.open), signals: settled.length + shifts.length }
   }
   const first = (days[0] ?? 0) - params.baselineDays

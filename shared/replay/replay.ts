@@ -91,7 +91,7 @@ export const replayAccount = ({
         ;(judgedBy[t] as Record<ModelSource, number>)[source]++
         if (t === entity.start + FIRST_JUDGED) (eighthDays[t] as Record<ModelSource, number>)[source]++
       }
-      const isProvisional = t >= account.leadsUntil && !params.openGate
+      const isProvisional = t >= account.leadsUntil
       const raised = isProvisional ? withoutLeads(found.signals) : found.signals
       if (raised.some(({ detector }) => detector === 'frequency')) lastFrequencyAlertDay = firstDay + t
       const own = shifts.get(i)?.get(t) ?? []

@@ -128,10 +128,18 @@ describe('detection of an account', () => {
     ])
   })
 
-  it('stores all that detectors say when the gate is open', async () => {
+  it('stores all that detectors say when the gate is open, but for leads that are still arriving', async () => {
     const anomaliesOf = (outcomes: readonly WorkOutcome[]): number =>
       outcomes.reduce((sum, { result }) => sum + Number(result?.['anomalies']), 0)
-    const gated = anomaliesOf(await detect(BREAK + 3))
-    expect(anomaliesOf(await detect(BREAK + 3, openJudgement()))).to.be.greaterThan(gated)
+    const day = BREAK + 3
+    const gated = anomaliesOf(await detect(day))
+    expect(anomaliesOf(await detect(day, openJudgement()))).to.be.greaterThan(gated)
+    const ofLeads = (await database
+      .knex('ml_anomalies')
+      .where({ config_id: configId, last_seen: system.now() })
+      .whereIn('metric', ['cpl', 'leads', 'conversion_rate', 'multivariate'])
+      .distinct()
+      .pluck('anomaly_date')) as string[]
+    expect(ofLeads).to.deep.equal([dateOf(day + 1 - LAG_DAYS)])
   })
 })
