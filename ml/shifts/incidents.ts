@@ -81,7 +81,7 @@ export interface Incident {
   causes: readonly Cause[]
   /** Who is most likely to blame: the last cause that makes up most of it; the root when none does. */
   culprit: number
-  /** Whose figures `observed` and `expected` are: the entity of the loudest anomaly of its metric. */
+  /** Whose figures `observed` and `expected` are: who is to blame, or the loudest, with an anomaly of its metric. */
   figuresOf: number
   /** Over all of its days: amounts per day, ratios of sums. */
   observed: number | null
@@ -194,11 +194,15 @@ const rankParts = (account: AccountDays, { figure, parts, day, window }: Shift):
     .map((child, k): Ranked => {
       const value = (above: number, below: number): number | null =>
         finite(ratio ? (unit * above) / below : unit * above)
+      const { entity } = parts[k] as Part
+      // Dear impressions are told by what a lead costs for them.
+      const perLead =
+        figure === 'cpm' ? child.denominator / sum(entityOf(account, entity).leads, day - window + 1, day) : 1
       return {
-        entity: (parts[k] as Part).entity,
+        entity,
         share: shares[k] as number,
-        observed: value(child.numerator, child.denominator),
-        expected: value(child.expectedNumerator, child.expectedDenominator),
+        observed: value(child.numerator * perLead, child.denominator),
+        expected: value(child.expectedNumerator * perLead, child.expectedDenominator),
       }
     })
     .sort((a, b) => b.share - a.share || a.entity - b.entity)
@@ -478,10 +482,12 @@ export const openIncidentBook = (
         )
         const [own] = alike
         if (own) {
-          if (isAsLoud(own)) incident.figuresOf = own.entity
+          // Who is to blame is what to look at; where nobody is, or is not odd alone, who is loudest.
+          const told = isAsLoud(own) ? (alike.find(({ entity }) => entity === incident.culprit) ?? own) : null
+          if (told) incident.figuresOf = told.entity
           const seen = seenOver(account, incident)
-          if (isAsLoud(own)) incident.expected = expectedOf(seen, own)
-          incident.observed = seen ?? (isAsLoud(own) ? own.observed : incident.observed)
+          if (told) incident.expected = expectedOf(seen, told)
+          incident.observed = seen ?? (told ? told.observed : incident.observed)
           incident.money = moneyOf(account, incident, branchesOf(incident, alike))
         }
         if (!incident.alerted && fresh < budget && members.some((one) => !muted(one, day))) {

@@ -6,6 +6,7 @@
 import { clip, printable } from '../core/columns.ts'
 import { toLocalDate } from '../core/days.ts'
 import type { DayNumber } from '../../ml/frame.ts'
+import { LEVELS } from '../core/entity.ts'
 import type { Level } from '../core/entity.ts'
 import type { NamedEntity, ToldIncident } from './incident-store.ts'
 
@@ -218,6 +219,8 @@ const causeText = (told: Told, subject: NamedEntity): string => {
   const { incident } = told
   const cause = mainCauseOf(told)
   if (cause) {
+    // Nor is anything said of what is above the subject: that would be less than what is said already.
+    if (LEVELS.indexOf(cause.entityType) < LEVELS.indexOf(subject.entityType)) return ''
     if (cause.entityType === subject.entityType && cause.entityId === subject.entityId) return ''
     const share =
       cause.share >= ALL_OF_IT ? 'all' : `${Math.min(99, Math.floor(Math.round(cause.share * 1000) / 10))}%`

@@ -115,6 +115,30 @@ describe('the figures of an incident', () => {
     })
   })
 
+  it('are those of who is to blame, when that is somebody who is odd as well', () => {
+    const parts = [{ entity: AD_SET, gap: -100, promised: 200 }]
+    const shift = { ...shiftOf('cpl', 1), entity: CAMPAIGN, parts }
+    const whole = dear(1, { entity: CAMPAIGN, severity: 'CRITICAL', shift })
+    const book = openIncidentBook(account())
+    book.take(1, [whole, dear(1, { severity: 'MEDIUM' })])
+    expect(book.incidents[0]).to.include({ root: CAMPAIGN, culprit: AD_SET, figuresOf: AD_SET, observed: 10 })
+    const calm = only(account(), whole)
+    expect(calm).to.include({ root: CAMPAIGN, culprit: AD_SET, figuresOf: CAMPAIGN })
+  })
+
+  it('of causes are costs per lead when impressions got dearer', () => {
+    // 100 bought 1000 impressions, where 2000 were promised, and 10 leads.
+    const parts = [{ entity: AD_SET, gap: -1000, promised: 2000 }]
+    const whole = dear(1, { entity: CAMPAIGN, shift: { ...shiftOf('cpm', 1), entity: CAMPAIGN, parts } })
+    expect(only(account(), whole).causes).to.deep.equal([
+      { entity: AD_SET, depth: 1, share: 1, observed: 10, expected: 5 },
+    ])
+    const none = only(account({ leads: new Float64Array(DAYS) }), whole)
+    expect(none.causes).to.deep.equal([
+      { entity: AD_SET, depth: 1, share: 1, observed: null, expected: null },
+    ])
+  })
+
   it('tell dear impressions by how much dearer they are, of what a lead cost over all days', () => {
     const leads = Float64Array.of(10, 5, 5, 20)
     // On day 3 alone a lead cost 5, half of which is too much.

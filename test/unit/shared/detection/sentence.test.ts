@@ -198,6 +198,14 @@ describe('the sentence of an incident', () => {
     )
   })
 
+  it('names no cause above whose figures it bears', () => {
+    const root = { entityType: 'campaign', entityId: 'c1' } as const
+    const mainCauses = [{ ...ADSET, observed: null, share: 0.9 }]
+    expect(sentenceOf(told({ ...NO_MONEY, root }, { path: [CAMPAIGN], figuresOf: AD, mainCauses }))).to.equal(
+      'Leads of ad "Video 1" cost 41.50 BRL instead of 20.00 in campaign "Spring" since 9 March.',
+    )
+  })
+
   it('says of an ad in which ad set it is, as others may be called alike', () => {
     const root = { entityType: 'ad', entityId: 'a1' } as const
     expect(sentenceOf(told({ ...NO_MONEY, root }, { path: [AD, ADSET, CAMPAIGN], figuresOf: AD }))).to.equal(
