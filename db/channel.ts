@@ -8,7 +8,7 @@ import { Redis } from 'ioredis'
 import { Client } from 'pg'
 import { messageOf } from '../shared/core/errors.ts'
 import type { Logger } from '../shared/platform/logger.ts'
-import { reasonOf, retryDelayMs } from './redis/open.ts'
+import { ANSWER_MS, reasonOf, retryDelayMs } from './redis/open.ts'
 
 /** PostgreSQL refuses 8000 bytes and more. */
 const LONGEST_BYTES = 7900
@@ -70,7 +70,12 @@ const redisCarrier = async (
   receive: Receive,
 ): Promise<Carrier> => {
   const options = { lazyConnect: true, connectTimeout: 5000, retryStrategy: retryDelayMs }
-  const sender = new Redis(redisUrl, { ...options, maxRetriesPerRequest: 0, enableOfflineQueue: false })
+  const sender = new Redis(redisUrl, {
+    ...options,
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    commandTimeout: ANSWER_MS,
+  })
   // Subscribing waits for the connection, and is repeated by the client after each reconnect.
   const receiver = new Redis(redisUrl, { ...options, maxRetriesPerRequest: null })
   for (const redis of [sender, receiver]) {

@@ -1,56 +1,8 @@
-/**
- * Counts in a store, and in memory while the store does not answer. How the store is belongs to all counters
- * on it: after a failure one call in a while tries it, the others do not wait.
- */
+/** Counts in a store, and in memory while the store does not answer. */
+import type { StoreWatch } from '../../shared/core/store-watch.ts'
+import { within } from '../../shared/core/within.ts'
 import type { Counter, MakeCounter } from '../../shared/series/limit-counter.ts'
 import { memoryCounter } from './memory-counter.ts'
-
-const RETRY_MS = 5000
-
-export interface StoreWatch {
-  /** Whether to ask the store; of several at once after a failure, one. */
-  tries(): boolean
-  answered(): void
-  failed(error: unknown): void
-}
-
-export interface StoreWatchOptions {
-  readonly now: () => number
-  /** Called when it changes. */
-  readonly onChange: (isUp: boolean, error?: unknown) => void
-}
-
-export const createStoreWatch = ({ now, onChange }: StoreWatchOptions): StoreWatch => {
-  let retryAt: number | null = null
-  return {
-    tries: () => {
-      if (retryAt === null) return true
-      if (now() < retryAt) return false
-      retryAt = now() + RETRY_MS
-      return true
-    },
-    answered: () => {
-      if (retryAt !== null) onChange(true)
-      retryAt = null
-    },
-    failed: (error) => {
-      if (retryAt === null) onChange(false, error)
-      retryAt = now() + RETRY_MS
-    },
-  }
-}
-
-const within = async <T>(work: Promise<T>, patienceMs: number): Promise<T> => {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${patienceMs} ms`)), patienceMs)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
 
 export const insuredCounter =
   (store: MakeCounter, watch: StoreWatch, patienceMs: number): MakeCounter =>
@@ -60,7 +12,7 @@ export const insuredCounter =
     const ask = async <T>(work: (counter: Counter) => Promise<T>): Promise<T> => {
       if (!watch.tries()) return work(memory)
       try {
-        const answer = await within(work(counter), patienceMs)
+        const answer = await within(patienceMs, 'the store of limits', () => work(counter))
         watch.answered()
         return answer
       } catch (error) {

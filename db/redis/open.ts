@@ -7,6 +7,8 @@ import { AppError, messageOf } from '../../shared/core/errors.ts'
 import type { Logger } from '../../shared/platform/logger.ts'
 
 const LONGEST_WAIT_MS = 5000
+/** A server that hangs keeps its connections: without a limit a command would wait for it for ever. */
+export const ANSWER_MS = 2000
 const OLDEST_SERVER = [6, 2] as const
 
 export interface RedisOptions {
@@ -107,6 +109,7 @@ export const openRedis = async (options: RedisOptions): Promise<RedisConnection>
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
     connectTimeout: 5000,
+    commandTimeout: ANSWER_MS,
     retryStrategy: retryDelayMs,
   })
   try {

@@ -312,4 +312,21 @@ for (const backend of ['postgres', 'redis'] as const) {
     expect(await isPaused()).to.equal(false)
     expect(await api.knex('audit_log').where('action', 'like', 'PUT %')).to.deep.equal([])
   })
+
+  // A write waits as long as its message to the others may take.
+  it('requests are answered although Redis hangs', async () => {
+    const key = await api.key('patient', 'admin')
+    expect((await api.ask('/api/v1/configs', { key })).headers['ratelimit-remaining']).to.equal('599')
+    redis.freeze()
+    try {
+      const [read, written, health] = await Promise.all([
+        api.ask('/api/v1/configs', { key }),
+        api.ask('/api/v1/series/pump', { method: 'PUT', body: { class: 'short' }, key }),
+        api.ask('/healthcheck', { key }),
+      ])
+      expect([read.status, written.status, health.status]).to.deep.equal([200, 201, 200])
+    } finally {
+      redis.thaw()
+    }
+  })
 })

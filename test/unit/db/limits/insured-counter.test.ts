@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import type { Counter, MakeCounter } from '../../../../shared/series/limit-counter.ts'
-import { createStoreWatch, insuredCounter } from '../../../../db/limits/insured-counter.ts'
+import { insuredCounter } from '../../../../db/limits/insured-counter.ts'
+import { createStoreWatch } from '../../../../shared/core/store-watch.ts'
 import { memoryCounter } from '../../../../db/limits/memory-counter.ts'
 
 const RULE = { points: 10, seconds: 60 }
