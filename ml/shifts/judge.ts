@@ -23,7 +23,6 @@ import { deviateAtRate, jointBound, jointDeviate } from './tails.ts'
 import { weekdayEffects, weekdayOf } from './weekday.ts'
 import type { WeekdayEffects } from './weekday.ts'
 import { deviateOf, noHeld, Windows, WINDOWS } from './windows.ts'
-import type { Held } from './windows.ts'
 
 export interface ShiftParams {
   /** Deviate from which a figure without leads has shifted. */
@@ -74,6 +73,8 @@ export const COUNT_START = 0.25
 const FEWEST_DAYS = 7
 /** Odd days in a row that make a new level. */
 const LASTING_DAYS = 5
+/** Log of the odds at which something odd is taken to be over. */
+const ENDED = -1.5
 /** A single day of leads says something from so many expected on. */
 const FEWEST_DAY_LEADS = 3
 /** What holidays do to money, as a log, before any ad tells; and how it differs from ad to ad. */
@@ -147,6 +148,8 @@ interface Standing {
   silent: number
   /** Size of what was odd yesterday, per figure. */
   readonly sizes: Float64Array
+  /** Log of the odds that what was odd yesterday goes on, never more than even. */
+  odds: number
 }
 
 const sumsOf = ({ days, entities }: AccountDays): AccountSums => {
@@ -180,7 +183,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     lastOdd: -9,
     delivered: 0,
     silent: 0,
-    sizes: new Float64Array(FIGURE_TABLE.length),
+    sizes: new Float64Array(FIGURE_COUNT),
+    odds: 0,
   }))
   const children: number[][] = entities.map(() => [])
   entities.forEach(({ parent }, i) => children[parent]?.push(i))
@@ -478,19 +482,32 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         }
         present[j] = 1
         if (figure.kind === 'gaussian') level.shareNoise(pooledNoise[j]?.get(entity.level) as number)
-        if (level.days < FEWEST_DAYS) continue
-        const size = standing.sizes[j] as number
-        if (wasOdd && size !== 0) {
-          // Which is today nearer to: what was odd yesterday, or the level before?
-          const odds = (today: Held): number =>
+      }
+
+      if (wasOdd) {
+        // Log of the odds that today is like what was odd, rather than like the levels before.
+        let odds = 0
+        let ofLeads = 0
+        for (const { figure, j } of figures) {
+          const size = standing.sizes[j] as number
+          const level = levelOf(i, j)
+          if (size === 0 || !present[j] || !judge(j, t, level.mean, level.variance, false)) continue
+          const own =
             figure.kind === 'count'
-              ? today.expected * (Math.exp(today.size) * size - Math.expm1(size))
-              : (today.size - size / 2) * size
-          if (judge(j, t, level.mean, level.variance, false) && odds(held) < 0) {
-            level.floor = t
-            ended = true
-          }
+              ? (held.seen * size - held.expected * Math.expm1(size)) / (held.spread / held.expected)
+              : ((held.size - size / 2) * size) / (level.noise + level.variance)
+          // Figures of leads all count the same leads.
+          if (!figure.usesLeads) odds += own
+          else if (Math.abs(own) > Math.abs(ofLeads)) ofLeads = own
         }
+        standing.odds = Math.min(0, standing.odds + odds + ofLeads)
+        ended = standing.odds < ENDED
+        if (ended) for (const { j } of figures) if (standing.sizes[j] !== 0) levelOf(i, j).floor = t
+      }
+
+      for (const { figure, j } of figures) {
+        const level = levelOf(i, j)
+        if (!present[j] || level.days < FEWEST_DAYS) continue
         for (let w = 0; w < WINDOWS.length; w++) {
           const window = WINDOWS[w] as number
           const from = t - window + 1
@@ -526,6 +543,40 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       }
 
       let oddWindow = 0
+      let told = false
+      /** Tells of what a figure shows over window w, unless it is the way back. */
+      const raise = (j: number, w: number, bad: boolean): void => {
+        const figure = FIGURE_TABLE[j] as Figure
+        const level = levelOf(i, j)
+        const deviate = windows.deviate(j, w)
+        const size = windows.size(j, w)
+        const window = WINDOWS[w] as number
+        const from = t - window + 1
+        const returned = isSum
+          ? judge(j, from, level.meanBefore[from] as number, level.varianceBefore[from] as number, true)
+          : t <= level.formerUntil && judge(j, from, level.formerMean, level.formerVariance, false)
+        if (returned && Math.abs(deviateOf(held)) < WAY_BACK) {
+          for (const c of isSum ? belowOf(i) : [i]) levelOf(c, j).recall(t)
+          level.floor = t + 1
+          present[j] = 0
+          return
+        }
+        oddWindow = Math.max(oddWindow, window)
+        standing.sizes[j] = size
+        shifts.push({
+          day: t,
+          entity: i,
+          figure: figure.name,
+          deviate,
+          window,
+          size,
+          bad,
+          shares: null,
+          parts: partsOf(j, from),
+        })
+      }
+
+      const sizes = standing.sizes.slice()
       standing.sizes.fill(0)
       for (const { figure, j } of figures) {
         const tolerance = entity.tolerance[figure.name] ?? 0
@@ -542,29 +593,18 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           (figure.name === 'ctr' && size > LEAST_JUNK && isJunk(from, size))
         const threshold = tolerance + (bad ? badThreshold : params.goodThreshold)
         if (Math.abs(deviate) <= threshold || (figure.usesLeads && !isBorneOut(figure, deviate))) continue
-        const level = levelOf(i, j)
-        const returned = isSum
-          ? judge(j, from, level.meanBefore[from] as number, level.varianceBefore[from] as number, true)
-          : t <= level.formerUntil && judge(j, from, level.formerMean, level.formerVariance, false)
-        if (returned && Math.abs(deviateOf(held)) < WAY_BACK) {
-          for (const c of isSum ? belowOf(i) : [i]) levelOf(c, j).recall(t)
-          level.floor = t + 1
-          present[j] = 0
-          continue
-        }
-        oddWindow = Math.max(oddWindow, window)
-        standing.sizes[j] = size
-        shifts.push({
-          day: t,
-          entity: i,
-          figure: figure.name,
-          deviate,
-          window,
-          size,
-          bad,
-          shares: null,
-          parts: partsOf(j, from),
-        })
+        raise(j, w, bad)
+        told ||= figure.usesLeads && bad
+      }
+      // What is told of one figure of leads is told of the others that show it.
+      for (const { figure, j } of figures) {
+        if (!told || !figure.usesLeads || standing.sizes[j] !== 0) continue
+        const w = windows.loudest(j, params.witness + (entity.tolerance[figure.name] ?? 0))
+        if (
+          w >= 0 &&
+          windows.deviate(j, w) * figure.bad > params.witness + (entity.tolerance[figure.name] ?? 0)
+        )
+          raise(j, w, true)
       }
       const silent = silentDays()
       if (silent > 0 && silent <= LASTING_DAYS) {
@@ -639,9 +679,15 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         }
       }
 
+      if (oddWindow === 0 && wasOdd && !ended) {
+        // Neither told again nor over.
+        oddWindow = standing.run + 1
+        standing.sizes.set(sizes)
+      }
       if (oddWindow > 0) {
         standing.run++
         standing.lastOdd = t
+        if (!wasOdd) standing.odds = 0
       } else {
         // Days of a fault that is over are not looked back on.
         if (wasOdd) for (const { j } of figures) levelOf(i, j).floor = Math.max(levelOf(i, j).floor, t)
