@@ -129,7 +129,7 @@ export const shiftSignal = (entity: AccountEntity, shift: Shift): ShiftSignal =>
   const grown = Math.exp(shift.size)
   const { observed, expected } = SEEN[shift.figure](of, shift.window, grown)
   // Without a lead there is no cost of one: what is missing is told as missing leads.
-  if (metric === 'cpl' && observed === null) {
+  if (shift.figure === 'cpl' && observed === null) {
     const leads = SEEN.leads(of, shift.window, grown)
     return {
       ...common,

@@ -19,6 +19,7 @@ import type { AccountSums, Figure, FigureName } from './figures.ts'
 import { Level } from './level.ts'
 import type { Look } from './level.ts'
 import { LEVELS_UP } from './level-name.ts'
+import { Calibration } from './calibration.ts'
 import { deviateAtRate, jointBound, jointDeviate } from './tails.ts'
 import { weekdayEffects, weekdayOf } from './weekday.ts'
 import type { WeekdayEffects } from './weekday.ts'
@@ -40,10 +41,10 @@ export interface ShiftParams {
 /** Chosen on simulated accounts (bench/quality), reported on others. */
 export const defaultShiftParams: ShiftParams = {
   threshold: 4.2,
-  leadsThreshold: 3.4,
+  leadsThreshold: 3.3,
   goodThreshold: 4.3,
-  jointThreshold: 3.6,
-  witness: 3,
+  jointThreshold: 3.4,
+  witness: 2.9,
 }
 
 /** The false discovery rate the thresholds stand for (ads-domain section 11, ANOMALY_FDR_Q). */
@@ -73,6 +74,8 @@ export const COUNT_START = 0.25
 const FEWEST_DAYS = 7
 /** Odd days in a row that make a new level. */
 const LASTING_DAYS = 5
+/** Days that a shift is taken to have lasted at most when it is found. */
+const SURE_DAYS = 3
 /** Log of the odds at which something odd is taken to be over. */
 const ENDED = -1.5
 /** A single day of leads says something from so many expected on. */
@@ -85,6 +88,8 @@ const HOLIDAY_SCATTER = 0.1
 const FEWEST_SHOWN = 30
 /** How rare silence counts as, of who never was silent. */
 const SILENCE = -6
+/** Log of the odds from which more clicks are taken to bring leads as clicks did before. */
+const SURELY_REAL = 1.5
 /** Growth of the click rate, as a log, that may be junk. */
 const LEAST_JUNK = 0.25
 /** Within this deviate of the former level, a shift is the way back. */
@@ -231,9 +236,10 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     ofAccount ? Float64Array.from({ length: days }, (_, t) => ofAccount(sums, t)) : null,
   )
 
-  /** Of the last sum gathered: its variance. */
+  /** Of the last sum gathered: its variance, and the squares of what the leaves promise. */
   let gathered = 0
-  /** What the children of i promise for `day` at their levels before `from`; adds to `gathered`. */
+  let squares = 0
+  /** What the children of i promise for `day` at their levels before `from`; adds to `gathered` and `squares`. */
   const gather = (i: number, j: number, from: number, day: number, former: boolean): number => {
     const figure = FIGURE_TABLE[j] as Figure
     const below = childrenOf(i)
@@ -261,6 +267,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       else {
         const base = (bases[at] as Float64Array)[day] as number
         part = figure.sign > 0 ? base * factor : base / factor
+        squares += part * part
       }
       sum += part
       gathered += part * part * variance
@@ -293,8 +300,9 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   }
 
   const windows = new Windows(FIGURE_COUNT)
+  const calibration = new Calibration(FIGURE_COUNT)
   const held = noHeld()
-  const day: Look = { seen: 0, among: 0, variance: 0, weekdayVariance: 0 }
+  const day: Look = { seen: 0, among: 0, variance: 0, concentration: 1, weekdayVariance: 0 }
   const present = new Uint8Array(FIGURE_COUNT)
   const quiet = FIGURE_TABLE.map((_, n) =>
     n >= FEWEST_TOGETHER ? jointBound(params.jointThreshold, n) : Infinity,
@@ -331,15 +339,18 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           day.seen = level.seen[d] as number
           day.among = among
           day.variance = 0
+          day.concentration = 1
           return true
         }
         const figure = FIGURE_TABLE[j] as Figure
         gathered = 0
+        squares = 0
         const sum = gather(i, j, from, d, former)
         if (!(sum > 0)) return false
         const base = sum * ((weekdayFactors[j] as Float64Array)[w] as number)
         const whole = entity[figure.whole][d] as number
         day.variance = gathered / (sum * sum)
+        day.concentration = squares / (sum * sum)
         if (figure.kind === 'count') {
           day.seen = whole
           day.among = base
@@ -368,7 +379,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
             const mu = day.among * rate
             seen += day.seen
             expected += mu
-            scatter += mu * mu * dispersion
+            scatter += mu * mu * dispersion * day.concentration
             common += mu * Math.sqrt(day.variance)
             ofWeekdays += mu * mu * day.weekdayVariance
           } else {
@@ -515,6 +526,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           const variance = (level.varianceBefore[from] as number) + (figure.wander ** 2 * (window - 1)) / 3
           if (!judge(j, from, level.meanBefore[from] as number, variance, false)) continue
           if (figure.usesLeads && window === 1 && held.expected < FEWEST_DAY_LEADS) continue
+          calibration.apply(j, w, isSum, held, !wasOdd)
           windows.set(j, w, held)
         }
       }
@@ -532,14 +544,14 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         (name === 'conversion_rate' && deviate < 0 && shows('ctr', 1))
 
       /**
-       * More clicks that bring no more leads are junk: whether the leads of the days [from, t] speak rather for as
-       * many as before than for as many per click. Where hardly any are expected, it is taken for junk.
+       * More clicks that bring no more leads are junk. Whether the leads of the days [from, t] leave that open:
+       * where hardly any are expected, they do.
        */
       const isJunk = (from: number, size: number): boolean => {
         if (t >= account.leadsUntil) return false
         const level = levelOf(i, CONVERSION)
         if (!judge(CONVERSION, from, level.meanBefore[from] as number, level.variance, false)) return false
-        return held.expected * Math.expm1(-size) + held.seen * size <= 0
+        return held.expected * Math.expm1(-size) + held.seen * size <= SURELY_REAL
       }
 
       let oddWindow = 0
@@ -685,7 +697,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         standing.sizes.set(sizes)
       }
       if (oddWindow > 0) {
-        standing.run++
+        // What was found late began earlier.
+        standing.run = wasOdd ? standing.run + 1 : Math.min(oddWindow, SURE_DAYS)
         standing.lastOdd = t
         if (!wasOdd) standing.odds = 0
       } else {
@@ -752,10 +765,11 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
             rate.among = rate.among * 0.999 + day.among
           }
         }
-        level.learnCount(day, dispersion)
+        level.learnCount(day, dispersion * day.concentration)
       }
     }
 
+    calibration.learn()
     noises.forEach((byLevel, j) => {
       for (const [level, values] of byLevel) {
         if (values.length === 0) continue

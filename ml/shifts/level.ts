@@ -26,6 +26,8 @@ export interface Look {
   among: number
   /** Of the log of what the children promise; 0 for who has none. */
   variance: number
+  /** Sum of the squared shares of who scatters alone: 1 for who has no children. */
+  concentration: number
   /** Of the log of the weekday's effect. What is learnt must not be excused by it: it shrinks. */
   weekdayVariance: number
 }

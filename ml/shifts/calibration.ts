@@ -1,0 +1,65 @@
+/**
+ * How far the deviates of an account are from what they claim to be, learnt from its own days before: noise that
+ * lasts from day to day makes windows of several days wider than independent days would be. Per figure, window
+ * and whether it is a sum, the variance beyond the chance of counting is multiplied by what was found, shrunk
+ * to 1. It is never made narrower: what seems too wide is mostly what is not known of levels, and that is not
+ * the same for all.
+ */
+import type { Held } from './windows.ts'
+import { WINDOWS } from './windows.ts'
+
+/** What is further out, in standard deviations, counts as this far: faults are not to excuse themselves. */
+const FURTHEST = 2.5
+/** What the squares of a normal deviate clipped so are on average. */
+const CLIPPED_SQUARE = 0.9776
+/** Weight of 1, in days of one entity per day of the window. */
+const PRIOR_DAYS = 60
+/** Weight that is left a day later. */
+const MEMORY = 0.99
+const LEAST = 1
+const MOST = 9
+
+export class Calibration {
+  readonly #found: Float64Array
+  readonly #expected: Float64Array
+  readonly #foundToday: Float64Array
+  readonly #expectedToday: Float64Array
+  readonly #factors: Float64Array
+
+  constructor(figures: number) {
+    const n = figures * WINDOWS.length * 2
+    this.#found = new Float64Array(n)
+    this.#expected = new Float64Array(n)
+    this.#foundToday = new Float64Array(n)
+    this.#expectedToday = new Float64Array(n)
+    this.#factors = new Float64Array(n).fill(1)
+  }
+
+  /** Puts right what is held, by the days before. @param learns whether it tells of chance */
+  apply(figure: number, window: number, isSum: boolean, held: Held, learns: boolean): void {
+    const k = (figure * WINDOWS.length + window) * 2 + (isSum ? 1 : 0)
+    const factor = this.#factors[k] as number
+    const share = held.isCount ? 1 - held.expected / held.spread : 1
+    const square = held.isCount ? (held.seen - held.expected) ** 2 / held.spread : held.statistic ** 2
+    if (learns) {
+      const clipped = Math.min(square, FURTHEST ** 2 * (1 + share * (factor - 1))) / CLIPPED_SQUARE
+      ;(this.#foundToday[k] as number) += (clipped - 1 + share) * share
+      ;(this.#expectedToday[k] as number) += share * share
+    }
+    if (held.isCount) held.spread = held.expected + factor * (held.spread - held.expected)
+    else held.statistic /= Math.sqrt(factor)
+  }
+
+  /** A day went by. */
+  learn(): void {
+    for (let k = 0; k < this.#factors.length; k++) {
+      this.#found[k] = MEMORY * (this.#found[k] as number) + (this.#foundToday[k] as number)
+      this.#expected[k] = MEMORY * (this.#expected[k] as number) + (this.#expectedToday[k] as number)
+      this.#foundToday[k] = 0
+      this.#expectedToday[k] = 0
+      const prior = PRIOR_DAYS * (WINDOWS[(k >> 1) % WINDOWS.length] as number)
+      const factor = ((this.#found[k] as number) + prior) / ((this.#expected[k] as number) + prior)
+      this.#factors[k] = Math.min(MOST, Math.max(LEAST, factor))
+    }
+  }
+}
