@@ -1,6 +1,7 @@
 /** The figures of the bench as rows: what must be, what is aimed at, and what was measured. */
 import chiSquareCdf from '@stdlib/stats-base-dists-chisquare-cdf'
 import { renderTable } from '../../cli/output.ts'
+import type { ReplayFigures } from './replay.ts'
 import type { Findings, Outcome } from './measure.ts'
 import { FAULT_TYPES } from './simulate.ts'
 
@@ -21,7 +22,7 @@ export interface Measured {
   readonly otherClean: Findings
   readonly otherFaulty: Findings
   readonly extraAlerts: number
-  readonly replay: { readonly entities: number; readonly seconds: number }
+  readonly replay: ReplayFigures
 }
 
 export interface Row {
@@ -230,7 +231,15 @@ export const rowsOf = (measured: Measured): Row[] => {
     bounded('cause right at any level', causes.share, '>=', 0.95, 0.99, `${causes.n} faults`),
     bounded('leading metric right', metrics.share, '>=', 0.95, 0.99, `${metrics.n} faults`),
     bounded(
-      `findings of ${measured.replay.entities} entities over 90 days, s`,
+      'judged by a model on the eighth day',
+      measured.replay.eighthDays.byModel / measured.replay.eighthDays.all,
+      '>=',
+      0.95,
+      1,
+      `${measured.replay.eighthDays.all} entities`,
+    ),
+    bounded(
+      `replay of ${measured.replay.entities} entities over 90 days, trained weekly, s`,
       measured.replay.seconds,
       '<=',
       60,

@@ -182,10 +182,10 @@ export const fitForJudging = (
   matrix: EntityMatrix,
   params: EntityForestParams,
   seeds: EntityForestSeeds,
-): EntityForest => {
+): EntityJudge => {
   const { rows, n, features, cplRef } = matrix
   const width = features.length
-  const { state } = fitForest(rows, n, width, forestParams(params, params.trees), seeds.whole)
+  const { state, scorer } = fitForest(rows, n, width, forestParams(params, params.trees), seeds.whole)
   const medians = new Float64Array(width)
   const q05 = new Float64Array(width)
   const q95 = new Float64Array(width)
@@ -198,7 +198,7 @@ export const fitForJudging = (
     q95[c] = quantileSorted(column, 0.95)
   }
   let oofScores: Float64Array | undefined
-  return {
+  const model: EntityForest = {
     forest: state,
     features,
     cplRef,
@@ -211,6 +211,7 @@ export const fitForJudging = (
     q95,
     samples: n,
   }
+  return { model, scorer }
 }
 
 /** @param matrix at least 2 rows */
@@ -218,7 +219,7 @@ export const fitEntityForest = (
   matrix: EntityMatrix,
   params: EntityForestParams,
   seeds: EntityForestSeeds = drawEntityForestSeeds(params),
-): EntityForest => ({ ...fitForJudging(matrix, params, seeds) })
+): EntityForest => ({ ...fitForJudging(matrix, params, seeds).model })
 
 /** First index whose value is >= `value`. */
 const firstAtLeast = (sorted: Float64Array, value: number): number => {

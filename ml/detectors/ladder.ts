@@ -6,13 +6,7 @@
 import { frameAt, lowerBound, sliceFrame } from '../frame.ts'
 import type { DailyFrame, DayNumber, EntityHead, FrameBatch } from '../frame.ts'
 import type { Level } from '../shifts/level-name.ts'
-import {
-  buildEntityMatrix,
-  createJudge,
-  drawEntityForestSeeds,
-  fitForJudging,
-  judgeDay,
-} from './entity-forest.ts'
+import { buildEntityMatrix, drawEntityForestSeeds, fitForJudging, judgeDay } from './entity-forest.ts'
 import type { EntityForestParams, EntityForestSeeds, EntityJudge, EntityMatrix } from './entity-forest.ts'
 import type { ForestVerdict } from './forest-signal.ts'
 import {
@@ -168,9 +162,7 @@ export const trainLadder = (levels: readonly LadderLevel[], options: LadderOptio
     }
     const matrix = matrixOf()
     const judge =
-      matrix.n < minSamples
-        ? null
-        : createJudge(fitForJudging(matrix, forest, (seeds ??= drawEntityForestSeeds(forest))))
+      matrix.n < minSamples ? null : fitForJudging(matrix, forest, (seeds ??= drawEntityForestSeeds(forest)))
     judges.set(key, judge)
     const [oldest] = judges.keys()
     if (judges.size > KEPT_JUDGES && oldest !== undefined) judges.delete(oldest)
