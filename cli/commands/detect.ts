@@ -11,7 +11,7 @@ import { zoneOf } from '../../shared/entities/configs.ts'
 import type { AdsConfig } from '../../shared/entities/configs.ts'
 import { detectLevel } from '../../shared/jobs/detection.ts'
 import type { Services } from '../../shared/services.ts'
-import { renderFindings } from '../findings/table.ts'
+import { incidentsLine, renderFindings } from '../findings/table.ts'
 import { describeRun, exitCodeOf, followRuns } from '../follow.ts'
 import { printJson, printLine, remark } from '../output.ts'
 import type { Opener } from '../system.ts'
@@ -206,5 +206,7 @@ export const registerDetect = (program: Command, open: Opener): void => {
       printLine(
         renderFindings(findings, { currency: config.currency, colour: process.stdout.isTTY, limit: SHOWN }),
       )
+      const line = incidentsLine(findings, config.id)
+      if (line !== null) printLine(`\n${line}`)
     })
 }

@@ -110,3 +110,11 @@ export const renderFindings = (rows: readonly AnomalyRow[], options: FindingsOpt
     ...(legend.length > 0 ? ['', ...legend] : []),
   ].join('\n')
 }
+
+/** What the findings tell of together, and where to read it; null when they belong to no incident. */
+export const incidentsLine = (rows: readonly AnomalyRow[], configId: number): string | null => {
+  const { size } = new Set(rows.flatMap(({ incident_id: id }) => id ?? []))
+  return size === 0
+    ? null
+    : `They tell of ${size} ${size === 1 ? 'incident' : 'incidents'}: "vigia incidents --config ${configId}" says what to look at first.`
+}

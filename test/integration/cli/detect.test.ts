@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findingsOf, startDetection } from '../../../cli/commands/detect.ts'
 import type { DetectWish } from '../../../cli/commands/detect.ts'
-import { renderFindings } from '../../../cli/findings/table.ts'
+import { incidentsLine, renderFindings } from '../../../cli/findings/table.ts'
 import { describeRun, exitCodeOf, followRuns } from '../../../cli/follow.ts'
 import { openSystem } from '../../../cli/system.ts'
 import type { System } from '../../../cli/system.ts'
@@ -72,6 +72,10 @@ describe('vigia detect', () => {
     const text = renderFindings(findings, { currency: 'BRL', colour: false, limit: 40 })
     expect(text).to.match(/2026-03-10\n {2}CRITICAL {2}c1 \(campaign\) +Spend rose +BRL 600\.00 +BRL 200\.00/)
     expect(findings).to.have.length(4)
+    expect(incidentsLine(findings, wish.config.id)).to.equal(
+      `They tell of 1 incident: "vigia incidents --config ${wish.config.id}" says what to look at first.`,
+    )
+    expect(incidentsLine([], wish.config.id)).to.equal(null)
     expect(text).to.match(/a1 \(ad\), c1 +Spend rose +BRL 300\.00 +BRL 100\.00/)
   })
 
