@@ -6,6 +6,7 @@ import { addUp } from '../core/slots.ts'
 import type { Recent, Slot } from '../core/slots.ts'
 import type { ReadFigures, RegistryFigures } from '../registry/figures.ts'
 import { messageOf } from '../core/errors.ts'
+import { within } from '../core/within.ts'
 import type { Logger } from './logger.ts'
 
 /** Figures of all processes. Slots are numbered alike everywhere, by the clock. */
@@ -45,17 +46,8 @@ export interface HealthOptions {
 const PATIENCE_MS = 1000
 
 /** Null when it fails or takes too long: somebody waits for the rest. */
-const orNull = async <T>(work: Promise<T>): Promise<T | null> => {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), PATIENCE_MS)
-  })
-  try {
-    return await Promise.race([work.catch(() => null), late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
+const orNull = <T>(what: string, work: () => Promise<T>): Promise<T | null> =>
+  within(PATIENCE_MS, what, work).catch(() => null)
 
 export const createHealth = (options: HealthOptions): Health => {
   const { recent, shared, logger } = options
@@ -78,8 +70,8 @@ export const createHealth = (options: HealthOptions): Health => {
     figures: async () => {
       const now = recent.current()
       const [registry, others] = await Promise.all([
-        orNull(options.registry()),
-        shared ? orNull(shared.read(now)) : null,
+        orNull('the registry', options.registry),
+        shared ? orNull('Redis', () => shared.read(now)) : null,
       ])
       const own = recent.slots()
       const slots = others ? [...others.slots, ...own.filter(({ slot }) => slot > handedOver)] : own

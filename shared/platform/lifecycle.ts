@@ -6,7 +6,7 @@ import { within } from '../core/within.ts'
 import type { Logger } from './logger.ts'
 
 /** For all together; with a moment to exit, within the 25 s that a process has to end. */
-const GRACE_MS = 23_000
+const GRACE_MS = 22_000
 /** What comes when that is used up still has so long. */
 const LEAST_MS = 500
 

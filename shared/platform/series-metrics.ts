@@ -8,6 +8,7 @@ import type { ErrorCode } from '../core/errors.ts'
 import { Z_BINS } from '../series/activity.ts'
 import { createRecent } from '../core/slots.ts'
 import type { Recent } from '../core/slots.ts'
+import { within } from '../core/within.ts'
 import { createServedSeries } from './served-series.ts'
 import type { Served, SeriesFigure } from './served-series.ts'
 
@@ -53,6 +54,8 @@ const LAG_SECONDS = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300]
 const DIVERGENCES = [0.001, 0.01, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
 const SHARES = [0.05, 0.1, 0.2, 0.5]
 const FAILING = 0.05
+/** Whoever collects metrics waits for all of them, 10 s as a rule. */
+const ASKED_MS = 1000
 const WORST = 20
 const BREAKER: Readonly<Record<BreakerState, number>> = { closed: 0, half_open: 1, open: 2 }
 
@@ -248,8 +251,8 @@ export const createSeriesMetrics = (options: SeriesMetricsOptions): SeriesMetric
       labelNames: [label],
       registers: serving,
       async collect() {
-        // An unreachable database must not take the other metrics along.
-        const values = await ask().catch(() => ({}))
+        // A database that is away or hangs must not take the other metrics along.
+        const values = await within(ASKED_MS, name, ask).catch(() => ({}))
         this.reset()
         for (const [key, value] of Object.entries(values)) this.set({ [label]: key }, value)
       },
