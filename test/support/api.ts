@@ -22,7 +22,6 @@ import { createLifecycle } from '../../shared/platform/lifecycle.ts'
 import { silentLogger } from '../../shared/platform/logger.ts'
 import { createMetrics } from '../../shared/platform/metrics.ts'
 import type { Metrics } from '../../shared/platform/metrics.ts'
-import { migrateQueues } from '../../shared/queue/open-queues.ts'
 import type { Services } from '../../shared/services.ts'
 import type { Store } from '../../shared/store.ts'
 import { startWorkers } from '../../workers/start.ts'
@@ -124,7 +123,6 @@ export const openTestApi = async (options: TestApiOptions = {}): Promise<TestApi
     lifecycle.onClose('folder', () => rm(folder, { recursive: true, force: true }))
     const config = loadConfig({ PORT: '0', MODELS_STORAGE_PATH: folder, ...options.environment })
     const databaseUrl = (await options.through?.(database.url)) ?? database.url
-    await migrateQueues({ redisUrl: config.REDIS_URL, databaseUrl })
     const used = await openDatabase({
       url: databaseUrl,
       poolMax: 8,

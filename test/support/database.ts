@@ -11,6 +11,7 @@ import { migrateToLatest } from '../../db/migrate.ts'
 import { openDatabase } from '../../db/open.ts'
 import type { Database } from '../../db/open.ts'
 import { silentLogger } from '../../shared/platform/logger.ts'
+import { migrateQueues } from '../../shared/queue/open-queues.ts'
 import { clearLeftovers, temporaryFolder } from './folders.ts'
 
 const TEMPLATE = 'vigia_template'
@@ -33,8 +34,11 @@ const startServer = async (): Promise<TestServer> => {
   await clearLeftovers()
   const home = await temporaryFolder()
   const postgres = await openEmbeddedPostgres({ home, logger: silentLogger, settings: THROW_AWAY })
-  const template = await open(await postgres.urlOf(TEMPLATE), 2)
-  await migrateToLatest(template.knex)
+  const url = await postgres.urlOf(TEMPLATE)
+  const template = await open(url, 2)
+  await migrateToLatest(template.knex, {
+    migrateQueues: () => migrateQueues({ redisUrl: undefined, databaseUrl: url }),
+  })
   // PostgreSQL copies only a database nobody is connected to.
   await template.close()
   return { home, postgres, admin: await open(await postgres.urlOf('postgres'), 2) }
@@ -63,7 +67,7 @@ const openFrom = async (template: string, poolMax: number): Promise<TestDatabase
   }
 }
 
-/** A fresh, migrated database. Open it in `before`, close it in `after`. */
+/** A fresh, migrated database, the schema of the queues in it. Open it in `before`, close it in `after`. */
 export const openTestDatabase = (poolMax = 8): Promise<TestDatabase> => openFrom(TEMPLATE, poolMax)
 
 /** A fresh database without any table of ours. */

@@ -8,7 +8,6 @@ import { buildProgram } from '../../../cli/program.ts'
 import { openSystem } from '../../../cli/system.ts'
 import type { System } from '../../../cli/system.ts'
 import { toDayNumber, toLocalDate } from '../../../shared/core/days.ts'
-import { migrateQueues } from '../../../shared/queue/open-queues.ts'
 import type { Run } from '../../../shared/runs/run.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
 import { openTestDatabase } from '../../support/database.ts'
@@ -27,7 +26,6 @@ describe('vigia classify and vigia tiers', () => {
   let wish: TierWish
   before(async () => {
     database = await openTestDatabase()
-    await migrateQueues({ redisUrl: undefined, databaseUrl: database.url })
     folder = await temporaryFolder()
     system = await openSystem({
       environment: {

@@ -5,7 +5,6 @@ import { expect } from 'chai'
 import { buildProgram } from '../../../cli/program.ts'
 import type { System } from '../../../cli/system.ts'
 import { lastCompleteDay, toLocalDate } from '../../../shared/core/days.ts'
-import { migrateQueues } from '../../../shared/queue/open-queues.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
 import { openCommands } from '../../support/cli.ts'
 import type { CommandEnded, Commands } from '../../support/cli.ts'
@@ -21,7 +20,6 @@ describe('commands of decisions and changes', () => {
   let configId: number
   before(async () => {
     database = await openTestDatabase()
-    await migrateQueues({ redisUrl: undefined, databaseUrl: database.url })
     folder = await temporaryFolder()
     commands = await openCommands({
       cwd: folder,

@@ -8,7 +8,6 @@ import { describeRun, exitCodeOf, followRuns } from '../../../cli/follow.ts'
 import { openSystem } from '../../../cli/system.ts'
 import type { System } from '../../../cli/system.ts'
 import { LEVELS } from '../../../shared/core/entity.ts'
-import { migrateQueues } from '../../../shared/queue/open-queues.ts'
 import type { Run } from '../../../shared/runs/run.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
 import { openTestDatabase } from '../../support/database.ts'
@@ -27,7 +26,6 @@ describe('vigia detect', () => {
   let wish: DetectWish
   before(async () => {
     database = await openTestDatabase()
-    await migrateQueues({ redisUrl: undefined, databaseUrl: database.url })
     folder = await temporaryFolder()
     system = await openSystem({
       environment: {

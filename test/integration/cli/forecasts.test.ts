@@ -7,7 +7,6 @@ import { exitCodeOf, followRuns } from '../../../cli/follow.ts'
 import { buildProgram } from '../../../cli/program.ts'
 import { openSystem } from '../../../cli/system.ts'
 import type { System } from '../../../cli/system.ts'
-import { migrateQueues } from '../../../shared/queue/open-queues.ts'
 import type { Run } from '../../../shared/runs/run.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
 import { openTestDatabase } from '../../support/database.ts'
@@ -25,7 +24,6 @@ describe('vigia forecasts', () => {
   let wish: GenerateWish
   before(async () => {
     database = await openTestDatabase()
-    await migrateQueues({ redisUrl: undefined, databaseUrl: database.url })
     folder = await temporaryFolder()
     system = await openSystem({
       environment: {

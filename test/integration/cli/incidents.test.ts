@@ -5,7 +5,6 @@ import { incidentWriter } from '../../../db/repositories/incidents.ts'
 import { lastCompleteDay } from '../../../shared/core/days.ts'
 import { dayText } from '../../../shared/detection/sentence.ts'
 import type { Notice } from '../../../shared/notify/webhooks.ts'
-import { migrateQueues } from '../../../shared/queue/open-queues.ts'
 import { newConfig } from '../../support/accounts.ts'
 import { openCommands } from '../../support/cli.ts'
 import type { CommandEnded, Commands } from '../../support/cli.ts'
@@ -23,7 +22,6 @@ describe('commands of incidents', () => {
   const day = lastCompleteDay(new Date(), 'America/Sao_Paulo')
   before(async () => {
     database = await openTestDatabase()
-    await migrateQueues({ redisUrl: undefined, databaseUrl: database.url })
     folder = await temporaryFolder()
     commands = await openCommands({
       cwd: folder,

@@ -3,7 +3,6 @@ import { rm } from 'node:fs/promises'
 import { expect } from 'chai'
 import { buildProgram } from '../../../cli/program.ts'
 import type { System } from '../../../cli/system.ts'
-import { migrateQueues } from '../../../shared/queue/open-queues.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
 import { openCommands } from '../../support/cli.ts'
 import type { CommandEnded, Commands } from '../../support/cli.ts'
@@ -29,7 +28,6 @@ describe('vigia recommend and vigia advice', () => {
   let config: string
   before(async () => {
     database = await openTestDatabase()
-    await migrateQueues({ redisUrl: undefined, databaseUrl: database.url })
     folder = await temporaryFolder()
     commands = await openCommands({
       cwd: folder,

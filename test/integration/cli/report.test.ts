@@ -1,7 +1,6 @@
 import { expect } from 'chai'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { migrateQueues } from '../../../shared/queue/open-queues.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
 import { openCommands } from '../../support/cli.ts'
 import type { CommandEnded, Commands } from '../../support/cli.ts'
@@ -18,7 +17,6 @@ describe('vigia report', () => {
   let configId: number
   before(async () => {
     database = await openTestDatabase()
-    await migrateQueues({ redisUrl: undefined, databaseUrl: database.url })
     folder = await temporaryFolder()
     commands = await openCommands({ cwd: folder, env: { HOME: folder, DATABASE_URL: database.url } })
     configId = await newConfig(database.knex)

@@ -9,7 +9,6 @@ import { openCommands } from '../../support/cli.ts'
 import type { CommandEnded, Commands } from '../../support/cli.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
-import { migrateQueues } from '../../../shared/queue/open-queues.ts'
 import { temporaryFolder } from '../../support/folders.ts'
 
 const PUMP = fileURLToPath(new URL('../../../../cli/demo/data/pump.csv', import.meta.url))
@@ -21,7 +20,6 @@ describe('vigia series', () => {
   before(async () => {
     folder = await temporaryFolder()
     database = await openTestDatabase()
-    await migrateQueues({ databaseUrl: database.url })
     commands = await openCommands({ cwd: folder, env: { DATABASE_URL: database.url } })
   })
   after(async () => {

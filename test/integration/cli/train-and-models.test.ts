@@ -8,7 +8,6 @@ import { exitCodeOf, followRuns } from '../../../cli/follow.ts'
 import { openSystem } from '../../../cli/system.ts'
 import type { System } from '../../../cli/system.ts'
 import type { Run } from '../../../shared/runs/run.ts'
-import { migrateQueues } from '../../../shared/queue/open-queues.ts'
 import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
@@ -25,7 +24,6 @@ describe('vigia train and vigia models', () => {
   let config: string
   before(async () => {
     database = await openTestDatabase()
-    await migrateQueues({ redisUrl: undefined, databaseUrl: database.url })
     folder = await temporaryFolder()
     system = await openSystem({
       environment: {

@@ -6,7 +6,7 @@ import { defineJob, instantKey } from '../../../shared/jobs/define-job.ts'
 import { jobRegistry } from '../../../shared/jobs/all.ts'
 import { SchedulePayload } from '../../../shared/jobs/sweep.ts'
 import { silentLogger } from '../../../shared/platform/logger.ts'
-import { migrateQueues, openQueues } from '../../../shared/queue/open-queues.ts'
+import { openQueues } from '../../../shared/queue/open-queues.ts'
 import type { Queues } from '../../../shared/queue/queues.ts'
 import { createCarrier, queueJobId } from '../../../shared/runs/carrier.ts'
 import { runs as runsRepository } from '../../../db/repositories/runs.ts'
@@ -65,7 +65,6 @@ describe('the scheduler', () => {
 
   before(async () => {
     database = await openTestDatabase()
-    await migrateQueues({ databaseUrl: database.url })
     queues = await openQueues({ databaseUrl: database.url, logger: silentLogger })
   })
   beforeEach(async () => {

@@ -2,7 +2,6 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { migrateQueues } from '../../../shared/queue/open-queues.ts'
 import { newConfig } from '../../support/accounts.ts'
 import { openCommands } from '../../support/cli.ts'
 import type { CommandEnded, Commands } from '../../support/cli.ts'
@@ -19,7 +18,6 @@ describe('commands of notifications', () => {
   let receiver: Receiver
   before(async () => {
     database = await openTestDatabase()
-    await migrateQueues({ redisUrl: undefined, databaseUrl: database.url })
     folder = await temporaryFolder()
     commands = await openCommands({
       cwd: folder,
