@@ -10,6 +10,7 @@ import { buildEntityMatrix, drawEntityForestSeeds, fitForJudging, judgeDay } fro
 import type { EntityForestParams, EntityForestSeeds, EntityJudge, EntityMatrix } from './entity-forest.ts'
 import type { ForestVerdict } from './forest-signal.ts'
 import {
+  ACCOUNT_LENDERS,
   ANCESTOR_LEVELS,
   ancestorsOf,
   createPool,
@@ -181,11 +182,15 @@ export const trainLadder = (levels: readonly LadderLevel[], options: LadderOptio
         ))
     },
     pooled: (level, ancestor) => {
-      const own = byLevel.get(level)
       const key = keyOf(ancestor)
-      const pool = own && gatheredOf(own).pools.get(key)
-      if (!pool) return null
-      return fit(`${level} ${key}`, () => pool.matrix(gatheredOf(own).poolCpl.get(key) ?? null))
+      for (const lender of ancestor.level === 'account' ? ACCOUNT_LENDERS[level] : [level]) {
+        const own = byLevel.get(lender)
+        const pool = own && gatheredOf(own).pools.get(key)
+        if (!pool) continue
+        const judge = fit(`${lender} ${key}`, () => pool.matrix(gatheredOf(own).poolCpl.get(key) ?? null))
+        if (judge) return judge
+      }
+      return null
     },
     rungsOf: (level, entity) => {
       const head = byLevel.get(level)?.batch.heads[entity]

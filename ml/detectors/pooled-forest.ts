@@ -45,6 +45,16 @@ export const LEAST_SCALE_ROWS = 7
 export const ANCESTOR_LEVELS = ['adset', 'campaign', 'account'] as const
 export type AncestorLevel = (typeof ANCESTOR_LEVELS)[number]
 
+/**
+ * Whose entities' days make the account's pool for a level, the first that are enough: a young account has few
+ * campaigns, but their ads' days in multiples of a usual day are measured with the same rod.
+ */
+export const ACCOUNT_LENDERS: Readonly<Record<Level, readonly Level[]>> = {
+  campaign: ['campaign', 'adset', 'ad'],
+  adset: ['adset', 'ad'],
+  ad: ['ad'],
+}
+
 export interface Ancestor {
   readonly level: AncestorLevel
   readonly id: string

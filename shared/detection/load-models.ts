@@ -2,7 +2,7 @@
  * The models of a batch of entities, rung by rung of the ladder: own ones first, and of the pooled ones only those
  * that somebody steps down to. One query a day asks for the versions of all rungs.
  */
-import { ancestorsOf } from '../../ml/detectors/pooled-forest.ts'
+import { ACCOUNT_LENDERS, ancestorsOf } from '../../ml/detectors/pooled-forest.ts'
 import { RUNGS } from '../../ml/detectors/ladder.ts'
 import type { DayNumber, EntityHead } from '../../ml/frame.ts'
 import { anomalyModelName, pooledModelName } from '../core/entity.ts'
@@ -27,14 +27,16 @@ export const noModels = (entities: number, days: number): BatchModels => ({
   modelOf: new Int32Array(entities * days * RUNGS.length).fill(-1),
 })
 
-/** Names of the models that may judge an entity, per rung; null where it has no such ancestor. */
-const namesOf = (configId: number, level: Level, head: EntityHead): readonly (string | null)[] => {
+/** Names of the models that may judge an entity, per rung the first that is there; none where it has no such ancestor. */
+const namesOf = (configId: number, level: Level, head: EntityHead): readonly (readonly string[])[] => {
   const ancestors = ancestorsOf(level, head, configId)
   return RUNGS.map((rung) => {
-    if (rung === 'own') return anomalyModelName({ configId, entityType: level, entityId: head.id })
+    if (rung === 'own') return [anomalyModelName({ configId, entityType: level, entityId: head.id })]
     const ancestor = ancestors.find((one) => one.level === rung)
-    if (!ancestor) return null
-    return pooledModelName({ configId, entityType: level, ancestorType: rung, ancestorId: ancestor.id })
+    if (!ancestor) return []
+    return (rung === 'account' ? ACCOUNT_LENDERS[level] : [level]).map((entityType) =>
+      pooledModelName({ configId, entityType, ancestorType: rung, ancestorId: ancestor.id }),
+    )
   })
 }
 
@@ -46,7 +48,7 @@ export const loadModels = async (
   days: readonly DayNumber[],
 ): Promise<BatchModels> => {
   const names = heads.map((head) => namesOf(configId, level, head))
-  const all = [...new Set(names.flat().filter((name) => name !== null))]
+  const all = [...new Set(names.flat(2))]
   const perDay = await Promise.all(days.map((day) => parts.registry.versionsBefore(all, day)))
 
   const { modelOf } = noModels(heads.length, days.length)
@@ -58,8 +60,9 @@ export const loadModels = async (
   for (let rung = 0; rung < RUNGS.length && cells.length > 0; rung += 1) {
     const known = refs.length
     for (const cell of cells) {
-      const name = names[Math.floor(cell / days.length)]?.[rung]
-      const ref = name ? perDay[cell % days.length]?.get(name) : undefined
+      const versions = perDay[cell % days.length]
+      const name = names[Math.floor(cell / days.length)]?.[rung]?.find((one) => versions?.has(one))
+      const ref = name === undefined ? undefined : versions?.get(name)
       if (!ref) continue
       const key = `${ref.model}@${ref.version}`
       const index = indexOf.get(key) ?? refs.push(ref) - 1

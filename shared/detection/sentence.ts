@@ -217,6 +217,13 @@ const nothingText = (
 
 const causeText = (told: Told, subject: NamedEntity): string => {
   const { incident } = told
+  // The figures are of one branch, what most of it is made of is another: two matters in one sentence.
+  const isRoot =
+    subject.entityType === incident.root.entityType && subject.entityId === incident.root.entityId
+  const isInChain = told.mainCauses.some(
+    ({ entityType, entityId }) => entityType === subject.entityType && entityId === subject.entityId,
+  )
+  if (!isRoot && !isInChain) return ''
   const cause = mainCauseOf(told)
   if (cause) {
     // Nor is anything said of what is above the subject: that would be less than what is said already.

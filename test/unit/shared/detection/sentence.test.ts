@@ -206,6 +206,23 @@ describe('the sentence of an incident', () => {
     )
   })
 
+  it('blames nobody else when the figures are of one branch and most of it is another', () => {
+    const campaign = { root: { entityType: 'campaign', entityId: 'c1' }, ...NO_MONEY } as const
+    const other = {
+      entityType: 'adset',
+      entityId: 's2',
+      name: 'Neighbours',
+      observed: null,
+      share: 1,
+    } as const
+    const said = (first: ToldIncident['mainCauses'][number]): string =>
+      sentenceOf(told(campaign, { path: [CAMPAIGN], figuresOf: ADSET, mainCauses: [first] }))
+    expect(said(other)).to.equal(
+      'Leads of ad set "Lookalike 2%" cost 41.50 BRL instead of 20.00 in campaign "Spring" since 9 March.',
+    )
+    expect(said({ ...ADSET, observed: null, share: 1 })).to.equal(said(other))
+  })
+
   it('says of an ad in which ad set it is, as others may be called alike', () => {
     const root = { entityType: 'ad', entityId: 'a1' } as const
     expect(sentenceOf(told({ ...NO_MONEY, root }, { path: [AD, ADSET, CAMPAIGN], figuresOf: AD }))).to.equal(
