@@ -46,6 +46,7 @@ export const judgeAccount = (account: Account): Verdicts => {
     to: panel.days - 1,
     // Through the gate forests alert nobody: their figures are of no account here.
     wanted: null,
+    reach7: null,
     forests: null,
     params: judgementParams(loadConfig({})),
   })

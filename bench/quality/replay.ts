@@ -33,6 +33,7 @@ export const measureReplay = async (account: Account): Promise<ReplayFigures> =>
         from: 0,
         to: days.days - 1,
         wanted: null,
+        reach7: null,
         trainEveryDays: TRAIN_EVERY_DAYS,
         params: judgementParams(config),
         forests: trainingSettings(config),

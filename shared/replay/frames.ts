@@ -30,8 +30,17 @@ const budgetChangesOf = ({ budget }: AccountEntity, firstDay: number): BudgetCha
   return changes
 }
 
-/** Every day it ran or delivered. @param firstDay day 0 of the columns, since 1970 */
-export const entityDays = (account: AccountDays, i: number, firstDay: number): EntityDays => {
+/**
+ * Every day it ran or delivered.
+ * @param firstDay day 0 of the columns, since 1970
+ * @param reach7 people reached in the seven days up to each, where the source said it
+ */
+export const entityDays = (
+  account: AccountDays,
+  i: number,
+  firstDay: number,
+  reach7: Float64Array | null = null,
+): EntityDays => {
   const entity = account.entities[i] as AccountEntity
   const rows: number[] = []
   for (let t = 0; t < account.days; t++) {
@@ -60,7 +69,7 @@ export const entityDays = (account: AccountDays, i: number, firstDay: number): E
       clicks: column(entity.clicks),
       leads: column(entity.leads),
       reach: column(entity.reach),
-      reach7: new Float64Array(rows.length).fill(Number.NaN),
+      reach7: reach7 ? column(reach7) : new Float64Array(rows.length).fill(Number.NaN),
     },
   }
 }

@@ -1,6 +1,7 @@
 /** Detection over the past of a config, as it would have run day by day. Nothing is stored. */
+import { frameAt } from '../../ml/frame.ts'
 import type { DayNumber, FrameBatch } from '../../ml/frame.ts'
-import { accountOf } from '../../ml/shifts/from-frames.ts'
+import { accountOf, entityKey } from '../../ml/shifts/from-frames.ts'
 import type { AccountDays } from '../../ml/shifts/account.ts'
 import type { ComputePool } from '../compute.ts'
 import { lastCompleteDay, localDayOf, toDayNumber, toLocalDate } from '../core/days.ts'
@@ -67,6 +68,30 @@ export interface ReplayParts {
     readonly params: JudgementParams
     readonly forests: TrainingSettings
   }
+}
+
+/** The frequency of a week is of the people it reached, who do not add up over days. */
+const reach7Of = (
+  { entities, days }: AccountDays,
+  firstDay: DayNumber,
+  batches: Readonly<Record<Level, readonly FrameBatch[]>>,
+): Float64Array[] => {
+  const columns = new Map<string, Float64Array>()
+  for (const level of LEVELS) {
+    for (const batch of batches[level]) {
+      batch.heads.forEach(({ id }, i) => {
+        const column = new Float64Array(days).fill(Number.NaN)
+        const rows = frameAt(batch, i)
+        rows.days.forEach((day, row) => {
+          column[day - firstDay] = rows.reach7[row] as number
+        })
+        columns.set(entityKey(level, id), column)
+      })
+    }
+  }
+  return entities.map(
+    ({ level, id }) => columns.get(entityKey(level, id)) ?? new Float64Array(days).fill(Number.NaN),
+  )
 }
 
 const invalid = (message: string): AppError => new AppError('INVALID_REQUEST', message)
@@ -170,8 +195,9 @@ export const createReplays = (parts: ReplayParts): ReplayService => {
         holidaysOf(configId, firstDay, to),
         labelsOf(configId, config.account_id, from, to),
       ])
+      const batches = { campaign, adset, ad }
       const days = accountOf({
-        batches: { campaign, adset, ad },
+        batches,
         from: firstDay,
         to,
         holidays,
@@ -193,6 +219,7 @@ export const createReplays = (parts: ReplayParts): ReplayService => {
           from: from - firstDay,
           to: to - firstDay,
           wanted: wantedOf(days, request),
+          reach7: reach7Of(days, firstDay, batches),
           trainEveryDays,
           ...parts.settings(overrides),
         },

@@ -53,6 +53,7 @@ export const replayFolder = async (
           from: (from ?? first) - account.firstDay,
           to: (to ?? last) - account.firstDay,
           wanted: null,
+          reach7: null,
           ...how,
         },
         compute,

@@ -25,6 +25,8 @@ export interface ReplayTask {
   readonly to: number
   /** Entities that are reported, by index; null: all. The others are judged with them. */
   readonly wanted: readonly number[] | null
+  /** Per entity and day: people reached in the seven days up to it, NaN where unknown; null: all unknown. */
+  readonly reach7: readonly Float64Array[] | null
   /** What forests said of each day; null where none are used. */
   readonly forests: ForestDays | null
   readonly params: JudgementParams
@@ -62,6 +64,7 @@ export const replayAccount = ({
   from,
   to,
   wanted,
+  reach7,
   forests,
   params,
 }: ReplayTask): Replayed => {
@@ -78,7 +81,7 @@ export const replayAccount = ({
   const reported = wanted && new Set(wanted)
   account.entities.forEach((entity: AccountEntity, i) => {
     const isReported = !reported || reported.has(i)
-    const { head, frame } = entityDays(account, i, firstDay)
+    const { head, frame } = entityDays(account, i, firstDay, reach7?.[i])
     let lastFrequencyAlertDay: number | null = null
     for (let t = Math.max(0, entity.start); t <= until; t++) {
       const { source, verdict } = forestDay(forests, i * account.days + t)
