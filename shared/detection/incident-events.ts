@@ -38,6 +38,11 @@ export const toEvents = (
         polarity: incident.polarity,
         date_from: toLocalDate(incident.dateFrom),
         date_to: toLocalDate(incident.dateTo),
+        campaign: {
+          entity_type: 'campaign',
+          entity_id: incident.campaignId,
+          name: change.path.find(({ entityType }) => entityType === 'campaign')?.name ?? null,
+        },
         root: { entity_type: root.entityType, entity_id: root.entityId, name: root.name },
         sentence: sentenceOf(change),
         main_cause: cause && {

@@ -48,6 +48,8 @@ export const IncidentData = z.object({
   /** First and last day that belong to it. */
   date_from: LocalDate,
   date_to: LocalDate,
+  /** Ads and ad sets are often called alike in several. */
+  campaign: NamedEntity,
   root: NamedEntity,
   /** What, where, since when, how much money, and the main cause, in one sentence. */
   sentence: z.string(),

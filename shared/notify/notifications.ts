@@ -97,6 +97,7 @@ const testData = (webhook: Webhook, name: string, at: Date): IncidentData => {
     polarity: 'neutral',
     date_from: today,
     date_to: today,
+    campaign: { entity_type: 'campaign', entity_id: '0', name: 'No campaign' },
     root: { entity_type: 'campaign', entity_id: '0', name: 'No campaign' },
     sentence: 'This is a test call of vigia. Nothing happened.',
     main_cause: null,

@@ -1,5 +1,6 @@
 /** Messages for Slack's incoming webhooks and whatever takes the same (Mattermost, Rocket.Chat, Discord's /slack). */
 import { printable } from '../core/columns.ts'
+import { LEVEL_WORDS } from '../detection/sentence.ts'
 import type { EventBody, IncidentData } from './events.ts'
 
 const TITLES: Readonly<Record<EventBody['type'], string>> = {
@@ -29,14 +30,19 @@ const escaped = (text: string): string => {
 const money = ({ amount, currency }: NonNullable<IncidentData['money']>): string =>
   `${currency} ${amount.toFixed(2)}`
 
-const detailsOf = ({ root, main_cause: cause, money: cost, date_from, date_to }: IncidentData): string[] => [
-  `${root.entity_type} ${root.name ?? root.entity_id}`,
-  date_from === date_to ? date_from : `${date_from} to ${date_to}`,
-  ...(cause
-    ? [`cause: ${cause.entity_type} ${cause.name ?? cause.entity_id} (${Math.round(cause.share * 100)}%)`]
-    : []),
-  ...(cost ? [money(cost)] : []),
-]
+const called = ({ entity_type: level, entity_id: id, name }: IncidentData['root']): string =>
+  `${LEVEL_WORDS[level]} ${name ?? id}`
+
+const detailsOf = (incident: IncidentData): string[] => {
+  const { campaign, root, main_cause: cause, money: cost, date_from, date_to } = incident
+  return [
+    called(campaign),
+    ...(root.entity_type === 'campaign' ? [] : [called(root)]),
+    date_from === date_to ? date_from : `${date_from} to ${date_to}`,
+    ...(cause ? [`cause: ${called(cause)} (${Math.round(cause.share * 100)}%)`] : []),
+    ...(cost ? [money(cost)] : []),
+  ]
+}
 
 /** The JSON to post for a message's body. */
 export const slackBody = ({ type, data }: EventBody): string => {

@@ -37,6 +37,7 @@ export const incidentEvent = (
     polarity: 'bad',
     date_from: '2026-03-09',
     date_to: '2026-03-10',
+    campaign: { entity_type: 'campaign', entity_id: 'c1', name: 'Spring' },
     root: { entity_type: 'adset', entity_id: 's1', name: 'Mães <25-34> & família' },
     sentence: 'Leads of ad set Mães <25-34> & família cost 41.50 instead of 20.00 since 9 March.',
     main_cause: { entity_type: 'ad', entity_id: 'a1', name: 'Vídeo 1', share: 0.871234567 },

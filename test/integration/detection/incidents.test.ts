@@ -165,6 +165,7 @@ describe('incidents', () => {
         polarity: 'bad',
         date_from: '2026-03-09',
         date_to: '2026-03-09',
+        campaign: { entity_type: 'campaign', entity_id: 'c1', name: 'Spring' },
         root: { entity_type: 'adset', entity_id: 's1', name: 'Lookalike 2%' },
         sentence:
           'Leads of ad set "Lookalike 2%" cost 41.50 BRL instead of 20.00 since 9 March, 312.40 BRL more than expected; ad "Video 1" makes up 87% of it.',

@@ -23,6 +23,7 @@ describe('what is told of incidents', () => {
         polarity: 'bad',
         date_from: '2026-03-09',
         date_to: '2026-03-10',
+        campaign: { entity_type: 'campaign', entity_id: 'c1', name: 'Spring' },
         root: { entity_type: 'adset', entity_id: 's1', name: 'Mães <25-34> & família' },
         sentence: 'Leads of ad set Mães <25-34> & família cost 41.50 instead of 20.00 since 9 March.',
         main_cause: { entity_type: 'ad', entity_id: 'a1', name: 'Vídeo 1', share: 0.871235 },
@@ -73,7 +74,7 @@ describe('messages in the form of Slack', () => {
     expect(message.blocks.map(({ type }) => type)).to.deep.equal(['section', 'context'])
     expect(message.blocks[0]?.text?.text).to.match(/^\*New incident: .*\*\nLeads of/)
     expect(message.blocks[1]?.elements?.[0]?.text).to.equal(
-      'adset Mães &lt;25-34&gt; &amp; família · 2026-03-09 to 2026-03-10 · cause: ad Vídeo 1 (87%) · BRL 312.40',
+      'campaign Spring · ad set Mães &lt;25-34&gt; &amp; família · 2026-03-09 to 2026-03-10 · cause: ad Vídeo 1 (87%) · BRL 312.40',
     )
   })
 
