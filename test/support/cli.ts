@@ -19,8 +19,8 @@ export interface CommandEnded {
 }
 
 export interface Commands {
-  /** Runs one command with exactly these settings; one at a time. */
-  run(args: readonly string[]): Promise<CommandEnded>
+  /** Runs a command with exactly these settings when those before it have ended, in `folder` instead of `cwd`. */
+  run(args: readonly string[], folder?: string): Promise<CommandEnded>
   close(): Promise<void>
 }
 
@@ -41,11 +41,17 @@ export const openCommands = async ({ cwd, env }: Omit<CommandAsked, 'args'>): Pr
     return message
   }
   await answer()
+  let last: Promise<unknown> = Promise.resolve()
   return {
-    run: async (args) => {
-      const answered = answer()
-      child.send({ args, cwd, env } satisfies CommandAsked)
-      return (await answered) as CommandEnded
+    run: (args, folder = cwd) => {
+      const turn = async (): Promise<CommandEnded> => {
+        const answered = answer()
+        child.send({ args, cwd: folder, env } satisfies CommandAsked)
+        return (await answered) as CommandEnded
+      }
+      const ended = last.then(turn, turn)
+      last = ended
+      return ended
     },
     close: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return

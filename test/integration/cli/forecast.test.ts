@@ -4,34 +4,43 @@ import { execFile } from 'node:child_process'
 import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { openCommands } from '../../support/cli.ts'
+import type { CommandEnded, Commands } from '../../support/cli.ts'
 import { temporaryFolder } from '../../support/folders.ts'
 
 const CLI = fileURLToPath(new URL('../../../cli/main.js', import.meta.url))
 const DAY_MS = 86_400_000
-
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
 
 const dayOf = (i: number): string => new Date(Date.UTC(2026, 0, 5) + i * DAY_MS).toISOString().slice(0, 10)
 const valueOf = (i: number): number => 100 + 10 * (i % 7) + ((i * 37) % 11)
 
 describe('vigia forecast', () => {
   let folder: string
+  let commands: Commands
   before(async () => {
     folder = await temporaryFolder()
+    commands = await openCommands({ cwd: folder, env: {} })
   })
-  after(() => rm(folder, { recursive: true, force: true }))
+  after(async () => {
+    await commands.close()
+    await rm(folder, { recursive: true, force: true })
+  })
 
   /** @param text of the file; null: there is none */
-  const run = async (text: string | null, ...args: string[]): Promise<Ended> => {
+  const run = async (text: string | null, ...args: string[]): Promise<CommandEnded> => {
     if (text !== null) await writeFile(join(folder, 'sales.csv'), text)
+    return commands.run(['forecast', text === null ? 'nowhere.csv' : 'sales.csv', ...args])
+  }
+  /** In a process of its own, whose packages write where they like. */
+  const start = async (
+    text: string,
+    ...args: string[]
+  ): Promise<{ code: number | null; stdout: string; stderr: string }> => {
+    await writeFile(join(folder, 'sales.csv'), text)
     return new Promise((resolve) => {
       const child = execFile(
         process.execPath,
-        [CLI, 'forecast', text === null ? 'nowhere.csv' : 'sales.csv', ...args],
+        [CLI, 'forecast', 'sales.csv', ...args],
         { cwd: folder, env: { PATH: process.env['PATH'] ?? '' } },
         (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
       )
@@ -41,7 +50,7 @@ describe('vigia forecast', () => {
   const daily = `\ufeffds;y\r\n${days.join('\r\n')}\r\n`
 
   it('prints one object and nothing else, and opens no database', async () => {
-    const { code, stdout, stderr } = await run(daily, '--horizon', '9', '--json')
+    const { code, stdout, stderr } = await start(daily, '--horizon', '9', '--json')
     expect(stderr).to.equal('')
     expect(code).to.equal(0)
     expect(stdout.indexOf('\n')).to.equal(stdout.length - 1)
@@ -71,7 +80,7 @@ describe('vigia forecast', () => {
       Array.from({ length: 30 }, (_, i) => `${name},${dayOf(i)},${valueOf(i)}`),
     )
     const text = ['series,date,value', ...rows, `s0,${dayOf(3)},1`, `short,${dayOf(29)},4`].join('\n')
-    const { code, stdout, stderr } = await run(text, '--horizon', '2', '--json')
+    const { code, stdout, stderr } = await start(text, '--horizon', '2', '--json')
     expect(code).to.equal(0)
     const { series } = JSON.parse(stdout) as {
       series: { id: string; points: { date: string; predicted: number }[] }[]

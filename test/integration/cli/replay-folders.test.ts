@@ -1,37 +1,28 @@
 /** `vigia replay --dir` as people run it, on folders that are not as they should be: a process, no database. */
 import { expect } from 'chai'
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { openCommands } from '../../support/cli.ts'
+import type { CommandEnded, Commands } from '../../support/cli.ts'
 import { openFolderDesk } from '../../support/replay-folders.ts'
 import type { Files, FolderDesk } from '../../support/replay-folders.ts'
 
-const CLI = fileURLToPath(new URL('../../../cli/main.js', import.meta.url))
 const EXPORT =
   'Campaign ID,Campaign name,Ad set ID,Ad set name,Ad ID,Ad name,Day,Amount spent (BRL),Impressions,Reach,Clicks (all),Leads'
 
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
 describe('vigia replay --dir', () => {
   let desk: FolderDesk
+  let commands: Commands
   before(async () => {
     desk = await openFolderDesk()
+    commands = await openCommands({ cwd: await desk.write({}), env: {} })
   })
-  after(() => desk.close())
+  after(async () => {
+    await commands.close()
+    await desk.close()
+  })
 
-  const run = async (files: Files, ...args: string[]): Promise<Ended> => {
+  const run = async (files: Files, ...args: string[]): Promise<CommandEnded> => {
     const folder = await desk.write(files)
-    return new Promise((resolve) => {
-      const child = execFile(
-        process.execPath,
-        [CLI, 'replay', '--dir', folder, ...args],
-        { cwd: folder, env: { PATH: process.env['PATH'] ?? '' } },
-        (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
-      )
-    })
+    return commands.run(['replay', '--dir', folder, ...args], folder)
   }
 
   it('refuses a folder in one sentence that names the file and what to do, and prints nothing else', async () => {
