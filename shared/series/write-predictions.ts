@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { encodeSafetensors } from '../../ml/artifact/safetensors.ts'
 import type { Tensor } from '../../ml/artifact/safetensors.ts'
 import { leadingChannel, warningsOf } from './predictions.ts'
-import type { JudgedMember, Prediction } from './predictions.ts'
+import type { FailedItem, JudgedMember, Prediction } from './predictions.ts'
 
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null)
 
@@ -97,17 +97,51 @@ const joined = async (parts: AsyncIterable<string>, between: string): Promise<st
   return texts.join(between)
 }
 
-/** The text of `toPredictionBody`. */
-export const toPredictionText = async (prediction: Prediction, traceId: string): Promise<string> => {
-  const body = toPredictionBody({ ...prediction, from: prediction.frame.timesMs.length }, traceId)
-  const [head = '', tail = ''] = JSON.stringify({ ...body, is_anomaly: isAnomalous(prediction) }).split(
-    '"predictions":[]',
-  )
+/** @param more fields besides those of every prediction */
+const textOf = async (
+  prediction: Prediction,
+  more: Partial<Pick<PredictionBody, 'trace_id'>>,
+): Promise<string> => {
+  const [head = '', tail = ''] = JSON.stringify({
+    series_id: prediction.version.seriesId,
+    version: `v${prediction.version.version}`,
+    is_anomaly: isAnomalous(prediction),
+    predictions: [],
+    ...more,
+  }).split('"predictions":[]')
   const rows = await joined(
     slices(prediction, (slice) => slice.map((row) => JSON.stringify(row)).join(',')),
     ',',
   )
   return `${head}"predictions":[${rows}]${tail}`
+}
+
+/** The text of `toPredictionBody`. */
+export const toPredictionText = (prediction: Prediction, traceId: string): Promise<string> =>
+  textOf(prediction, { trace_id: traceId })
+
+const failureText = ({ seriesId, error }: FailedItem): string => {
+  const { code, message, extra } = error
+  const { details } = extra
+  return JSON.stringify({ series_id: seriesId, error: { code, message, ...(details ? { details } : {}) } })
+}
+
+/** Results and errors across series, in their order; with a breath now and then, as of many rows. */
+export const toResultsText = async (
+  results: readonly (Prediction | FailedItem)[],
+  traceId: string,
+): Promise<string> => {
+  const texts: string[] = []
+  let rows = 0
+  for (const result of results) {
+    if (rows >= SLICE_ROWS) {
+      await setImmediate()
+      rows = 0
+    }
+    rows += 'error' in result ? 1 : countOf(result)
+    texts.push('error' in result ? failureText(result) : await textOf(result, {}))
+  }
+  return `{"results":[${texts.join(',')}],"trace_id":${JSON.stringify(traceId)}}`
 }
 
 export const toLines = (prediction: Prediction): Promise<string> =>

@@ -9,6 +9,7 @@ import {
   toLines,
   toPredictionBody,
   toPredictionText,
+  toResultsText,
   toTensors,
 } from '../../../shared/series/write-predictions.ts'
 import type { PointsBody } from '../../../shared/series/points.ts'
@@ -19,6 +20,9 @@ import { requireSeriesId, requireVersion, SeriesPath } from './params.ts'
 import { PredictionBody } from './points-body.ts'
 
 const TAG = 'Series'
+
+/** Of a body that is text already. */
+const JSON_TEXT = { 'content-type': 'application/json; charset=utf-8' }
 
 const Query = z.record(z.string(), z.string())
 
@@ -81,7 +85,7 @@ const predict = async (input: Input, { predictions }: Pick<Services, 'prediction
   if (!isLong(prediction)) return { status: 200, headers, body: toPredictionBody(prediction, input.traceId) }
   return {
     status: 200,
-    headers: { ...headers, 'content-type': 'application/json; charset=utf-8' },
+    headers: { ...headers, ...JSON_TEXT },
     body: await toPredictionText(prediction, input.traceId),
   }
 }
@@ -157,25 +161,11 @@ const across = route({
     }),
   },
   handle: async (input, { predictions }) => {
-    const { body } = bodyOf(input)
+    const body = { bytes: input.raw, contentType: input.headers['content-type'], query: input.query }
     const results = await predictions.predictAcross(body, {
       caller: limitCallerOf(input.principal, input.address),
     })
-    return {
-      status: 200,
-      body: {
-        results: results.map((result) => {
-          if (!('error' in result)) {
-            const { trace_id: _trace, ...rest } = toPredictionBody(result, input.traceId)
-            return rest
-          }
-          const { code, message, extra } = result.error
-          const error = { code, message, ...(extra.details ? { details: extra.details } : {}) }
-          return { series_id: result.seriesId, error }
-        }),
-        trace_id: input.traceId,
-      },
-    }
+    return { status: 200, headers: JSON_TEXT, body: await toResultsText(results, input.traceId) }
   },
 })
 

@@ -193,10 +193,10 @@ describe('predictions', function () {
   })
 
   it('of many series take no options in the address, where none would know whose they are', async () => {
-    const reply = await api.ask('/api/v1/series/predict?models=all', { body: { items: [{ points: [] }] } })
+    const reply = await api.ask('/api/v1/series/predict?version=v1', { body: { items: [{ points: [] }] } })
     expect(reply.status).to.equal(400)
     expect(reply.body['detail']).to.match(
-      /^"models" is not known here; what an item is asked stands in the item/,
+      /^"version" is not known here; what an item is asked stands in the item/,
     )
     const nameless = await api.ask('/api/v1/series/predict', {
       body: { items: [{ points: [{ timestamp: START, value: 0 }] }] },
