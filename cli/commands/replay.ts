@@ -101,6 +101,7 @@ const replayDir = async (
   const folder = await readFolder(dir, { lagDays })
   for (const warning of folder.warnings) remark(warning)
   const compute = createComputePool({ threads: config.COMPUTE_THREADS })
+  const progress = startProgress('replaying')
   try {
     return await replayFolder(
       folder,
@@ -112,8 +113,10 @@ const replayDir = async (
         forests: trainingSettings(config),
       },
       compute,
+      (fraction) => progress.update(fraction, 'models'),
     )
   } finally {
+    progress.stop()
     await compute.close()
   }
 }

@@ -1,13 +1,10 @@
 /** Detection over the past of a config, on demand. */
 import { z } from 'zod'
 import { Instant } from '../core/clock.ts'
-import { LocalDate, toLocalDate } from '../core/days.ts'
+import { LocalDate } from '../core/days.ts'
 import { ConfigId, EntityId, Level } from '../core/entity.ts'
-import { wireNumber } from '../core/wire.ts'
 import { ReplayOverrides } from '../replay/overrides.ts'
-import type { ConfigReplay } from '../replay/replay-config.ts'
-import type { ReplayDay } from '../replay/report.ts'
-import { mostUrgentFirst, toldIncidents } from '../replay/words.ts'
+import { replayResult } from '../replay/result.ts'
 import { askedFor } from './asked-for.ts'
 import { defineJob, instantKey } from './define-job.ts'
 
@@ -28,66 +25,6 @@ export const ReplayPayload = z.object({
   overrides: ReplayOverrides.default({}),
 })
 export type ReplayPayload = z.output<typeof ReplayPayload>
-
-/** A run's row is read whole by every list of runs: what nobody was told of is left out beyond so many. */
-const MOST_ANOMALIES = 5000
-const MOST_INCIDENTS = 200
-
-const shortened = (days: readonly ReplayDay[]): readonly ReplayDay[] => {
-  const anomalies = days.reduce((sum, day) => sum + day.anomalies.length, 0)
-  if (anomalies <= MOST_ANOMALIES) return days
-  let room = MOST_ANOMALIES
-  return days.map(({ date, anomalies: all }) => {
-    const kept = all.filter(({ alerted }) => alerted).slice(0, room)
-    room -= kept.length
-    return { date, anomalies: kept }
-  })
-}
-
-const resultOf = (
-  { configId, from, to, entityType, trainEveryDays, overrides }: ReplayPayload,
-  { report: { days, totals }, account, replayed }: ConfigReplay,
-): Readonly<Record<string, unknown>> => {
-  const told = new Set<number>()
-  return {
-    config_id: configId,
-    from,
-    to,
-    entity_type: entityType,
-    train_every: trainEveryDays,
-    overrides,
-    totals,
-    // Of each day also what is not among its anomalies, and whom it would have woken.
-    per_day: replayed.days.map(({ day, signals, gated, anomalies }) => {
-      const fresh = new Set(
-        anomalies.flatMap(({ alerted, incident }) =>
-          alerted && incident !== null && !told.has(incident) ? [incident] : [],
-        ),
-      )
-      for (const incident of fresh) told.add(incident)
-      return {
-        date: toLocalDate(account.firstDay + day),
-        signals,
-        gated,
-        anomalies: anomalies.length,
-        alerted: anomalies.filter(({ alerted }) => alerted).length,
-        new_alerted_incidents: fresh.size,
-      }
-    }),
-    days: shortened(days),
-    incidents: mostUrgentFirst(toldIncidents({ account, replayed }))
-      .slice(0, MOST_INCIDENTS)
-      .map(({ severity, campaign, from: first, to: last, isOver, money, sentence }) => ({
-        severity,
-        campaign,
-        date_from: toLocalDate(first),
-        date_to: toLocalDate(last),
-        status: isOver ? 'resolved' : 'open',
-        money: wireNumber(money),
-        sentence,
-      })),
-  }
-}
 
 /** A report, in the run's result; nothing else is written. */
 export const replay = defineJob<ReplayPayload>({
@@ -119,7 +56,7 @@ export const replay = defineJob<ReplayPayload>({
       status: 'succeeded',
       counts: { done: replayed.replayed.entities, skipped: 0, failed: 0 },
       reasons: {},
-      result: resultOf(payload, replayed),
+      result: replayResult(payload, replayed),
     }
   },
 })

@@ -24,11 +24,15 @@ export interface FolderReplay {
   readonly accounts: readonly { readonly account: FolderAccount; readonly replayed: Replayed }[]
 }
 
-/** @throws AppError INVALID_REQUEST when the days asked for lie outside of the files */
+/**
+ * @param progress hears how far it is, 0..1
+ * @throws AppError INVALID_REQUEST when the days asked for lie outside of the files
+ */
 export const replayFolder = async (
   { accounts, labels }: Folder,
   { from, to, ...how }: ReplayWish,
   compute: ComputePool,
+  progress: (fraction: number) => void = () => {},
 ): Promise<FolderReplay> => {
   const first = Math.min(...accounts.map(({ firstDay }) => firstDay))
   const last = Math.max(...accounts.map(({ firstDay, days }) => firstDay + days.completeUntil - 1))
@@ -43,8 +47,11 @@ export const replayFolder = async (
       `the files have complete days from ${toLocalDate(first)} to ${toLocalDate(last)}; choose --from and --to among them`,
     )
   }
+  // Accounts are as large as they have entities.
+  const all = accounts.reduce((sum, { days }) => sum + days.entities.length, 0)
+  const done = new Float64Array(accounts.length)
   const replayed = await Promise.all(
-    accounts.map(async (account) => ({
+    accounts.map(async (account, i) => ({
       account,
       replayed: await replayOnThreads(
         {
@@ -57,6 +64,12 @@ export const replayFolder = async (
           ...how,
         },
         compute,
+        {
+          progress: (fraction) => {
+            done[i] = (fraction * account.days.entities.length) / all
+            progress(done.reduce((sum, share) => sum + share, 0))
+          },
+        },
       ),
     })),
   )
