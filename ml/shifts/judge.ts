@@ -16,11 +16,13 @@ import { runsOn } from './account.ts'
 import type { AccountDays, AccountEntity } from './account.ts'
 import { FIGURES, FIGURE_TABLE } from './figures.ts'
 import type { AccountSums, Figure, FigureName } from './figures.ts'
-import { Level } from './level.ts'
+import { Level, Past } from './level.ts'
 import type { Look } from './level.ts'
 import { LEVELS_UP } from './level-name.ts'
 import { Calibration } from './calibration.ts'
+import { Promises } from './promises.ts'
 import { deviateAtRate, jointBound, jointDeviate } from './tails.ts'
+import { treeOf } from './tree.ts'
 import { weekdayEffects, weekdayOf } from './weekday.ts'
 import type { WeekdayEffects } from './weekday.ts'
 import { deviateOf, noHeld, Windows, WINDOWS } from './windows.ts'
@@ -181,7 +183,9 @@ const FEWEST_TOGETHER = 3
 const NONE: WeekdayEffects = { effect: new Float64Array(7), variance: new Float64Array(7) }
 
 export const findShifts = (account: AccountDays, params: ShiftParams = defaultShiftParams): Shift[] => {
-  const { days, entities } = account
+  const { days } = account
+  const tree = treeOf(account.entities)
+  const { entities, indices, up } = tree
   const figures = FIGURE_TABLE.map((figure, j) => ({ figure, j }))
   const standings = entities.map((): Standing => ({
     run: 0,
@@ -191,23 +195,23 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     sizes: new Float64Array(FIGURE_COUNT),
     odds: 0,
   }))
-  const children: number[][] = entities.map(() => [])
-  entities.forEach(({ parent }, i) => children[parent]?.push(i))
+  const isSumOf = (i: number): boolean => (tree.end[i] as number) > (tree.first[i] as number)
+  const past = new Past(days, entities.length, FIGURE_COUNT)
   const levels = entities.flatMap((_, i) =>
     FIGURE_TABLE.map(
-      (figure) => new Level(days, (children[i] as number[]).length > 0 ? figure.sign : 1, figure),
+      (figure, j) => new Level(past, past.startOf(i, j), isSumOf(i) ? figure.sign : 1, figure),
     ),
   )
-  const order = LEVELS_UP.flatMap((level) =>
-    entities.flatMap((entity, i) => (entity.level === level ? [i] : [])),
-  )
+  const promises = new Promises(tree, days, past, levels)
   const sums = sumsOf(account)
   const shifts: Shift[] = []
 
   const levelOf = (i: number, j: number): Level => levels[i * FIGURE_COUNT + j] as Level
-  const childrenOf = (i: number): number[] => children[i] as number[]
-  const leavesOf = (i: number): number[] =>
-    childrenOf(i).flatMap((c) => (childrenOf(c).length > 0 ? leavesOf(c) : [c]))
+  const childrenOf = (i: number): number[] => {
+    const first = tree.first[i] as number
+    return Array.from({ length: (tree.end[i] as number) - first }, (_, k) => first + k)
+  }
+  const leavesOf = (i: number): number[] => childrenOf(i).flatMap((c) => (isSumOf(c) ? leavesOf(c) : [c]))
   const belowOf = (i: number): number[] => childrenOf(i).flatMap((c) => [c, ...belowOf(c)])
 
   // What the account shares: noise per level of the tree, dispersion and rate of counts.
@@ -217,78 +221,28 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   const dispersionOf = (j: number): number => (dispersionSum[j] as number) / (dispersionDays[j] as number)
   const rates = FIGURE_TABLE.map(() => ({ seen: 0, among: 0 }))
 
-  // By entity and figure: what a promise is made of, and on which days it is owed.
-  const scales = entities.map(({ budget }) => budget.map((log) => Math.exp(log)))
-  const bases = entities.flatMap((entity, i) =>
-    FIGURE_TABLE.map(({ base }) => (base === 'scale' ? (scales[i] as Float64Array) : entity[base])),
-  )
-  const owing = entities.flatMap((entity) =>
-    FIGURE_TABLE.map(({ volume, exposure }) => {
-      const owes = new Uint8Array(days)
-      // A figure of volume is owed also by a child that gave nothing.
-      for (let t = 0; t < days; t++)
-        owes[t] = runsOn(entity, t) && (volume || exposure(entity, t) > 0) ? 1 : 0
-      return owes
-    }),
-  )
   const weekdayAt = Uint8Array.from({ length: days }, (_, t) => weekdayOf(account, t))
   const ofAccounts = FIGURE_TABLE.map(({ ofAccount }) =>
     ofAccount ? Float64Array.from({ length: days }, (_, t) => ofAccount(sums, t)) : null,
   )
 
-  /** Of the last sum gathered: its variance, and the squares of what the leaves promise. */
-  let gathered = 0
-  let squares = 0
-  /** What the children of i promise for `day` at their levels before `from`; adds to `gathered` and `squares`. */
-  const gather = (i: number, j: number, from: number, day: number, former: boolean): number => {
-    const figure = FIGURE_TABLE[j] as Figure
-    const below = childrenOf(i)
-    let sum = 0
-    for (let k = 0; k < below.length; k++) {
-      const c = below[k] as number
-      const at = c * FIGURE_COUNT + j
-      if ((owing[at] as Uint8Array)[day] !== 1) continue
-      const level = levels[at] as Level
-      const known = Math.max(from, (entities[c] as AccountEntity).start)
-      let factor = level.factorBefore[known] as number
-      let variance = level.varianceBefore[known] as number
-      if (former && day <= level.formerUntil) {
-        factor = level.factorOf(level.formerMean)
-        variance = level.formerVariance
-      }
-      if (Number.isNaN(factor)) {
-        factor = level.factorOf(level.mean)
-        variance = level.variance
-        if (Number.isNaN(factor)) continue
-      }
-      let part: number
-      // The level of a sum corrects what its own children promise.
-      if (childrenOf(c).length > 0) part = gather(c, j, from, day, former) * factor
-      else {
-        const base = (bases[at] as Float64Array)[day] as number
-        part = figure.sign > 0 ? base * factor : base / factor
-        squares += part * part
-      }
-      sum += part
-      gathered += part * part * variance
-    }
-    return sum
-  }
-
   // What a holiday does to money, as a log, and how far off that may be: shown by what all ads have in common.
   const moves = new Float64Array(days)
   const moveVariances = new Float64Array(days)
+  const leaves = entities.flatMap((_, i) => (isSumOf(i) ? [] : [i]))
+  leaves.sort((a, b) => (indices[a] as number) - (indices[b] as number))
   const learnHoliday = (t: number, weekday: Float64Array): void => {
     const gaps: number[] = []
     let noise = 0
-    entities.forEach((entity, i) => {
+    for (const i of leaves) {
+      const entity = entities[i] as AccountEntity
       const level = levelOf(i, SPEND)
-      if (childrenOf(i).length > 0 || level.days < FEWEST_DAYS || !runsOn(entity, t)) return
+      if (level.days < FEWEST_DAYS || !runsOn(entity, t)) continue
       const gap = (FIGURE_TABLE[SPEND] as Figure).observe(entity, t) - level.mean
-      if (!Number.isFinite(gap)) return
+      if (!Number.isFinite(gap)) continue
       gaps.push(gap - (weekday[weekdayAt[t] as number] as number))
       noise += level.noise + level.variance
-    })
+    }
     gaps.sort((a, b) => a - b)
     const n = gaps.length
     // A median of normal values has the variance of pi / 2 as many means.
@@ -319,16 +273,16 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     const noises = FIGURE_TABLE.map(() => new Map(LEVELS_UP.map((level) => [level, [] as number[]])))
     if (account.holiday[t] === 1) learnHoliday(t, (weekdays[SPEND] as WeekdayEffects).effect)
 
-    for (const i of order) {
+    for (const i of up) {
       const entity = entities[i] as AccountEntity
       if (!runsOn(entity, t)) continue
-      const isSum = childrenOf(i).length > 0
+      const isSum = isSumOf(i)
       const standing = standings[i] as Standing
 
       /** Fills `day` with day d against the levels before `from`. @returns whether it says anything */
       const look = (j: number, from: number, d: number, former: boolean): boolean => {
-        const level = levelOf(i, j)
-        const among = level.among[d] as number
+        const at = levelOf(i, j).at(d)
+        const among = past.among[at] as number
         if (Number.isNaN(among)) return false
         const w = weekdayAt[d] as number
         const { volume } = FIGURE_TABLE[j] as Figure
@@ -336,21 +290,19 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           ((weekdays[j] as WeekdayEffects).variance[w] as number) +
           (volume ? (moveVariances[d] as number) : 0)
         if (!isSum) {
-          day.seen = level.seen[d] as number
+          day.seen = past.seen[at] as number
           day.among = among
           day.variance = 0
           day.concentration = 1
           return true
         }
         const figure = FIGURE_TABLE[j] as Figure
-        gathered = 0
-        squares = 0
-        const sum = gather(i, j, from, d, former)
+        const sum = promises.gather(i, j, from, d, former)
         if (!(sum > 0)) return false
         const base = sum * ((weekdayFactors[j] as Float64Array)[w] as number)
         const whole = entity[figure.whole][d] as number
-        day.variance = gathered / (sum * sum)
-        day.concentration = squares / (sum * sum)
+        day.variance = promises.variance
+        day.concentration = promises.concentration
         if (figure.kind === 'count') {
           day.seen = whole
           day.among = base
@@ -410,29 +362,20 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
 
       /** What each child's total was beyond its promise over the days [from, t]. */
       const partsOf = (j: number, from: number): Part[] => {
-        const figure = FIGURE_TABLE[j] as Figure
+        const { whole } = FIGURE_TABLE[j] as Figure
+        const factors = weekdayFactors[j] as Float64Array
         return childrenOf(i).map((c) => {
-          const child = entities[c] as AccountEntity
-          const level = levelOf(c, j)
+          const wholes = (entities[c] as AccountEntity)[whole]
           let gap = 0
           let promised = 0
           for (let d = from; d <= t; d++) {
-            const at = c * FIGURE_COUNT + j
-            if ((owing[at] as Uint8Array)[d] !== 1) continue
-            const factor = level.factorBefore[Math.max(from, child.start)] as number
-            if (Number.isNaN(factor)) continue
-            const weekday = (weekdayFactors[j] as Float64Array)[weekdayAt[d] as number] as number
-            const base = (bases[at] as Float64Array)[d] as number
-            const promise =
-              childrenOf(c).length > 0
-                ? gather(c, j, from, d, false) * factor
-                : figure.sign > 0
-                  ? base * factor
-                  : base / factor
-            promised += promise * weekday
-            gap += (child[figure.whole][d] as number) - promise * weekday
+            const owed = promises.of(c, j, from, d)
+            if (Number.isNaN(owed)) continue
+            const promise = owed * (factors[weekdayAt[d] as number] as number)
+            promised += promise
+            gap += (wholes[d] as number) - promise
           }
-          return { entity: c, gap, promised }
+          return { entity: indices[c] as number, gap, promised }
         })
       }
 
@@ -478,8 +421,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         const move = figure.volume ? (moves[t] as number) : 0
         const seen = figure.observe(entity, t) - (figure.kind === 'count' ? 0 : effect + move)
         const among = figure.kind === 'count' ? exposure * Math.exp(effect) : 1
-        level.seen[t] = seen
-        level.among[t] = among
+        level.see(t, seen, among)
         if (level.days === 0) {
           level.noise = pooledNoise[j]?.get(entity.level) as number
           const rate = rates[j] as { seen: number; among: number }
@@ -522,9 +464,11 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         for (let w = 0; w < WINDOWS.length; w++) {
           const window = WINDOWS[w] as number
           const from = t - window + 1
-          if (from < level.floor || from < entity.start || Number.isNaN(level.meanBefore[from])) break
-          const variance = (level.varianceBefore[from] as number) + (figure.wander ** 2 * (window - 1)) / 3
-          if (!judge(j, from, level.meanBefore[from] as number, variance, false)) continue
+          if (from < level.floor || from < entity.start) break
+          const mean = level.meanBefore(from)
+          if (Number.isNaN(mean)) break
+          const variance = level.varianceBefore(from) + (figure.wander ** 2 * (window - 1)) / 3
+          if (!judge(j, from, mean, variance, false)) continue
           if (figure.usesLeads && window === 1 && held.expected < FEWEST_DAY_LEADS) continue
           calibration.apply(j, w, isSum, held, !wasOdd)
           windows.set(j, w, held)
@@ -550,7 +494,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       const isJunk = (from: number, size: number): boolean => {
         if (t >= account.leadsUntil) return false
         const level = levelOf(i, CONVERSION)
-        if (!judge(CONVERSION, from, level.meanBefore[from] as number, level.variance, false)) return false
+        if (!judge(CONVERSION, from, level.meanBefore(from), level.variance, false)) return false
         return held.expected * Math.expm1(-size) + held.seen * size <= SURELY_REAL
       }
 
@@ -565,7 +509,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         const window = WINDOWS[w] as number
         const from = t - window + 1
         const returned = isSum
-          ? judge(j, from, level.meanBefore[from] as number, level.varianceBefore[from] as number, true)
+          ? judge(j, from, level.meanBefore(from), level.varianceBefore(from), true)
           : t <= level.formerUntil && judge(j, from, level.formerMean, level.formerVariance, false)
         if (returned && Math.abs(deviateOf(held)) < WAY_BACK) {
           for (const c of isSum ? belowOf(i) : [i]) levelOf(c, j).recall(t)
@@ -577,7 +521,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         standing.sizes[j] = size
         shifts.push({
           day: t,
-          entity: i,
+          entity: indices[i] as number,
           figure: figure.name,
           deviate,
           window,
@@ -622,16 +566,15 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       if (silent > 0 && silent <= LASTING_DAYS) {
         const level = levelOf(i, SPEND)
         const promised =
-          (isSum
-            ? gather(i, SPEND, t, t, false)
-            : ((bases[i * FIGURE_COUNT + SPEND] as Float64Array)[t] as number)) * level.factorOf(level.mean)
+          (isSum ? promises.gather(i, SPEND, t, t, false) : promises.owedBy(i, SPEND, t)) *
+          level.factorOf(level.mean)
         const size = Math.log(CENT / promised)
         if (size < 0) {
           oddWindow = Math.max(oddWindow, 1)
           standing.sizes[SPEND] = size
           shifts.push({
             day: t,
-            entity: i,
+            entity: indices[i] as number,
             figure: 'spend',
             deviate: SILENCE,
             window: 1,
@@ -679,7 +622,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
           )
           shifts.push({
             day: t,
-            entity: i,
+            entity: indices[i] as number,
             figure: 'joint',
             deviate: joint,
             window: oddWindow,

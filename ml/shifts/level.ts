@@ -32,6 +32,39 @@ export interface Look {
   weekdayVariance: number
 }
 
+/**
+ * What was known before each day, of all entities and figures: day by day, neighbours beside each other, since that
+ * is how it is added up.
+ */
+export class Past {
+  /** From a day to the next of the same entity and figure. */
+  readonly stride: number
+  readonly mean: Float64Array
+  readonly variance: Float64Array
+  /** What a promise is multiplied with, or divided by, at the level before the day. NaN: there was none. */
+  readonly factor: Float64Array
+  /** What was seen (weekday apart, if gaussian) and among what. NaN: nothing usable. */
+  readonly seen: Float64Array
+  readonly among: Float64Array
+  readonly #days: number
+
+  constructor(days: number, entities: number, figures: number) {
+    this.#days = days
+    this.stride = entities
+    const length = days * entities * figures
+    this.mean = new Float64Array(length).fill(Number.NaN)
+    this.variance = new Float64Array(length)
+    this.factor = new Float64Array(length).fill(Number.NaN)
+    this.seen = new Float64Array(length)
+    this.among = new Float64Array(length).fill(Number.NaN)
+  }
+
+  /** Where day 0 of an entity's figure is. */
+  startOf(entity: number, figure: number): number {
+    return figure * this.#days * this.stride + entity
+  }
+}
+
 export class Level {
   mean = Number.NaN
   variance = 1
@@ -46,25 +79,33 @@ export class Level {
   noise = Number.NaN
   #noiseSum = 0
   #noiseDays = 0
-  readonly meanBefore: Float64Array
-  readonly varianceBefore: Float64Array
-  /** What a promise is multiplied with, or divided by, at the level before each day. */
-  readonly factorBefore: Float64Array
+  readonly #past: Past
+  readonly #start: number
   readonly #sign: 1 | -1
   readonly #leastNoise: number
-  /** Of each day: what was seen (weekday apart, if gaussian) and among what. NaN: nothing usable. */
-  readonly seen: Float64Array
-  readonly among: Float64Array
 
-  /** @param sign of the factor: -1 where it is of a sum that the figure divides */
-  constructor(days: number, sign: 1 | -1, figure: Figure) {
+  /**
+   * @param start where its day 0 is in `past`
+   * @param sign of the factor: -1 where it is of a sum that the figure divides
+   */
+  constructor(past: Past, start: number, sign: 1 | -1, figure: Figure) {
+    this.#past = past
+    this.#start = start
     this.#sign = sign
     this.#leastNoise = (LEAST_NOISE * figure.noise) ** 2
-    this.factorBefore = new Float64Array(days).fill(Number.NaN)
-    this.meanBefore = new Float64Array(days).fill(Number.NaN)
-    this.varianceBefore = new Float64Array(days).fill(1)
-    this.seen = new Float64Array(days).fill(Number.NaN)
-    this.among = new Float64Array(days).fill(Number.NaN)
+  }
+
+  /** Where `day` is in the past. */
+  at(day: number): number {
+    return this.#start + day * this.#past.stride
+  }
+
+  meanBefore(day: number): number {
+    return this.#past.mean[this.at(day)] as number
+  }
+
+  varianceBefore(day: number): number {
+    return this.#past.variance[this.at(day)] as number
   }
 
   /** Degrees of freedom of the noise. */
@@ -91,9 +132,17 @@ export class Level {
 
   /** Keeps what it is before `day` is learnt. */
   mark(day: number): void {
-    this.meanBefore[day] = this.mean
-    this.varianceBefore[day] = this.variance
-    this.factorBefore[day] = this.factorOf(this.mean)
+    const at = this.at(day)
+    this.#past.mean[at] = this.mean
+    this.#past.variance[at] = this.variance
+    this.#past.factor[at] = this.factorOf(this.mean)
+  }
+
+  /** Keeps what was seen on `day`, and among what. */
+  see(day: number, seen: number, among: number): void {
+    const at = this.at(day)
+    this.#past.seen[at] = seen
+    this.#past.among[at] = among
   }
 
   factorOf(mean: number): number {
@@ -134,32 +183,38 @@ export class Level {
 
   /** The days [from, day] were odd: nothing is learnt of them. */
   rollBack(from: number, day: number, figure: Figure): void {
-    const mean = this.meanBefore[from] as number
-    const variance = this.varianceBefore[from] as number
+    const mean = this.meanBefore(from)
+    const variance = this.varianceBefore(from)
     if (!Number.isFinite(mean)) return
     this.mean = mean
     this.variance = variance + figure.wander ** 2 * (day - from + 1)
-    this.meanBefore.fill(mean, from, day + 1)
-    this.varianceBefore.fill(variance, from, day + 1)
-    this.factorBefore.fill(this.factorOf(mean), from, day + 1)
+    const factor = this.factorOf(mean)
+    for (let d = from; d <= day; d++) {
+      const at = this.at(d)
+      this.#past.mean[at] = mean
+      this.#past.variance[at] = variance
+      this.#past.factor[at] = factor
+    }
   }
 
   /** What was odd has lasted: the days [from, day] are the level now, and the former one is remembered. */
   settle(from: number, day: number, kind: Figure['kind'], dispersion: number): void {
-    const former = this.meanBefore[from] as number
+    const former = this.meanBefore(from)
     if (!Number.isFinite(former)) return
     let seen = 0
     let among = 0
     let days = 0
     for (let d = from; d <= day; d++) {
-      if (!Number.isFinite(this.among[d])) continue
-      seen += this.seen[d] as number
-      among += this.among[d] as number
+      const at = this.at(d)
+      const amongThem = this.#past.among[at] as number
+      if (!Number.isFinite(amongThem)) continue
+      seen += this.#past.seen[at] as number
+      among += amongThem
       days++
     }
     if (days === 0) return
     this.formerMean = former
-    this.formerVariance = (this.varianceBefore[from] as number) + 0.005
+    this.formerVariance = this.varianceBefore(from) + 0.005
     this.formerUntil = day + REMEMBERED_DAYS
     if (kind === 'count') {
       // One event at the former rate keeps an empty count from being a rate of nothing.

@@ -1,0 +1,47 @@
+/** The entities of an account in an order in which what is added up lies side by side. */
+import type { AccountEntity } from './account.ts'
+import { LEVELS_UP } from './level-name.ts'
+
+export interface Tree {
+  /** Campaigns and who stands for itself first; children of one parent are neighbours, in the account's order. */
+  readonly entities: readonly AccountEntity[]
+  /** Index of each among the account's. */
+  readonly indices: Int32Array
+  /** Children of i: from `first[i]` up to, without, `end[i]`. */
+  readonly first: Int32Array
+  readonly end: Int32Array
+  /** From the ads up; within a level in the account's order. */
+  readonly up: Int32Array
+}
+
+export const treeOf = (entities: readonly AccountEntity[]): Tree => {
+  const n = entities.length
+  const children: number[][] = entities.map(() => [])
+  entities.forEach(({ parent }, i) => children[parent]?.push(i))
+  const indices = new Int32Array(n)
+  const first = new Int32Array(n)
+  const end = new Int32Array(n)
+  let placed = 0
+  entities.forEach(({ parent }, i) => {
+    if (!entities[parent]) indices[placed++] = i
+  })
+  for (let at = 0; at < placed; at++) {
+    first[at] = placed
+    for (const child of children[indices[at] as number] as number[]) indices[placed++] = child
+    end[at] = placed
+  }
+  const places = new Int32Array(n)
+  indices.forEach((i, at) => {
+    places[i] = at
+  })
+  const up = LEVELS_UP.flatMap((level) =>
+    entities.flatMap((entity, i) => (entity.level === level ? [places[i] as number] : [])),
+  )
+  return {
+    entities: Array.from(indices, (i) => entities[i] as AccountEntity),
+    indices,
+    first,
+    end,
+    up: Int32Array.from(up),
+  }
+}
