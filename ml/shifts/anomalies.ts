@@ -11,6 +11,8 @@ import { rarityOf } from './tails.ts'
 
 /** Half the width of the expected interval, in deviates. */
 const INTERVAL = 2.5
+/** Days before a shift that tell what a lead usually costs. */
+const USUAL_DAYS = 28
 /** Deviates from which a shift is severe. Those of MEDIUM begin at the threshold itself. */
 const HIGH = 5
 const CRITICAL = 7
@@ -102,6 +104,12 @@ export const figuresOf = (metric: Metric): (FigureName | 'joint')[] =>
     ? ['joint']
     : (Object.keys(NAMES) as FigureName[]).filter((figure) => NAMES[figure].metric === metric)
 
+/** What a lead cost in the weeks before a day; null when none came. */
+const cplBefore = ({ spend, leads }: AccountEntity, day: number): number | null => {
+  const from = Math.max(0, day - USUAL_DAYS)
+  return ratio(sum(spend, from, day - 1), sum(leads, from, day - 1))
+}
+
 /** One shift of `entity` as a signal. */
 export const shiftSignal = (entity: AccountEntity, shift: Shift): ShiftSignal => {
   const polarity: Polarity = shift.bad ? 'bad' : 'good'
@@ -118,8 +126,9 @@ export const shiftSignal = (entity: AccountEntity, shift: Shift): ShiftSignal =>
   }
   const from = shift.day - shift.window + 1
   const of = (column: Column): number => sum(entity[column], from, shift.day)
-  // Dearer impressions that brought no lead have no metric of their own.
-  if (shift.figure === 'joint' || (shift.figure === 'cpm' && of('leads') === 0)) {
+  const usualCpl = shift.figure === 'cpm' && of('leads') === 0 ? cplBefore(entity, from) : null
+  // Dearer impressions where nobody knows what a lead costs have no metric of their own.
+  if (shift.figure === 'joint' || (shift.figure === 'cpm' && of('leads') === 0 && usualCpl === null)) {
     const type = shift.bad ? 'performance_drop' : 'performance_spike'
     const nothing = { observed: null, expected: null, lower: null, upper: null }
     return { ...common, ...nothing, type, metric: 'multivariate', direction: shift.bad ? 'down' : 'up' }
@@ -127,7 +136,11 @@ export const shiftSignal = (entity: AccountEntity, shift: Shift): ShiftSignal =>
   const { metric, sign } = NAMES[shift.figure]
   const direction = sign * shift.size < 0 ? 'down' : 'up'
   const grown = Math.exp(shift.size)
-  const { observed, expected } = SEEN[shift.figure](of, shift.window, grown)
+  // Until a lead comes: what one costs at these prices, all else as before.
+  const { observed, expected } =
+    usualCpl === null
+      ? SEEN[shift.figure](of, shift.window, grown)
+      : { observed: usualCpl * grown, expected: usualCpl }
   // Without a lead there is no cost of one: what is missing is told as missing leads.
   if (shift.figure === 'cpl' && observed === null) {
     const leads = SEEN.leads(of, shift.window, grown)

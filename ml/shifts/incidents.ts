@@ -9,13 +9,14 @@ import type { AccountDays, AccountEntity } from './account.ts'
 import { effectsOf, sharesOf } from './causes.ts'
 import type { ChildFigures } from './causes.ts'
 import type { FigureName } from './figures.ts'
+import { COUNT_START } from './judge.ts'
 import type { Part, Shift } from './judge.ts'
 import { LEVELS_UP } from './level-name.ts'
 
-/** A child that makes up so much of a shift is its cause; otherwise all children share it. */
+/** Where nothing is known of their sums, a child that is so much of what is odd is its cause. */
 const MAIN_SHARE = 0.6
-/** The others moved with it when they moved by so much of its relative move. */
-const SHARED_MOVE = 0.4
+/** Log of the odds from which children are taken to have moved together: one alone is the commoner case. */
+const SHARED_ODDS = 1
 /** New incidents a config is told of on one day, unless told otherwise (ads-domain, alarm budget). */
 export const DAILY_BUDGET = 10
 
@@ -237,14 +238,22 @@ const rankLoudness = (
     .sort((a, b) => b.share - a.share || a.entity - b.entity)
 }
 
-/** Whether the others moved nearly as far, each for its size: then it is what they have in common that moved. */
+/**
+ * Whether the others, taken together, rather moved as the main one did than not at all: then it is what they have
+ * in common that moved. The ratio of the likelihoods of both, as of counts; of amounts the same middle holds.
+ */
 const isShared = (parts: readonly Part[], main: number): boolean => {
   const own = parts.find(({ entity }) => entity === main)
-  const others = parts.filter(({ entity }) => entity !== main)
-  const gap = others.reduce((total, part) => total + part.gap, 0)
-  const promised = others.reduce((total, part) => total + part.promised, 0)
-  if (!own || promised <= 0) return false
-  return gap / promised / (own.gap / own.promised) > SHARED_MOVE
+  if (!own) return false
+  let seen = 0
+  let promised = 0
+  for (const part of parts) {
+    if (part === own) continue
+    seen += part.promised + part.gap
+    promised += part.promised
+  }
+  const moved = Math.max(0, own.promised + own.gap + COUNT_START) / (own.promised + COUNT_START)
+  return seen * Math.log(moved) - promised * (moved - 1) > SHARED_ODDS
 }
 
 const causesOf = (
@@ -267,7 +276,8 @@ const causesOf = (
         : rankLoudness(account, below, today, loudest.metric)
     for (const one of ranked) causes.push({ ...one, depth })
     const [main] = ranked
-    if (!main || main.share < MAIN_SHARE || isShared(parts, main.entity)) return { causes, culprit: at }
+    const isOwn = main && (parts.length > 0 ? !isShared(parts, main.entity) : main.share >= MAIN_SHARE)
+    if (!isOwn) return { causes, culprit: at }
     at = main.entity
   }
 }

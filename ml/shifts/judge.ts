@@ -75,7 +75,7 @@ export const COUNT_START = 0.25
 /** Days a level has to be seen before anything is held against it. */
 const FEWEST_DAYS = 7
 /** Odd days in a row that make a new level. */
-const LASTING_DAYS = 5
+const LASTING_DAYS = 4
 /** Days that a shift is taken to have lasted at most when it is found. */
 const SURE_DAYS = 3
 /** Log of the odds at which something odd is taken to be over. */

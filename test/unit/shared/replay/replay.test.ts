@@ -47,7 +47,7 @@ describe('shared/replay', () => {
   let whole: FolderReplay
   before(async () => {
     desk = await openFolderDesk()
-    files = accountFiles([simulated(1, 6)])
+    files = accountFiles([simulated(0, 6)])
     whole = await replayed(files)
   })
   after(() => desk.close())
@@ -169,7 +169,7 @@ describe('shared/replay', () => {
     })
 
   it('keeps accounts of one folder apart', async () => {
-    const both = await replayed(accountFiles([simulated(1, 6), simulated(2, 6)]))
+    const both = await replayed(accountFiles([simulated(0, 6), simulated(1, 6)]))
     const [first] = both.accounts
     expect(both.report.totals.accounts).to.equal(2)
     const ofFirst = both.report.days.map(({ date, anomalies }) => ({
