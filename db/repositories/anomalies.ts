@@ -120,7 +120,8 @@ returning (xmax = 0) as created
 /**
  * Imports of a config merge one at a time, each with a newer stamp than the one before (whole milliseconds), so
  * a row that a run could not see is newer than all it saw, however long its import took and whatever the clocks
- * say. Runs older than a month are of no use: their weeks do not reach here.
+ * say. Days before the week are what its verdicts build on: all that a look at one of its days has read of them.
+ * Runs older than a month are of no use: their weeks do not reach here.
  */
 const LATE_DAYS = `
 with looks as materialized (
@@ -130,13 +131,15 @@ with looks as materialized (
     and coalesce(payload->'entityIds', 'null'::jsonb) = 'null'::jsonb and result->>'watermark' is not null
 ), written as (
   select date, date_trunc('milliseconds', max(updated_at)) as at from ads_insights_daily
-  where config_id = :configId and date between :from and :to
+  where config_id = :configId and date between :since and :to
   group by date
 )
-select date, at, at > coalesce(
-    (select max(mark) from looks where looks.day between date and date + 6),
-    (select max(mark) from looks where looks.day < date)
-  ) as late, (select max(looks.day) from looks where looks.day <= :to) as looked_at
+select date, at, at > case when date < :from
+    then (select max(mark) from looks where looks.day between :from and :to)
+    else coalesce(
+      (select max(mark) from looks where looks.day between date and date + 6),
+      (select max(mark) from looks where looks.day < date))
+  end as late, (select max(looks.day) from looks where looks.day <= :to) as looked_at
 from written order by date`
 
 /** Whether a run over all entities has given its final verdict of the day, or of a later one. */
@@ -204,11 +207,12 @@ const daysByEntity = (rows: readonly { entity_id: string; day: string }[]): Map<
 }
 
 export const detectionStore = (db: Knex): DetectionStore => ({
-  lateDays: async ({ job, configId, runId }, from, to) => {
+  lateDays: async ({ job, configId, runId }, { since, from, to }) => {
     const { rows } = (await db.raw(LATE_DAYS, {
       job,
       configId,
       runId,
+      since: toLocalDate(since),
       from: toLocalDate(from),
       to: toLocalDate(to),
     })) as { rows: { date: string; at: Date; late: boolean | null; looked_at: string | null }[] }

@@ -343,6 +343,8 @@ const moneyOf = (
 export interface BookOptions {
   /** Incidents of earlier days, as they were left. */
   readonly known?: readonly Incident[]
+  /** All that will be taken: what is known of them is said anew. */
+  readonly days?: ReadonlySet<number>
   /** New incidents that may be told of on a day. */
   readonly budgetOf?: (day: number) => number
   /** Whether nobody wants to hear of that metric of the entity on that day; asked for it and all above it. */
@@ -357,7 +359,7 @@ export interface IncidentBook {
 
 export const openIncidentBook = (
   account: AccountDays,
-  { known = [], budgetOf = () => DAILY_BUDGET, isMuted = () => false }: BookOptions = {},
+  { known = [], days = new Set(), budgetOf = () => DAILY_BUDGET, isMuted = () => false }: BookOptions = {},
 ): IncidentBook => {
   const incidents: Incident[] = known.map((one) => ({ ...one, members: new Set(one.members) }))
   const children: number[][] = account.entities.map(() => [])
@@ -469,15 +471,17 @@ export const openIncidentBook = (
         members.sort(louder)
         const loudest = members[0] as AccountAnomaly
         const incident = incidents[index] as Incident
+        const before = incident.culprit < 0 ? null : incident.severity
+        const isAsLoud = ({ severity }: AccountAnomaly): boolean =>
+          before === null || compareSeverity(severity, before) >= 0
+        if (isAsLoud(loudest)) incident.severity = loudest.severity
+        // An older day that is looked at again says nothing of what its newest day made of it.
+        const isNewest = before === null || day >= incident.to || days.has(incident.to)
         // Days that came late are looked at after newer ones.
         incident.from = Math.min(incident.from, day)
         incident.to = Math.max(incident.to, day)
         incident.root = commonRoot(account, incident.members)
-        const before = incident.culprit < 0 ? null : incident.severity
-        const isAsLoud = ({ severity }: AccountAnomaly): boolean =>
-          before === null || compareSeverity(severity, before) >= 0
-        if (isAsLoud(loudest)) {
-          incident.severity = loudest.severity
+        if (isNewest && isAsLoud(loudest)) {
           const { causes, culprit } = causesOf(account, children, incident.root, members, loudest)
           incident.culprit = culprit
           const isOwn = loudest.metric === incident.metric && loudest.direction === incident.direction
@@ -491,7 +495,7 @@ export const openIncidentBook = (
           ({ metric, direction }) => metric === incident.metric && direction === incident.direction,
         )
         const [own] = alike
-        if (own) {
+        if (own && isNewest) {
           // Who is to blame is what to look at; where nobody is, or is not odd alone, who is loudest.
           const told = isAsLoud(own) ? (alike.find(({ entity }) => entity === incident.culprit) ?? own) : null
           if (told) incident.figuresOf = told.entity

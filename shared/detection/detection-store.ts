@@ -54,13 +54,19 @@ export interface FalsePositives {
   readonly count: number
 }
 
+export interface LateWeek {
+  readonly since: DayNumber
+  readonly from: DayNumber
+  readonly to: DayNumber
+}
+
 export interface DetectionStore {
   /**
-   * What came in late for the days [from, to]. A run over all entities looks at its day and, for late rows, at
-   * the rest of that week; so a run of an older day says nothing of newer ones. Nothing is late before the
-   * first run.
+   * What came in late for the week [from, to], and for the days from `since` on that its verdicts build on. A run
+   * over all entities looks at its day and, for late rows, at the rest of that week; so a run of an older day says
+   * nothing of newer ones. Nothing is late before the first run.
    */
-  lateDays(look: Look, from: DayNumber, to: DayNumber): Promise<LateDays>
+  lateDays(look: Look, week: LateWeek): Promise<LateDays>
   /** Days labelled true_positive since `from`, by entity id. */
   labelledDays(
     configId: number,

@@ -31,6 +31,7 @@ import type { ModelRegistry } from '../registry/model-registry.ts'
 import type { ArtifactRef } from '../registry/model-version.ts'
 import type { Mutes } from '../notify/mutes.ts'
 import type { Notifications } from '../notify/notifications.ts'
+import { anchorOf } from './account-judge.ts'
 import type { AccountJudge, JudgedPage } from './account-judge.ts'
 import type { DetectResult, DetectTask, GateTask } from './detect-batch.ts'
 import type { DetectionStore, ScoredAnomaly } from './detection-store.ts'
@@ -302,6 +303,10 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
     return lastDays(day - wait, missed)
   }
 
+  /** Those of the week that ends with `day`. */
+  const daysSince = (first: DayNumber | null, day: DayNumber): DayNumber[] =>
+    first === null ? [] : lastDays(day, Math.min(LATE_DAYS, day - first + 1))
+
   const skipped = (reason: string, day: DayNumber, expired: number): WorkOutcome => ({
     status: 'skipped',
     counts: { done: 0, skipped: 1, failed: 0 },
@@ -330,9 +335,12 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
 
       const look = { job: `detect.${level}`, configId, runId: context.fence.runId }
       // Before the frames are read: what comes in between is looked at again, not missed.
-      const late = whole ? await store.lateDays(look, day - LATE_DAYS + 1, day) : null
+      const week = { since: anchorOf(day), from: day - LATE_DAYS + 1, to: day }
+      const late = whole ? await store.lateDays(look, week) : null
+      // A verdict builds on the days before it: those after a restated day are given again.
+      const outdated = await freshOf(configId, daysSince(late?.days[0] ?? null, day))
       const settled = await freshOf(configId, settledDays(day, leadsArrived, late?.lookedAt ?? null))
-      const days = new Set([...fresh, ...(late?.days ?? []), ...(whole ? settled : [])])
+      const days = new Set([...fresh, ...outdated, ...(whole ? settled : [])])
       const ordered = [...days].sort((a, b) => a - b)
 
       const counts = { done: 0, skipped: 0, failed: 0 }
@@ -413,7 +421,14 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
           context.progress(0.5, counts)
         }
         const mine = known.filter(({ campaignId }) => indexOf.has(entityKey('campaign', campaignId)))
-        const book = openStoredBook({ page, indexOf, known: mine, mutes, budgetOf: budget.besides(mine) })
+        const book = openStoredBook({
+          page,
+          indexOf,
+          known: mine,
+          days: ordered,
+          mutes,
+          budgetOf: budget.besides(mine),
+        })
         // What the judge says of the other levels names causes and roots at once.
         const others = otherLevels(page, level, ordered)
         for (const one of ordered) {

@@ -28,6 +28,8 @@ export interface StoredBookParts {
   readonly page: Pick<JudgedAccount, 'account' | 'firstDay'>
   readonly indexOf: ReadonlyMap<string, number>
   readonly known: readonly StoredIncident[]
+  /** All that will be taken. */
+  readonly days: readonly DayNumber[]
   readonly mutes: readonly Mute[]
   /** New incidents of the page that may be told of on a day. */
   readonly budgetOf: (day: DayNumber) => number
@@ -47,7 +49,14 @@ interface Told {
   readonly alerted: boolean
 }
 
-export const openStoredBook = ({ page, indexOf, known, mutes, budgetOf }: StoredBookParts): StoredBook => {
+export const openStoredBook = ({
+  page,
+  indexOf,
+  known,
+  days,
+  mutes,
+  budgetOf,
+}: StoredBookParts): StoredBook => {
   const { account, firstDay } = page
   const entityOf = (i: number): AccountEntity => account.entities[i] as AccountEntity
   const refOf = (i: number): EntityKey => ({ entityType: entityOf(i).level, entityId: entityOf(i).id })
@@ -113,6 +122,7 @@ export const openStoredBook = ({ page, indexOf, known, mutes, budgetOf }: Stored
 
   const book = openIncidentBook(account, {
     known: known.flatMap((stored) => toIncident(stored) ?? []),
+    days: new Set(days.map((day) => day - firstDay)),
     budgetOf: (day) => budgetOf(firstDay + day),
     // The book asks for everything above as well; a mute of one entity is looked up by that entity.
     isMuted: (entity, metric, day) =>

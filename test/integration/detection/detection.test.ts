@@ -280,17 +280,18 @@ describe('detection', () => {
       expect(await only()).to.include({ status: 'open', resolution: null, actor: null, observed: 131 })
     })
 
-    it('looks again at an older day whose figures came late, but not beyond 7 days', async () => {
+    it('looks again at the week from a day on whose figures came late, but not beyond 7 days', async () => {
       await insert(spendDays('a1', DAY, repeated(100, 60)))
       await detection.detect(configId)
       hoursLater(2)
       await restate(shiftDay(DAY, -6), 400)
       await restate(shiftDay(DAY, -7), 400)
       const { result } = await detection.detect(configId)
-      expect(result?.['days']).to.deep.equal([shiftDay(DAY, -6), DAY])
-      expect((await found({ type: 'spend_spike' })).map((row) => row.anomaly_date)).to.deep.equal([
-        shiftDay(DAY, -6),
-      ])
+      expect(result?.['days']).to.deep.equal([6, 5, 4, 3, 2, 1, 0].map((back) => shiftDay(DAY, -back)))
+      // The two days after it have it in their means of three.
+      expect((await found({ type: 'spend_spike' })).map((row) => row.anomaly_date)).to.deep.equal(
+        [6, 5, 4].map((back) => shiftDay(DAY, -back)),
+      )
     })
 
     it('looks again at figures whose import was still under way when the run before looked', async () => {
@@ -304,7 +305,8 @@ describe('detection', () => {
         .where({ config_id: configId, ad_id: 'a1', date: shiftDay(DAY, -3) })
         .update({ spend: 400, updated_at: stampedBefore })
       hoursLater(1)
-      expect((await detection.detect(configId)).result?.['days']).to.deep.equal([shiftDay(DAY, -3), DAY])
+      const days = [3, 2, 1, 0].map((back) => shiftDay(DAY, -back))
+      expect((await detection.detect(configId)).result?.['days']).to.deep.equal(days)
       hoursLater(1)
       expect((await detection.detect(configId)).result?.['days']).to.deep.equal([DAY])
     })

@@ -150,15 +150,19 @@ describe('imports in any order', () => {
     system.setNow(instant)
     services.setNow(instant)
   }
-  const look = async (configId: number, days: number): Promise<void> => {
+  /** @returns whether there was something to look at: while the newest day is missing, nothing is judged. */
+  const look = async (configId: number, days: number): Promise<boolean> => {
+    const ended = new Set<string>()
     for (const level of LEVELS) {
       const outcome = await detection.detect(
         configId,
         { level, days, day: toLocalDate(LAST) },
         { params: gatedJudgement(), useForests: false },
       )
-      expect(outcome.status).to.be.oneOf(['succeeded', 'skipped'])
+      ended.add(outcome.status)
     }
+    expect([...ended].join()).to.be.oneOf(['succeeded', 'skipped'])
+    return ended.has('succeeded')
   }
   /** All that stands of the last week: what was taken back is history. */
   const stateOf = async (configId: number): Promise<string[]> => {
@@ -172,8 +176,8 @@ describe('imports in any order', () => {
       [configId],
     )) as { rows: object[] }
     const { rows: incidents } = (await database.knex.raw(
-      // What it is called by, its metric and direction, stays as it was first told.
-      `select campaign_id, family, root_type, root_id, polarity, severity, date_from, date_to, money,
+      // What it is called by, its metric and direction, stays as it was first told; figures are of that metric.
+      `select campaign_id, family, root_type, root_id, polarity, severity, date_from, date_to,
          alerted_at is not null as alerted, status, resolution, (
            select jsonb_agg(one - '{observed,expected}'::text[] order by place)
            from jsonb_array_elements(causes) with ordinality as c(one, place)) as causes
@@ -197,16 +201,21 @@ describe('imports in any order', () => {
 
         const other = await services.newConfig()
         let hour = 0
+        // Who looks for the first time looks at the whole week; every hour after that at what came late.
+        let days = WEEK
+        const lookAgain = async (): Promise<void> => {
+          if (await look(other, days)) days = 1
+        }
         for (const step of steps) {
           setHour(hour)
           await services.importText(other, step.text)
-          if (step.look) await look(other, hour === 0 ? WEEK : 1)
+          if (step.look) await lookAgain()
           hour += 1
         }
         // The hour after the last import sees all of it, and the next one what that hour was told of.
         for (let more = 0; more < 2; more++) {
           setHour(hour + more)
-          await look(other, WEEK)
+          await lookAgain()
         }
         const state = await stateOf(plain)
         seen += state.length
@@ -216,7 +225,7 @@ describe('imports in any order', () => {
           missing: state.filter((row) => !reached.includes(row)),
         }).to.deep.equal({ beyond: [], missing: [] })
       }),
-      { numRuns: 4, endOnFailure: true },
+      { numRuns: 4, seed: 4711, endOnFailure: true },
     )
     expect(seen).to.be.above(0)
   })

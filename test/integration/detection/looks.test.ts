@@ -7,6 +7,7 @@ import type { AnomalyDraft } from '../../../ml/detectors/signal.ts'
 import { computeInPlace } from '../../../shared/compute-in-place.ts'
 import type { ComputePool } from '../../../shared/compute.ts'
 import { toDayNumber, toLocalDate } from '../../../shared/core/days.ts'
+import { anchorOf } from '../../../shared/detection/account-judge.ts'
 import type { DetectTask } from '../../../shared/detection/detect-batch.ts'
 import type { ScoredBatch } from '../../../shared/detection/detection-store.ts'
 import type { DetectionParts, DetectRequest } from '../../../shared/detection/detection.ts'
@@ -116,7 +117,30 @@ describe('what detection looks at', () => {
       system.setNow('2026-03-11T08:00:00Z')
       await detect({ day: daysBefore(7) })
       system.setNow('2026-03-11T09:00:00Z')
-      expect((await detect()).result?.['days']).to.deep.equal([daysBefore(2), DAY])
+      // What came in before the week is what all of it builds on.
+      expect((await detect()).result?.['days']).to.deep.equal([6, 5, 4, 3, 2, 1, 0].map(daysBefore))
+      system.setNow('2026-03-11T10:00:00Z')
+      expect((await detect()).result?.['days']).to.deep.equal([DAY])
+    })
+
+    it('looks again at the days after a restated one, which build on it, but for those whose figures never came', async () => {
+      await insert(steady('a1', 40).filter(({ date }) => date !== daysBefore(1)))
+      await detect()
+      await restate(daysBefore(3), '2026-03-11T07:15:00Z')
+      system.setNow('2026-03-11T08:00:00Z')
+      expect((await detect()).result?.['days']).to.deep.equal([3, 2, 0].map(daysBefore))
+    })
+
+    it('does not look again for what lies before all that is looked at', async () => {
+      const first = anchorOf(toDayNumber(DAY))
+      await insert(steady('a1', 130))
+      await detect()
+      await restate(toLocalDate(first - 1), '2026-03-11T07:15:00Z')
+      system.setNow('2026-03-11T08:00:00Z')
+      expect((await detect()).result?.['days']).to.deep.equal([DAY])
+      await restate(toLocalDate(first), '2026-03-11T08:15:00Z')
+      system.setNow('2026-03-11T09:00:00Z')
+      expect((await detect()).result?.['days']).to.have.length(7)
     })
 
     it('looks at the days that passed while no run did', async () => {
@@ -140,7 +164,7 @@ describe('what detection looks at', () => {
       await restate(daysBefore(2), '2026-03-10T07:00:00.000Z')
       await restate(daysBefore(4), '2026-03-10T07:00:00.001Z')
       system.setNow('2026-03-11T08:00:00Z')
-      expect((await detect()).result?.['days']).to.deep.equal([daysBefore(4), DAY])
+      expect((await detect()).result?.['days']).to.deep.equal([4, 3, 2, 1, 0].map(daysBefore))
     })
 
     it('does not look again at a week that was imported a moment ago', async () => {

@@ -208,6 +208,23 @@ describe('incidents of an account', () => {
     expect(incident).to.include(began)
   })
 
+  it('keep what their newest day made of them when an older one alone is looked at again', () => {
+    const account = accountWith()
+    const first = openIncidentBook(account)
+    const older = odd(1, 20, { expected: 10 })
+    first.take(20, [older])
+    first.take(21, [odd(1, 21), odd(3, 21)])
+    const [left] = first.incidents
+    expect(left).to.include({ expected: 100, culprit: 3 })
+    const again = openIncidentBook(account, { known: first.incidents, days: new Set([20]) })
+    again.take(20, [older])
+    expect(again.incidents).to.deep.equal(first.incidents)
+    // Unless the newest day is looked at as well, and shows nothing of it any more.
+    const both = openIncidentBook(account, { known: first.incidents, days: new Set([20, 21]) })
+    both.take(20, [older])
+    expect(both.incidents[0]).to.include({ expected: 10 })
+  })
+
   describe('within the alarm budget', () => {
     const many = (count: number): AccountAnomaly[] => Array.from({ length: count }, (_, i) => odd(6 + i, 20))
 
