@@ -40,7 +40,7 @@ export const renderReplay = (
   const hidden = incidents.length - blocks.length
   return [
     ...blocks,
-    ...(hidden > 0 ? [`... and ${hidden} more, less urgent; --json gives all of them`] : []),
+    ...(hidden > 0 ? [`... and ${hidden} more, less urgent: --from and --to look at fewer days`] : []),
     ...(blocks.length > 0 ? [''] : []),
     ...totals.flatMap((line) => wrap(line, WIDTH)),
   ].join('\n')

@@ -11,8 +11,8 @@ export interface AccountReplay extends Omit<ReplayTask, 'forests'> {
   readonly forests: TrainingSettings
 }
 
-/** Trainings of one task: few enough that other work of the threads gets its turn in between. */
-const TASK_TRAININGS = 8
+/** Models one task trains, about: ten seconds, after which other work of the threads gets its turn. */
+const TASK_MODELS = 3000
 
 export interface ReplayWatch {
   readonly signal?: AbortSignal
@@ -31,10 +31,8 @@ const forestsOf = async (
   const trainings = trainingsOf(since, Math.min(to, account.completeUntil - 1), trainEveryDays)
   const { baselineDays } = params.detection
   // The later ones have more days to learn from: dealt in turn, each task is as long as the others.
-  const count = Math.max(
-    Math.min(compute.threads, trainings.length),
-    Math.ceil(trainings.length / TASK_TRAININGS),
-  )
+  const most = Math.max(1, Math.floor(TASK_MODELS / Math.max(1, account.entities.length)))
+  const count = Math.max(Math.min(compute.threads, trainings.length), Math.ceil(trainings.length / most))
   const parts: ForestDays[] = []
   let next = 0
   const lane = async (): Promise<void> => {

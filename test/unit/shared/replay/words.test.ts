@@ -93,7 +93,7 @@ describe('shared/replay/words', () => {
     expect(text.match(/^LOW /gm)).to.have.length(14)
     expect(text).to.include('CRITICAL  act_1, campaign "Summer", 4 February')
     expect(text.split('\n').slice(-3)).to.deep.equal([
-      '... and 2 more, less urgent; --json gives all of them',
+      '... and 2 more, less urgent: --from and --to look at fewer days',
       '',
       'Sum.',
     ])
