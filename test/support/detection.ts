@@ -39,7 +39,7 @@ export const openJudgement = (detection: Partial<DetectionParams> = {}): Judgeme
 export const gatedJudgement = (): JudgementParams => ({ ...openJudgement(), openGate: false })
 
 /** Nobody wants to be told. */
-const NOBODY: DetectionParts['webhooks'] = {
+export const NOBODY: DetectionParts['webhooks'] = {
   notice: () => ({
     messages: [],
     run: draftRun(notifyDeliver, { asOf: '2026-01-01T00:00:00.000Z' }, {}, new Date(0)),

@@ -3,9 +3,10 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { toDayNumber, toLocalDate } from '../../../shared/core/days.ts'
 import type { Level } from '../../../shared/core/entity.ts'
+import type { DetectionParts } from '../../../shared/detection/detection.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
-import { gatedJudgement, openDetectionSystem } from '../../support/detection.ts'
+import { gatedJudgement, NOBODY, openDetectionSystem } from '../../support/detection.ts'
 import type { DetectionSystem } from '../../support/detection.ts'
 import { openEntityServices } from '../../support/entities.ts'
 import type { EntityServices } from '../../support/entities.ts'
@@ -151,13 +152,18 @@ describe('imports in any order', () => {
     services.setNow(instant)
   }
   /** @returns whether there was something to look at: while the newest day is missing, nothing is judged. */
-  const look = async (configId: number, days: number): Promise<boolean> => {
+  const look = async (
+    configId: number,
+    days: number,
+    day = LAST,
+    webhooks: DetectionParts['webhooks'] = NOBODY,
+  ): Promise<boolean> => {
     const ended = new Set<string>()
     for (const level of LEVELS) {
       const outcome = await detection.detect(
         configId,
-        { level, days, day: toLocalDate(LAST) },
-        { params: gatedJudgement(), useForests: false },
+        { level, days, day: toLocalDate(day) },
+        { params: gatedJudgement(), useForests: false, webhooks },
       )
       ended.add(outcome.status)
     }
@@ -228,5 +234,55 @@ describe('imports in any order', () => {
       { numRuns: 4, seed: 4711, endOnFailure: true },
     )
     expect(seen).to.be.above(0)
+  })
+
+  it('send on each day what they would have sent without the days after it', async () => {
+    const days = 7
+    const tripled: Fault = { kind: 'tripled', ad: 0, since: 5 }
+    // One of them is not in the reports any more: its silence is known by the rows of the others.
+    const rows = rowsWith(tripled).filter(({ line, t }) => t > 3 || !line.includes(',a3,'))
+    const sentOn = async (configId: number, t: number): Promise<string[]> => {
+      setHour(-24 * t)
+      const sent: string[] = []
+      const webhooks: DetectionParts['webhooks'] = {
+        ...NOBODY,
+        notice: (events) => {
+          sent.push(
+            ...events.map(
+              ({
+                type,
+                day,
+                path,
+                data: { config_id: _config, incident_id: _id, config_name: _name, ...data },
+              }) => JSON.stringify({ type, day, path, data }),
+            ),
+          )
+          return NOBODY.notice(events)
+        },
+      }
+      await look(configId, 1, LAST - t, webhooks)
+      return sent
+    }
+    const daily = Array.from({ length: days }, (_, i) => days - 1 - i)
+    const sent: Record<string, string[][]> = { live: [], afterwards: [] }
+
+    const live = await services.newConfig()
+    for (const t of daily) {
+      setHour(-24 * t)
+      const since = t === days - 1 ? DAYS : t
+      await services.importText(
+        live,
+        fileOf(rows.filter((row) => row.t >= t && row.t <= since).map(({ line }) => line)),
+      )
+      sent['live']?.push(await sentOn(live, t))
+    }
+    setHour(0)
+    const afterwards = await services.newConfig()
+    await services.importText(afterwards, fileOf(rows.map(({ line }) => line)))
+    for (const t of daily) sent['afterwards']?.push(await sentOn(afterwards, t))
+
+    expect(sent['afterwards']).to.deep.equal(sent['live'])
+    const types = sent['live']?.flat().map((text) => (JSON.parse(text) as { type: string }).type)
+    expect(types).to.include('incident.opened').and.include('incident.resolved')
   })
 })
