@@ -179,8 +179,12 @@ for (const preset of ['default', 'compact'] as const satisfies readonly Config['
             .update({ leads: 9, updated_at: clock.now() })
         }
         if (at(DOWN, '00:00') <= nowMs && nowMs < DOWN_UNTIL) continue
+        // After the first day's, afternoons have nothing but the hourly looks at what has not changed.
+        if (nowMs >= at(1, '00:00') && (nowMs - MONDAY_MS) % DAY_MS >= DAY_MS / 2) continue
         for (const { id, job, cron, timezone } of entries) {
           if (nowMs < (wakeMs.get(id) ?? 0)) continue
+          // There are no series to look at every five minutes.
+          if (id === 'series.drift' && nowMs % DAY_MS !== 0) continue
           wakeMs.set(id, nextInstant(cron, timezone, clock.now())?.getTime() ?? Infinity)
           const row = { cronInForce: cron, timezone, paused: false, since }
           const due = dueInstants(row, lastClaimed.get(id) ?? null, clock.now())
