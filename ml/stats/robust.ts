@@ -32,10 +32,47 @@ export const medianSorted = (sorted: Float64Array, n: number = sorted.length): n
   return n % 2 === 1 ? upper : ((sorted[half - 1] as number) + upper) / 2
 }
 
-/** Median of the first `n` values, which are left sorted. */
+/**
+ * Moves values until that of rank `k` (from 0) stands at `k`, none larger before and none smaller behind it: Hoare's
+ * FIND (1961) with the median of three as the pivot.
+ */
+const selectRank = (values: Float64Array, n: number, k: number): void => {
+  let low = 0
+  let high = n - 1
+  while (low < high) {
+    const a = values[low] as number
+    const b = values[(low + high) >>> 1] as number
+    const c = values[high] as number
+    const pivot = a < b ? (b < c ? b : Math.max(a, c)) : a < c ? a : Math.max(b, c)
+    let i = low
+    let j = high
+    while (i <= j) {
+      while ((values[i] as number) < pivot) i++
+      while ((values[j] as number) > pivot) j--
+      if (i > j) break
+      const held = values[i] as number
+      values[i++] = values[j] as number
+      values[j--] = held
+    }
+    if (k <= j) high = j
+    else if (k >= i) low = i
+    else return
+  }
+}
+
+/** Median of the first `n` values, whose order is lost. No NaN among them. */
 export const medianInPlace = (values: Float64Array, n: number = values.length): number => {
-  sortFirst(values, n)
-  return medianSorted(values, n)
+  if (n <= INSERTION_MAX) {
+    sortFirst(values, n)
+    return medianSorted(values, n)
+  }
+  const half = n >>> 1
+  selectRank(values, n, half)
+  const upper = values[half] as number
+  if (n % 2 === 1) return upper
+  let lower = values[0] as number
+  for (let i = 1; i < half; i++) if ((values[i] as number) > lower) lower = values[i] as number
+  return (lower + upper) / 2
 }
 
 /**

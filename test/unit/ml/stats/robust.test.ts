@@ -1,6 +1,12 @@
 import { expect } from 'chai'
-import * as fc from 'fast-check'
-import { madSorted, medianInPlace, quartilesSorted, sortFirst } from '../../../../ml/stats/robust.ts'
+import fc from 'fast-check'
+import {
+  madSorted,
+  medianInPlace,
+  medianSorted,
+  quartilesSorted,
+  sortFirst,
+} from '../../../../ml/stats/robust.ts'
 
 describe('robust statistics', () => {
   it('takes the middle value, or the mean of the two middle ones', () => {
@@ -8,6 +14,22 @@ describe('robust statistics', () => {
     expect(medianInPlace(Float64Array.of(5, 1, 3, 4))).to.equal(3.5)
     expect(medianInPlace(Float64Array.of(5, 1, 3, 99), 3)).to.equal(3)
     expect(medianInPlace(new Float64Array(0))).to.be.NaN
+  })
+
+  it('takes the same middle whatever the order, of many values and of equal ones', () => {
+    const lists = fc.oneof(
+      fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLength: 300 }),
+      fc.array(fc.double({ noNaN: true, min: -1e9, max: 1e9 }), { minLength: 1, maxLength: 300 }),
+    )
+    fc.assert(
+      fc.property(lists, fc.nat(), (list, cut) => {
+        const n = 1 + (cut % list.length)
+        const sorted = list.slice(0, n).sort((a, b) => a - b)
+        const values = Float64Array.from(list)
+        expect(medianInPlace(values, n)).to.equal(medianSorted(Float64Array.from(sorted)))
+        expect([...values.subarray(n)]).to.deep.equal(list.slice(n))
+      }),
+    )
   })
 
   it('measures deviation about the median', () => {
