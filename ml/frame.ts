@@ -105,6 +105,20 @@ type ActiveRanges = EntityHead['activeRanges']
 export const isActiveOn = (ranges: ActiveRanges, day: DayNumber): boolean =>
   ranges.some(([from, to]) => from <= day && day <= to)
 
+/** @param days ascending */
+export const rangesWithout = (ranges: ActiveRanges, days: readonly DayNumber[]): ActiveRanges =>
+  ranges.flatMap(([from, to]) => {
+    const left: [DayNumber, DayNumber][] = []
+    let next = from
+    for (const day of days) {
+      if (day < next || day > to) continue
+      if (day > next) left.push([next, day - 1])
+      next = day + 1
+    }
+    if (next <= to) left.push([next, to])
+    return left
+  })
+
 const emptyFrame = (rows: number): DailyFrame => ({
   days: new Int32Array(rows),
   spend: new Float64Array(rows),

@@ -34,6 +34,24 @@ export interface AccountEntity {
 export const runsOn = ({ start, end, idle }: AccountEntity, day: number): boolean =>
   day >= start && day <= end && idle[day] !== 1
 
+/**
+ * A parent of which nothing is to be running is not to be running either: marks its days as idle.
+ * @param entities parents before their children
+ */
+export const restWithChildren = (entities: readonly AccountEntity[]): void => {
+  const children: AccountEntity[][] = entities.map(() => [])
+  for (const entity of entities) children[entity.parent]?.push(entity)
+  for (let i = entities.length - 1; i >= 0; i--) {
+    const { start, end, idle, spend, impressions } = entities[i] as AccountEntity
+    const below = children[i] as AccountEntity[]
+    if (below.length === 0) continue
+    for (let t = start; t <= Math.min(end, idle.length - 1); t++) {
+      const delivered = (spend[t] as number) > 0 || (impressions[t] as number) > 0
+      if (!delivered && !below.some((child) => runsOn(child, t))) idle[t] = 1
+    }
+  }
+}
+
 export interface AccountDays {
   readonly days: number
   /** Weekday of day 0, 0..6; which one is which does not matter. */

@@ -1,6 +1,7 @@
 /** An account's days out of the frames of its three levels. */
 import type { DayNumber, EntityHead, FrameBatch } from '../frame.ts'
 import { frameAt, isActiveOn } from '../frame.ts'
+import { restWithChildren } from './account.ts'
 import type { AccountDays, AccountEntity } from './account.ts'
 import { LEVELS_UP } from './level-name.ts'
 import type { Level } from './level-name.ts'
@@ -131,6 +132,7 @@ export const accountOf = (frames: AccountFrames): AccountDays => {
     ;(entities[i] as Building).parent = at
     children[at]?.push(i)
   })
+  restWithChildren(entities)
   entities.forEach((entity, i) => {
     // What was there on the first day may have begun long before.
     if (entity.start > 0) mix(entities, children, i, entity.start)

@@ -6,8 +6,9 @@
  */
 import { MODEL_SOURCES, SEVERITIES } from '../../ml/detectors/signal.ts'
 import type { Signal } from '../../ml/detectors/signal.ts'
-import { pickEntities } from '../../ml/frame.ts'
+import { pickEntities, rangesWithout } from '../../ml/frame.ts'
 import type { DayNumber, FrameBatch } from '../../ml/frame.ts'
+import type { AccountEntity } from '../../ml/shifts/account.ts'
 import type { ShiftSignal } from '../../ml/shifts/anomalies.ts'
 import { entityKey } from '../../ml/shifts/from-frames.ts'
 import { passGate } from '../../ml/shifts/gate.ts'
@@ -95,6 +96,14 @@ export interface DetectionParts {
     level: Level,
     counts: { readonly entities: number; readonly anomalies: number },
   ) => void
+}
+
+const idleDaysOf = ({ idle }: AccountEntity, firstDay: DayNumber): DayNumber[] => {
+  const days: DayNumber[] = []
+  idle.forEach((value, t) => {
+    if (value === 1) days.push(firstDay + t)
+  })
+  return days
 }
 
 /** The part of a level's map that a batch needs: tasks are copied to threads. */
@@ -247,7 +256,15 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
           const days = [...signals].map(([day, found]) => [page.firstDay + day, found] as const)
           shifts.set(k, new Map(days))
         })
-        yield { batch: picked, gate: { shifts, open: parts.params.openGate, leadsArrived } }
+        const heads = picked.heads.map((head) => {
+          const entity = page.account.entities[indexOf.get(entityKey(level, head.id)) ?? -1]
+          // Of a parent whose children all rest, none is missing.
+          const resting = entity ? idleDaysOf(entity, page.firstDay) : []
+          return resting.length === 0
+            ? head
+            : { ...head, activeRanges: rangesWithout(head.activeRanges, resting) }
+        })
+        yield { batch: { ...picked, heads }, gate: { shifts, open: parts.params.openGate, leadsArrived } }
       }
     }
   }

@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { restWithChildren } from '../../ml/shifts/account.ts'
 import type { AccountDays, AccountEntity } from '../../ml/shifts/account.ts'
 import type { Level } from '../../ml/shifts/level-name.ts'
 import { LEVELS_UP } from '../../ml/shifts/level-name.ts'
@@ -549,6 +550,7 @@ const build = (draft: AccountDraft, lagDays: number, warnings: string[]): Folder
       tolerance: {},
     })
   }
+  restWithChildren(entities)
   const below = (i: number): number[] => (nodes[i]?.children ?? []).flatMap((c) => [c, ...below(c)])
   const addBudget = (i: number, day: number, log: number): void => {
     for (const k of [i, ...below(i)]) {

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import * as fc from 'fast-check'
-import { densify, isActiveOn, lowerBound, rowOf, totalsOf } from '../../../ml/frame.ts'
+import { densify, isActiveOn, lowerBound, rangesWithout, rowOf, totalsOf } from '../../../ml/frame.ts'
 import { conversionRateOf, cpcOf, cplOf, cpmOf, ctrOf, frequencyOf } from '../../../ml/ratios.ts'
 import { buildFrame } from './build-frame.ts'
 
@@ -53,6 +53,22 @@ describe('finding days', () => {
       [6, 6],
     ] as const
     expect([1, 2, 3, 4, 5, 6, 7].filter((day) => isActiveOn(ranges, day))).to.deep.equal([2, 3, 6])
+  })
+})
+
+describe('ranges of days', () => {
+  it('are parted where days are taken out, and gone where all are', () => {
+    const ranges = [
+      [1, 5],
+      [8, 9],
+    ] as const
+    expect(rangesWithout(ranges, [])).to.deep.equal(ranges)
+    expect(rangesWithout(ranges, [3])).to.deep.equal([
+      [1, 2],
+      [4, 5],
+      [8, 9],
+    ])
+    expect(rangesWithout(ranges, [0, 1, 5, 6, 7, 8, 9, 10])).to.deep.equal([[2, 4]])
   })
 })
 
