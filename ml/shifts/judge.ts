@@ -220,6 +220,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   const dispersionDays = FIGURE_TABLE.map(() => DISPERSION_DAYS)
   const dispersionOf = (j: number): number => (dispersionSum[j] as number) / (dispersionDays[j] as number)
   const rates = FIGURE_TABLE.map(() => ({ seen: 0, among: 0 }))
+  /** Of today. */
+  const noises = FIGURE_TABLE.map(() => new Map(LEVELS_UP.map((level) => [level, [] as number[]])))
 
   const weekdayAt = Uint8Array.from({ length: days }, (_, t) => weekdayOf(account, t))
   const ofAccounts = FIGURE_TABLE.map(({ ofAccount }) =>
@@ -261,457 +263,507 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   const quiet = FIGURE_TABLE.map((_, n) =>
     n >= FEWEST_TOGETHER ? jointBound(params.jointThreshold, n) : Infinity,
   )
-  const independent = figures.filter(({ figure }) => INDEPENDENT.has(figure.name))
+  const independent = figures.flatMap(({ figure, j }) => (INDEPENDENT.has(figure.name) ? [j] : []))
 
-  for (let t = 0; t < Math.min(days, account.completeUntil); t++) {
-    const weekdays = ofAccounts.map((ofAccount) =>
-      ofAccount ? weekdayEffects(account, t, (day) => ofAccount[day] as number) : NONE,
-    )
-    const weekdayFactors = weekdays.map(({ effect }, j) =>
-      effect.map((log) => Math.exp((FIGURE_TABLE[j] as Figure).sign * log)),
-    )
-    const noises = FIGURE_TABLE.map(() => new Map(LEVELS_UP.map((level) => [level, [] as number[]])))
-    if (account.holiday[t] === 1) learnHoliday(t, (weekdays[SPEND] as WeekdayEffects).effect)
+  // What is judged: an entity on a day.
+  let t = 0
+  let i = 0
+  let entity = entities[0] as AccountEntity
+  let standing = standings[0] as Standing
+  let isSum = false
+  let wasOdd = false
+  /** What was odd yesterday is over. */
+  let ended = false
+  /** Days that are odd, the last of them t; 0: none. */
+  let oddWindow = 0
+  const sizesBefore = new Float64Array(FIGURE_COUNT)
+  let weekdays: readonly WeekdayEffects[] = []
+  let weekdayFactors: readonly Float64Array[] = []
 
-    for (const i of up) {
-      const entity = entities[i] as AccountEntity
-      if (!runsOn(entity, t)) continue
-      const isSum = isSumOf(i)
-      const standing = standings[i] as Standing
+  /** Fills `day` with day d against the levels before `from`. @returns whether it says anything */
+  const look = (j: number, from: number, d: number, former: boolean): boolean => {
+    const at = levelOf(i, j).at(d)
+    const among = past.among[at] as number
+    if (Number.isNaN(among)) return false
+    const w = weekdayAt[d] as number
+    const { volume } = FIGURE_TABLE[j] as Figure
+    day.weekdayVariance =
+      ((weekdays[j] as WeekdayEffects).variance[w] as number) + (volume ? (moveVariances[d] as number) : 0)
+    if (!isSum) {
+      day.seen = past.seen[at] as number
+      day.among = among
+      day.variance = 0
+      day.concentration = 1
+      return true
+    }
+    const figure = FIGURE_TABLE[j] as Figure
+    const sum = promises.gather(i, j, from, d, former)
+    if (!(sum > 0)) return false
+    const base = sum * ((weekdayFactors[j] as Float64Array)[w] as number)
+    const whole = entity[figure.whole][d] as number
+    day.variance = promises.variance
+    day.concentration = promises.concentration
+    if (figure.kind === 'count') {
+      day.seen = whole
+      day.among = base
+    } else {
+      day.seen = figure.sign * Math.log(whole / base) - (volume ? (moves[d] as number) : 0)
+      day.among = 1
+    }
+    return true
+  }
 
-      /** Fills `day` with day d against the levels before `from`. @returns whether it says anything */
-      const look = (j: number, from: number, d: number, former: boolean): boolean => {
-        const at = levelOf(i, j).at(d)
-        const among = past.among[at] as number
-        if (Number.isNaN(among)) return false
-        const w = weekdayAt[d] as number
-        const { volume } = FIGURE_TABLE[j] as Figure
-        day.weekdayVariance =
-          ((weekdays[j] as WeekdayEffects).variance[w] as number) +
-          (volume ? (moveVariances[d] as number) : 0)
-        if (!isSum) {
-          day.seen = past.seen[at] as number
-          day.among = among
-          day.variance = 0
-          day.concentration = 1
-          return true
-        }
-        const figure = FIGURE_TABLE[j] as Figure
-        const sum = promises.gather(i, j, from, d, former)
-        if (!(sum > 0)) return false
-        const base = sum * ((weekdayFactors[j] as Float64Array)[w] as number)
-        const whole = entity[figure.whole][d] as number
-        day.variance = promises.variance
-        day.concentration = promises.concentration
-        if (figure.kind === 'count') {
-          day.seen = whole
-          day.among = base
-        } else {
-          day.seen = figure.sign * Math.log(whole / base) - (volume ? (moves[d] as number) : 0)
-          day.among = 1
-        }
-        return true
+  /** Fills `held` with the days [from, t] against a level. @returns whether they say anything */
+  const judge = (j: number, from: number, mean: number, variance: number, former: boolean): boolean => {
+    const isCount = (FIGURE_TABLE[j] as Figure).kind === 'count'
+    const dispersion = dispersionOf(j)
+    const rate = isCount ? Math.exp(mean) : 1
+    let seen = 0
+    let expected = 0
+    let scatter = 0
+    let common = 0
+    let ofWeekdays = 0
+    let n = 0
+    for (let d = from; d <= t; d++) {
+      if (!look(j, from, d, former)) continue
+      n++
+      if (isCount) {
+        const mu = day.among * rate
+        seen += day.seen
+        expected += mu
+        scatter += mu * mu * dispersion * day.concentration
+        common += mu * Math.sqrt(day.variance)
+        ofWeekdays += mu * mu * day.weekdayVariance
+      } else {
+        seen += day.seen - mean
+        common += Math.sqrt(day.variance)
+        ofWeekdays += day.weekdayVariance
       }
+    }
+    if (n === 0) return false
+    held.isCount = isCount
+    if (isCount) {
+      if (!(expected > 0)) return false
+      held.seen = seen
+      held.expected = expected
+      held.spread =
+        expected + scatter + expected * expected * Math.expm1(variance) + common * common + ofWeekdays
+      held.size = Math.log((seen + COUNT_START) / expected)
+      return true
+    }
+    const level = levelOf(i, j)
+    const sd = Math.sqrt(level.noise / n + variance + (common / n) ** 2 + ofWeekdays / (n * n))
+    held.statistic = seen / n / sd
+    held.freedom = level.freedom
+    held.expected = 0
+    held.size = seen / n
+    return true
+  }
 
-      /** Fills `held` with the days [from, t] against a level. @returns whether they say anything */
-      const judge = (j: number, from: number, mean: number, variance: number, former: boolean): boolean => {
-        const isCount = (FIGURE_TABLE[j] as Figure).kind === 'count'
-        const dispersion = dispersionOf(j)
-        const rate = isCount ? Math.exp(mean) : 1
-        let seen = 0
-        let expected = 0
-        let scatter = 0
-        let common = 0
-        let ofWeekdays = 0
-        let n = 0
-        for (let d = from; d <= t; d++) {
-          if (!look(j, from, d, former)) continue
-          n++
-          if (isCount) {
-            const mu = day.among * rate
-            seen += day.seen
-            expected += mu
-            scatter += mu * mu * dispersion * day.concentration
-            common += mu * Math.sqrt(day.variance)
-            ofWeekdays += mu * mu * day.weekdayVariance
-          } else {
-            seen += day.seen - mean
-            common += Math.sqrt(day.variance)
-            ofWeekdays += day.weekdayVariance
-          }
-        }
-        if (n === 0) return false
-        held.isCount = isCount
-        if (isCount) {
-          if (!(expected > 0)) return false
-          held.seen = seen
-          held.expected = expected
-          held.spread =
-            expected + scatter + expected * expected * Math.expm1(variance) + common * common + ofWeekdays
-          held.size = Math.log((seen + COUNT_START) / expected)
-          return true
-        }
-        const level = levelOf(i, j)
-        const sd = Math.sqrt(level.noise / n + variance + (common / n) ** 2 + ofWeekdays / (n * n))
-        held.statistic = seen / n / sd
-        held.freedom = level.freedom
-        held.expected = 0
-        held.size = seen / n
-        return true
+  /** What each child's total was beyond its promise over the days [from, t]. */
+  const partsOf = (j: number, from: number): Part[] => {
+    const { whole } = FIGURE_TABLE[j] as Figure
+    const factors = weekdayFactors[j] as Float64Array
+    return childrenOf(i).map((c) => {
+      const wholes = (entities[c] as AccountEntity)[whole]
+      let gap = 0
+      let promised = 0
+      for (let d = from; d <= t; d++) {
+        const owed = promises.of(c, j, from, d)
+        if (Number.isNaN(owed)) continue
+        const promise = owed * (factors[weekdayAt[d] as number] as number)
+        promised += promise
+        gap += (wholes[d] as number) - promise
       }
+      return { entity: indices[c] as number, gap, promised }
+    })
+  }
 
-      /** What each child's total was beyond its promise over the days [from, t]. */
-      const partsOf = (j: number, from: number): Part[] => {
-        const { whole } = FIGURE_TABLE[j] as Figure
-        const factors = weekdayFactors[j] as Float64Array
-        return childrenOf(i).map((c) => {
-          const wholes = (entities[c] as AccountEntity)[whole]
-          let gap = 0
-          let promised = 0
-          for (let d = from; d <= t; d++) {
-            const owed = promises.of(c, j, from, d)
-            if (Number.isNaN(owed)) continue
-            const promise = owed * (factors[weekdayAt[d] as number] as number)
-            promised += promise
-            gap += (wholes[d] as number) - promise
-          }
-          return { entity: indices[c] as number, gap, promised }
-        })
+  /** Days in a row on which nothing was delivered by who had delivered every day; 0: it delivers. */
+  const silentDays = (): number => {
+    if ((entity.spend[t] as number) > 0) {
+      standing.delivered++
+      standing.silent = 0
+      return 0
+    }
+    if (standing.silent > 0) return ++standing.silent
+    const isSure = standing.delivered >= FEWEST_DAYS && shownBefore() >= FEWEST_SHOWN
+    standing.delivered = 0
+    return isSure ? ++standing.silent : 0
+  }
+  /** Impressions a day in the week before. */
+  const shownBefore = (): number => {
+    let sum = 0
+    for (let d = Math.max(0, t - FEWEST_DAYS); d < t; d++) sum += entity.impressions[d] as number
+    return sum / FEWEST_DAYS
+  }
+
+  /** Whether `name` shows the same in any window. */
+  const shows = (name: FigureName, sign: number): boolean => {
+    const other = FIGURES.indexOf(name)
+    const w = windows.loudest(other, params.witness)
+    return w >= 0 && windows.deviate(other, w) * sign > params.witness
+  }
+
+  /** A figure of leads moves because another does: alone it is chance. */
+  const isBorneOut = ({ name }: Figure, deviate: number): boolean =>
+    (WITNESSES[name] ?? []).some((witness) => shows(witness, Math.sign(deviate))) ||
+    (name === 'conversion_rate' && deviate < 0 && shows('ctr', 1))
+
+  /**
+   * More clicks that bring no more leads are junk. Whether the leads of the days [from, t] leave that open:
+   * where hardly any are expected, they do.
+   */
+  const isJunk = (from: number, size: number): boolean => {
+    if (t >= account.leadsUntil) return false
+    const level = levelOf(i, CONVERSION)
+    if (!judge(CONVERSION, from, level.meanBefore(from), level.variance, false)) return false
+    return held.expected * Math.expm1(-size) + held.seen * size <= SURELY_REAL
+  }
+
+  /** Tells of what a figure shows over window w, unless it is the way back. */
+  const raise = (j: number, w: number, bad: boolean): void => {
+    const figure = FIGURE_TABLE[j] as Figure
+    const level = levelOf(i, j)
+    const deviate = windows.deviate(j, w)
+    const size = windows.size(j, w)
+    const window = WINDOWS[w] as number
+    const from = t - window + 1
+    const returned = isSum
+      ? judge(j, from, level.meanBefore(from), level.varianceBefore(from), true)
+      : t <= level.formerUntil && judge(j, from, level.formerMean, level.formerVariance, false)
+    if (returned && Math.abs(deviateOf(held)) < WAY_BACK) {
+      for (const c of isSum ? belowOf(i) : [i]) levelOf(c, j).recall(t)
+      level.floor = t + 1
+      present[j] = 0
+      return
+    }
+    oddWindow = Math.max(oddWindow, window)
+    standing.sizes[j] = size
+    shifts.push({
+      day: t,
+      entity: indices[i] as number,
+      figure: figure.name,
+      deviate,
+      window,
+      size,
+      bad,
+      shares: null,
+      parts: partsOf(j, from),
+    })
+  }
+
+  /** Takes in the figures of the day. */
+  const observe = (): void => {
+    for (const { figure, j } of figures) {
+      const level = levelOf(i, j)
+      if (figure.usesLeads && t >= account.leadsUntil) continue
+      if (figure.volume && entity.mixed[t]) {
+        level.variance = Math.max(level.variance, (isSum ? MIX_OF_SUM : MIX_OF_ONE) ** 2)
+        level.floor = t
       }
-
-      /** Days in a row on which nothing was delivered by who had delivered every day; 0: it delivers. */
-      const silentDays = (): number => {
-        if ((entity.spend[t] as number) > 0) {
-          standing.delivered++
-          standing.silent = 0
-          return 0
-        }
-        if (standing.silent > 0) return ++standing.silent
-        const isSure = standing.delivered >= FEWEST_DAYS && shownBefore() >= FEWEST_SHOWN
-        standing.delivered = 0
-        return isSure ? ++standing.silent : 0
+      level.mark(t)
+      const exposure = figure.exposure(entity, t)
+      if (!Number.isFinite(exposure)) {
+        level.wander(figure, isSum)
+        continue
       }
-      /** Impressions a day in the week before. */
-      const shownBefore = (): number => {
-        let sum = 0
-        for (let d = Math.max(0, t - FEWEST_DAYS); d < t; d++) sum += entity.impressions[d] as number
-        return sum / FEWEST_DAYS
-      }
-
-      present.fill(0)
-      windows.clear()
-      const wasOdd = standing.lastOdd === t - 1
-      let ended = false
-
-      for (const { figure, j } of figures) {
-        const level = levelOf(i, j)
-        if (figure.usesLeads && t >= account.leadsUntil) continue
-        if (figure.volume && entity.mixed[t]) {
-          level.variance = Math.max(level.variance, (isSum ? MIX_OF_SUM : MIX_OF_ONE) ** 2)
-          level.floor = t
-        }
-        level.mark(t)
-        const exposure = figure.exposure(entity, t)
-        if (!Number.isFinite(exposure)) {
-          level.wander(figure, isSum)
+      if (figure.volume && figure.usesLeads && account.holiday[t] === 1) continue
+      const effect = (weekdays[j] as WeekdayEffects).effect[weekdayAt[t] as number] as number
+      const move = figure.volume ? (moves[t] as number) : 0
+      const seen = figure.observe(entity, t) - (figure.kind === 'count' ? 0 : effect + move)
+      const among = figure.kind === 'count' ? exposure * Math.exp(effect) : 1
+      level.see(t, seen, among)
+      if (level.days === 0) {
+        level.noise = pooledNoise[j]?.get(entity.level) as number
+        const rate = rates[j] as { seen: number; among: number }
+        if (isSum) level.startAt(t, 0, SUM_START ** 2)
+        else if (figure.kind === 'gaussian') {
+          level.startAt(t, seen, level.noise)
           continue
-        }
-        if (figure.volume && figure.usesLeads && account.holiday[t] === 1) continue
-        const effect = (weekdays[j] as WeekdayEffects).effect[weekdayAt[t] as number] as number
-        const move = figure.volume ? (moves[t] as number) : 0
-        const seen = figure.observe(entity, t) - (figure.kind === 'count' ? 0 : effect + move)
-        const among = figure.kind === 'count' ? exposure * Math.exp(effect) : 1
-        level.see(t, seen, among)
-        if (level.days === 0) {
-          level.noise = pooledNoise[j]?.get(entity.level) as number
-          const rate = rates[j] as { seen: number; among: number }
-          if (isSum) level.startAt(t, 0, SUM_START ** 2)
-          else if (figure.kind === 'gaussian') {
-            level.startAt(t, seen, level.noise)
-            continue
-          } else if (!figure.volume && rate.among > 0)
-            level.startAt(t, Math.log((rate.seen + 0.5) / rate.among), KNOWN_START)
-          else level.startAt(t, Math.log((seen + 0.5) / among), UNKNOWN_START)
-        }
-        present[j] = 1
-        if (figure.kind === 'gaussian') level.shareNoise(pooledNoise[j]?.get(entity.level) as number)
+        } else if (!figure.volume && rate.among > 0)
+          level.startAt(t, Math.log((rate.seen + 0.5) / rate.among), KNOWN_START)
+        else level.startAt(t, Math.log((seen + 0.5) / among), UNKNOWN_START)
       }
+      present[j] = 1
+      if (figure.kind === 'gaussian') level.shareNoise(pooledNoise[j]?.get(entity.level) as number)
+    }
+  }
 
-      if (wasOdd) {
-        // Log of the odds that today is like what was odd, rather than like the levels before.
-        let odds = 0
-        let ofLeads = 0
-        for (const { figure, j } of figures) {
-          const size = standing.sizes[j] as number
-          const level = levelOf(i, j)
-          if (size === 0 || !present[j] || !judge(j, t, level.mean, level.variance, false)) continue
-          const own =
-            figure.kind === 'count'
-              ? (held.seen * size - held.expected * Math.expm1(size)) / (held.spread / held.expected)
-              : ((held.size - size / 2) * size) / (level.noise + level.variance)
-          // Figures of leads all count the same leads.
-          if (!figure.usesLeads) odds += own
-          else if (Math.abs(own) > Math.abs(ofLeads)) ofLeads = own
-        }
-        standing.odds = Math.min(0, standing.odds + odds + ofLeads)
-        ended = standing.odds < ENDED
-        if (ended) for (const { j } of figures) if (standing.sizes[j] !== 0) levelOf(i, j).floor = t
-      }
+  /** Whether what was odd yesterday goes on. */
+  const followUp = (): void => {
+    // Log of the odds that today is like what was odd, rather than like the levels before.
+    let odds = 0
+    let ofLeads = 0
+    for (const { figure, j } of figures) {
+      const size = standing.sizes[j] as number
+      const level = levelOf(i, j)
+      if (size === 0 || !present[j] || !judge(j, t, level.mean, level.variance, false)) continue
+      const own =
+        figure.kind === 'count'
+          ? (held.seen * size - held.expected * Math.expm1(size)) / (held.spread / held.expected)
+          : ((held.size - size / 2) * size) / (level.noise + level.variance)
+      // Figures of leads all count the same leads.
+      if (!figure.usesLeads) odds += own
+      else if (Math.abs(own) > Math.abs(ofLeads)) ofLeads = own
+    }
+    standing.odds = Math.min(0, standing.odds + odds + ofLeads)
+    ended = standing.odds < ENDED
+    if (ended) for (const { j } of figures) if (standing.sizes[j] !== 0) levelOf(i, j).floor = t
+  }
 
-      for (const { figure, j } of figures) {
-        const level = levelOf(i, j)
-        if (!present[j] || level.days < FEWEST_DAYS) continue
-        for (let w = 0; w < WINDOWS.length; w++) {
-          const window = WINDOWS[w] as number
-          const from = t - window + 1
-          if (from < level.floor || from < entity.start) break
-          const mean = level.meanBefore(from)
-          if (Number.isNaN(mean)) break
-          const variance = level.varianceBefore(from) + (figure.wander ** 2 * (window - 1)) / 3
-          if (!judge(j, from, mean, variance, false)) continue
-          if (figure.usesLeads && window === 1 && held.expected < FEWEST_DAY_LEADS) continue
-          calibration.apply(j, w, isSum, held, !wasOdd)
-          windows.set(j, w, held)
-        }
-      }
-
-      /** Whether `name` shows the same in any window. */
-      const shows = (name: FigureName, sign: number): boolean => {
-        const other = FIGURES.indexOf(name)
-        const w = windows.loudest(other, params.witness)
-        return w >= 0 && windows.deviate(other, w) * sign > params.witness
-      }
-
-      /** A figure of leads moves because another does: alone it is chance. */
-      const isBorneOut = ({ name }: Figure, deviate: number): boolean =>
-        (WITNESSES[name] ?? []).some((witness) => shows(witness, Math.sign(deviate))) ||
-        (name === 'conversion_rate' && deviate < 0 && shows('ctr', 1))
-
-      /**
-       * More clicks that bring no more leads are junk. Whether the leads of the days [from, t] leave that open:
-       * where hardly any are expected, they do.
-       */
-      const isJunk = (from: number, size: number): boolean => {
-        if (t >= account.leadsUntil) return false
-        const level = levelOf(i, CONVERSION)
-        if (!judge(CONVERSION, from, level.meanBefore(from), level.variance, false)) return false
-        return held.expected * Math.expm1(-size) + held.seen * size <= SURELY_REAL
-      }
-
-      let oddWindow = 0
-      let told = false
-      /** Tells of what a figure shows over window w, unless it is the way back. */
-      const raise = (j: number, w: number, bad: boolean): void => {
-        const figure = FIGURE_TABLE[j] as Figure
-        const level = levelOf(i, j)
-        const deviate = windows.deviate(j, w)
-        const size = windows.size(j, w)
+  /** Holds the last days against the levels before them. */
+  const hold = (): void => {
+    for (const { figure, j } of figures) {
+      const level = levelOf(i, j)
+      if (!present[j] || level.days < FEWEST_DAYS) continue
+      for (let w = 0; w < WINDOWS.length; w++) {
         const window = WINDOWS[w] as number
         const from = t - window + 1
-        const returned = isSum
-          ? judge(j, from, level.meanBefore(from), level.varianceBefore(from), true)
-          : t <= level.formerUntil && judge(j, from, level.formerMean, level.formerVariance, false)
-        if (returned && Math.abs(deviateOf(held)) < WAY_BACK) {
-          for (const c of isSum ? belowOf(i) : [i]) levelOf(c, j).recall(t)
-          level.floor = t + 1
-          present[j] = 0
-          return
-        }
-        oddWindow = Math.max(oddWindow, window)
-        standing.sizes[j] = size
+        if (from < level.floor || from < entity.start) break
+        const mean = level.meanBefore(from)
+        if (Number.isNaN(mean)) break
+        const variance = level.varianceBefore(from) + (figure.wander ** 2 * (window - 1)) / 3
+        if (!judge(j, from, mean, variance, false)) continue
+        if (figure.usesLeads && window === 1 && held.expected < FEWEST_DAY_LEADS) continue
+        calibration.apply(j, w, isSum, held, !wasOdd)
+        windows.set(j, w, held)
+      }
+    }
+  }
+
+  /** Tells of what single figures show. */
+  const tell = (): void => {
+    let told = false
+    for (const { figure, j } of figures) {
+      const tolerance = entity.tolerance[figure.name] ?? 0
+      const badThreshold = figure.usesLeads ? params.leadsThreshold : params.threshold
+      const w = windows.loudest(j, Math.min(badThreshold, params.goodThreshold) + tolerance)
+      if (w < 0) continue
+      const deviate = windows.deviate(j, w)
+      const size = windows.size(j, w)
+      const window = WINDOWS[w] as number
+      const from = t - window + 1
+      const bad =
+        figure.bad === 0 ||
+        Math.sign(deviate) === figure.bad ||
+        (figure.name === 'ctr' && size > LEAST_JUNK && isJunk(from, size))
+      const threshold = tolerance + (bad ? badThreshold : params.goodThreshold)
+      if (Math.abs(deviate) <= threshold || (figure.usesLeads && !isBorneOut(figure, deviate))) continue
+      raise(j, w, bad)
+      told ||= figure.usesLeads && bad
+    }
+    // What is told of one figure of leads is told of the others that show it.
+    if (!told) return
+    for (const { figure, j } of figures) {
+      if (!figure.usesLeads || standing.sizes[j] !== 0) continue
+      const threshold = params.witness + (entity.tolerance[figure.name] ?? 0)
+      const w = windows.loudest(j, threshold)
+      if (w >= 0 && windows.deviate(j, w) * figure.bad > threshold) raise(j, w, true)
+    }
+  }
+
+  /** Tells of who stopped delivering. */
+  const tellSilence = (): void => {
+    const silent = silentDays()
+    if (silent > 0 && silent <= LASTING_DAYS) {
+      const level = levelOf(i, SPEND)
+      const promised =
+        (isSum ? promises.gather(i, SPEND, t, t, false) : promises.owedBy(i, SPEND, t)) *
+        level.factorOf(level.mean)
+      const size = Math.log(CENT / promised)
+      if (size < 0) {
+        oddWindow = Math.max(oddWindow, 1)
+        standing.sizes[SPEND] = size
         shifts.push({
           day: t,
           entity: indices[i] as number,
-          figure: figure.name,
-          deviate,
-          window,
+          figure: 'spend',
+          deviate: SILENCE,
+          window: 1,
           size,
-          bad,
+          bad: true,
           shares: null,
-          parts: partsOf(j, from),
+          parts: partsOf(SPEND, t),
         })
       }
+    }
+  }
 
-      const sizes = standing.sizes.slice()
-      standing.sizes.fill(0)
-      for (const { figure, j } of figures) {
-        const tolerance = entity.tolerance[figure.name] ?? 0
-        const badThreshold = figure.usesLeads ? params.leadsThreshold : params.threshold
-        const w = windows.loudest(j, Math.min(badThreshold, params.goodThreshold) + tolerance)
-        if (w < 0) continue
-        const deviate = windows.deviate(j, w)
-        const size = windows.size(j, w)
-        const window = WINDOWS[w] as number
-        const from = t - window + 1
-        const bad =
-          figure.bad === 0 ||
-          Math.sign(deviate) === figure.bad ||
-          (figure.name === 'ctr' && size > LEAST_JUNK && isJunk(from, size))
-        const threshold = tolerance + (bad ? badThreshold : params.goodThreshold)
-        if (Math.abs(deviate) <= threshold || (figure.usesLeads && !isBorneOut(figure, deviate))) continue
-        raise(j, w, bad)
-        told ||= figure.usesLeads && bad
+  /** The window over which all independent figures together are rarest, and how rare; null: none is rare. */
+  const together = (): { readonly deviate: number; readonly w: number } | null => {
+    let found = null
+    for (let w = 1; w < WINDOWS.length; w++) {
+      let n = 0
+      let most = 0
+      for (let k = 0; k < independent.length; k++) {
+        const bound = windows.bound(independent[k] as number, w)
+        if (bound < 0) continue
+        n++
+        most += bound * bound
       }
-      // What is told of one figure of leads is told of the others that show it.
-      for (const { figure, j } of figures) {
-        if (!told || !figure.usesLeads || standing.sizes[j] !== 0) continue
-        const w = windows.loudest(j, params.witness + (entity.tolerance[figure.name] ?? 0))
-        if (
-          w >= 0 &&
-          windows.deviate(j, w) * figure.bad > params.witness + (entity.tolerance[figure.name] ?? 0)
-        )
-          raise(j, w, true)
-      }
-      const silent = silentDays()
-      if (silent > 0 && silent <= LASTING_DAYS) {
-        const level = levelOf(i, SPEND)
-        const promised =
-          (isSum ? promises.gather(i, SPEND, t, t, false) : promises.owedBy(i, SPEND, t)) *
-          level.factorOf(level.mean)
-        const size = Math.log(CENT / promised)
-        if (size < 0) {
-          oddWindow = Math.max(oddWindow, 1)
-          standing.sizes[SPEND] = size
-          shifts.push({
-            day: t,
-            entity: indices[i] as number,
-            figure: 'spend',
-            deviate: SILENCE,
-            window: 1,
-            size,
-            bad: true,
-            shares: null,
-            parts: partsOf(SPEND, t),
-          })
-        }
-      }
-      if (oddWindow === 0 && !ended) {
-        let joint = 0
-        let best = 0
-        for (let w = 1; w < WINDOWS.length; w++) {
-          let n = 0
-          let most = 0
-          for (const { j } of independent) {
-            const bound = windows.bound(j, w)
-            if (bound < 0) continue
-            n++
-            most += bound * bound
-          }
-          if (n < FEWEST_TOGETHER || most <= (quiet[n] as number)) continue
-          const squares = independent.reduce(
-            (sum, { j }) => sum + (windows.bound(j, w) < 0 ? 0 : windows.deviate(j, w) ** 2),
-            0,
-          )
-          const deviate = jointDeviate(squares, n)
-          if (deviate <= joint) continue
-          joint = deviate
-          best = w
-        }
-        if (joint > params.jointThreshold + (entity.tolerance.joint ?? 0)) {
-          oddWindow = WINDOWS[best] as number
-          const squares = independent.flatMap(({ figure, j }): [FigureName, number][] => {
-            if (windows.bound(j, best) < 0) return []
-            standing.sizes[j] = windows.size(j, best)
-            return [[figure.name, windows.deviate(j, best) ** 2]]
-          })
-          const total = squares.reduce((sum, [, square]) => sum + square, 0)
-          const cost = independent.reduce(
-            (sum, { figure, j }) =>
-              sum + (windows.bound(j, best) < 0 ? 0 : figure.bad * windows.deviate(j, best)),
-            0,
-          )
-          shifts.push({
-            day: t,
-            entity: indices[i] as number,
-            figure: 'joint',
-            deviate: joint,
-            window: oddWindow,
-            size: 0,
-            bad: cost >= 0,
-            shares: Object.fromEntries(squares.map(([name, square]) => [name, square / total])),
-            parts: [],
-          })
-        }
-      }
+      if (n < FEWEST_TOGETHER || most <= (quiet[n] as number)) continue
+      let squares = 0
+      for (const j of independent) if (windows.bound(j, w) >= 0) squares += windows.deviate(j, w) ** 2
+      const deviate = jointDeviate(squares, n)
+      if (deviate > (found?.deviate ?? 0)) found = { deviate, w }
+    }
+    return found
+  }
 
-      if (oddWindow === 0 && wasOdd && !ended) {
-        // Neither told again nor over.
-        oddWindow = standing.run + 1
-        standing.sizes.set(sizes)
+  /** Tells of what shows in no single figure. */
+  const tellTogether = (): void => {
+    const found = together()
+    if (!found || found.deviate <= params.jointThreshold + (entity.tolerance.joint ?? 0)) return
+    oddWindow = WINDOWS[found.w] as number
+    const squares: [FigureName, number][] = []
+    let total = 0
+    let cost = 0
+    for (const j of independent) {
+      if (windows.bound(j, found.w) < 0) continue
+      const { name, bad } = FIGURE_TABLE[j] as Figure
+      const deviate = windows.deviate(j, found.w)
+      standing.sizes[j] = windows.size(j, found.w)
+      squares.push([name, deviate ** 2])
+      total += deviate ** 2
+      cost += bad * deviate
+    }
+    shifts.push({
+      day: t,
+      entity: indices[i] as number,
+      figure: 'joint',
+      deviate: found.deviate,
+      window: oddWindow,
+      size: 0,
+      bad: cost >= 0,
+      shares: Object.fromEntries(squares.map(([name, square]) => [name, square / total])),
+      parts: [],
+    })
+  }
+
+  /** @returns whether what is odd has lasted */
+  const lastsNow = (): boolean => {
+    if (oddWindow === 0 && wasOdd && !ended) {
+      // Neither told again nor over.
+      oddWindow = standing.run + 1
+      standing.sizes.set(sizesBefore)
+    }
+    if (oddWindow > 0) {
+      // What was found late began earlier.
+      standing.run = wasOdd ? standing.run + 1 : Math.min(oddWindow, SURE_DAYS)
+      standing.lastOdd = t
+      if (!wasOdd) standing.odds = 0
+    } else {
+      // Days of a fault that is over are not looked back on.
+      if (wasOdd) for (const { j } of figures) levelOf(i, j).floor = Math.max(levelOf(i, j).floor, t)
+      standing.run = 0
+    }
+    if (standing.run < LASTING_DAYS) return false
+    standing.run = 0
+    standing.lastOdd = -9
+    return true
+  }
+
+  /** What has lasted is the level now. */
+  const settle = (figure: Figure, j: number): void => {
+    const dispersion = dispersionOf(j)
+    for (const c of isSum ? leavesOf(i) : [i]) {
+      const settled = entities[c] as AccountEntity
+      const own = levelOf(c, j)
+      if (!runsOn(settled, t) || own.floor > t) continue
+      own.settle(Math.max(settled.start, t - LASTING_DAYS + 1), t, figure.kind, dispersion)
+    }
+    if (!isSum) return
+    const level = levelOf(i, j)
+    level.variance = Math.max(level.variance, SETTLED_SUM ** 2)
+    for (const c of [i, ...belowOf(i)]) levelOf(c, j).floor = t + 1
+  }
+
+  /** What the day of an entity without children tells of how counts scatter. */
+  const learnDispersion = (figure: Figure, j: number, level: Level, dispersion: number): void => {
+    const expected = day.among * Math.exp(level.mean)
+    if (level.days < FEWEST_DAYS || !(expected > 0)) return
+    const variance = expected + expected * expected * (dispersion + level.variance + day.variance)
+    // Weighted moments, so that days with many events say more.
+    const weight = (expected * expected) / (variance * variance)
+    const gap = Math.min((day.seen - expected) ** 2, 12 * variance)
+    const excess = gap - expected - expected * expected * (level.variance + day.variance)
+    const known = (dispersionDays[j] as number) + weight * expected * expected
+    dispersionDays[j] = known
+    dispersionSum[j] = Math.max(
+      (dispersionSum[j] as number) + weight * excess,
+      LEAST_DISPERSION * figure.noise ** 2 * known,
+    )
+  }
+
+  const learn = (lasts: boolean): void => {
+    for (const { figure, j } of figures) {
+      if (!present[j]) continue
+      const level = levelOf(i, j)
+      const dispersion = dispersionOf(j)
+      level.days++
+      if (lasts) {
+        settle(figure, j)
+        continue
       }
       if (oddWindow > 0) {
-        // What was found late began earlier.
-        standing.run = wasOdd ? standing.run + 1 : Math.min(oddWindow, SURE_DAYS)
-        standing.lastOdd = t
-        if (!wasOdd) standing.odds = 0
-      } else {
-        // Days of a fault that is over are not looked back on.
-        if (wasOdd) for (const { j } of figures) levelOf(i, j).floor = Math.max(levelOf(i, j).floor, t)
-        standing.run = 0
+        level.rollBack(Math.max(entity.start, level.floor, t - oddWindow + 1), t, figure)
+        continue
       }
-      const lasts = standing.run >= LASTING_DAYS
-      if (lasts) {
-        standing.run = 0
-        standing.lastOdd = -9
+      const isSeen = look(j, t, t, false)
+      level.wander(figure, isSum)
+      if (!isSeen || (figure.volume && account.holiday[t] === 1)) continue
+      if (figure.kind === 'gaussian') {
+        level.learnGaussian(day)
+        const own = level.ownNoise
+        if (own !== null) noises[j]?.get(entity.level)?.push(own)
+        continue
       }
-
-      for (const { figure, j } of figures) {
-        if (!present[j]) continue
-        const level = levelOf(i, j)
-        const dispersion = dispersionOf(j)
-        level.days++
-        if (lasts) {
-          const settle = (c: number): void => {
-            const settled = entities[c] as AccountEntity
-            const own = levelOf(c, j)
-            if (!runsOn(settled, t) || own.floor > t) return
-            own.settle(Math.max(settled.start, t - LASTING_DAYS + 1), t, figure.kind, dispersion)
-          }
-          if (!isSum) settle(i)
-          else {
-            for (const leaf of leavesOf(i)) settle(leaf)
-            level.variance = Math.max(level.variance, SETTLED_SUM ** 2)
-            for (const c of [i, ...belowOf(i)]) levelOf(c, j).floor = t + 1
-          }
-          continue
+      if (!isSum) {
+        learnDispersion(figure, j, level, dispersion)
+        if (!figure.volume) {
+          const rate = rates[j] as { seen: number; among: number }
+          rate.seen = rate.seen * 0.999 + day.seen
+          rate.among = rate.among * 0.999 + day.among
         }
-        if (oddWindow > 0) {
-          level.rollBack(Math.max(entity.start, level.floor, t - oddWindow + 1), t, figure)
-          continue
-        }
-        const isSeen = look(j, t, t, false)
-        level.wander(figure, isSum)
-        if (!isSeen || (figure.volume && account.holiday[t] === 1)) continue
-        if (figure.kind === 'gaussian') {
-          level.learnGaussian(day)
-          const own = level.ownNoise
-          if (own !== null) noises[j]?.get(entity.level)?.push(own)
-          continue
-        }
-        if (!isSum) {
-          const expected = day.among * Math.exp(level.mean)
-          const variance = expected + expected * expected * (dispersion + level.variance + day.variance)
-          if (level.days >= FEWEST_DAYS && expected > 0) {
-            // Weighted moments, so that days with many events say more.
-            const weight = (expected * expected) / (variance * variance)
-            const gap = Math.min((day.seen - expected) ** 2, 12 * variance)
-            const excess = gap - expected - expected * expected * (level.variance + day.variance)
-            dispersionDays[j] = (dispersionDays[j] as number) + weight * expected * expected
-            dispersionSum[j] = Math.max(
-              (dispersionSum[j] as number) + weight * excess,
-              LEAST_DISPERSION * figure.noise ** 2 * dispersionDays[j],
-            )
-          }
-          if (!figure.volume) {
-            const rate = rates[j] as { seen: number; among: number }
-            rate.seen = rate.seen * 0.999 + day.seen
-            rate.among = rate.among * 0.999 + day.among
-          }
-        }
-        level.learnCount(day, dispersion * day.concentration)
       }
+      level.learnCount(day, dispersion * day.concentration)
     }
+  }
 
+  const judgeEntity = (): void => {
+    present.fill(0)
+    windows.clear()
+    wasOdd = standing.lastOdd === t - 1
+    ended = false
+    oddWindow = 0
+    observe()
+    if (wasOdd) followUp()
+    hold()
+    sizesBefore.set(standing.sizes)
+    standing.sizes.fill(0)
+    tell()
+    tellSilence()
+    if (oddWindow === 0 && !ended) tellTogether()
+    learn(lastsNow())
+  }
+
+  for (t = 0; t < Math.min(days, account.completeUntil); t++) {
+    weekdays = ofAccounts.map((ofAccount) =>
+      ofAccount ? weekdayEffects(account, t, (day) => ofAccount[day] as number) : NONE,
+    )
+    weekdayFactors = weekdays.map(({ effect }, j) =>
+      effect.map((log) => Math.exp((FIGURE_TABLE[j] as Figure).sign * log)),
+    )
+    for (const byLevel of noises) for (const values of byLevel.values()) values.length = 0
+    if (account.holiday[t] === 1) learnHoliday(t, (weekdays[SPEND] as WeekdayEffects).effect)
+    for (i of up) {
+      entity = entities[i] as AccountEntity
+      if (!runsOn(entity, t)) continue
+      standing = standings[i] as Standing
+      isSum = isSumOf(i)
+      judgeEntity()
+    }
     calibration.learn()
     noises.forEach((byLevel, j) => {
       for (const [level, values] of byLevel) {
