@@ -1,6 +1,6 @@
 /**
  * `npm run bench:quality`: what the judge of shifts says of made-up accounts with labelled faults. Options:
- * --set report|tune (seeds 101-112 or 1-12)  --seeds 101,102  --quick (one seed)  --false (what was false)
+ * --set report|tune (seeds 101-106 or 1-6)  --seeds 101,102  --quick (one seed)  --false (what was false)
  * --out FILE (bench/results/quality.json for the whole report)
  */
 import { writeFileSync } from 'node:fs'
@@ -9,14 +9,18 @@ import { printLine, remark } from '../../cli/output.ts'
 import { compare, extraAlerts, judgeAccount, noFindings } from './measure.ts'
 import type { Findings } from './measure.ts'
 import { measureReplay } from './replay.ts'
-import { renderRows, renderTypes, rowsOf, typeRowsOf } from './report.ts'
+import { makeRowsOf, renderMakes, renderRows, renderTypes, rowsOf, typeRowsOf } from './report.ts'
 import type { Measured } from './report.ts'
-import { roughAccount } from './rough.ts'
+import { ROUGH_STYLES, roughAccount } from './rough.ts'
+import type { RoughName } from './rough.ts'
 import { asSeen, simulateAccount } from './simulate.ts'
 import type { Account, AccountOptions } from './simulate.ts'
 
 const SETS = { tune: 1, report: 101 } as const
-const SEEDS_OF_SET = 12
+const SEEDS_OF_SET = 6
+/** Accounts of each other make, per seed; every other seed has the sizes the one before has not. */
+const ACCOUNTS_OF_MAKE = 2
+const ROUGH_NAMES = Object.keys(ROUGH_STYLES) as RoughName[]
 const DAYS = 120
 const AMPLITUDES = [0.1, 0.25, 0.4] as const
 const LEADS_PER_AD = [1, 4, 12] as const
@@ -131,10 +135,14 @@ const measure = async (seeds: readonly number[]): Promise<Measured> => ({
   joint: findingsOf('joint', seeds, 3, (seed, index) =>
     accountOf(seed, index + 300, { faults: 6, types: ['joint'] }),
   ),
-  otherClean: findingsOf('other make, clean', seeds, 4, (seed, index) => roughAccount(seed, index, false)),
-  otherFaulty: findingsOf('other make, with faults', seeds, 4, (seed, index) =>
-    roughAccount(seed, index, true),
-  ),
+  makes: Object.fromEntries(
+    ROUGH_NAMES.map((name) => [
+      name,
+      findingsOf(`other make, ${name}`, seeds, ACCOUNTS_OF_MAKE, (seed, index) =>
+        roughAccount(seed, ACCOUNTS_OF_MAKE * (seed % 2) + index, true, name),
+      ),
+    ]),
+  ) as Measured['makes'],
   extraAlerts: extrasOf(seeds),
   replay: await measureReplay(largeAccount(seeds[0] as number)),
 })
@@ -143,12 +151,16 @@ const seeds = seedsOf()
 const measured = await measure(seeds)
 const rows = rowsOf(measured)
 const types = typeRowsOf(measured.faulty)
+const makes = makeRowsOf(measured.makes)
 printLine(renderRows(rows))
 printLine()
 printLine(renderTypes(types))
+printLine()
+printLine(renderMakes(makes))
 if (options.false) {
-  for (const name of ['clean', 'faulty', 'otherClean', 'otherFaulty'] as const) {
-    const worst = [...measured[name].falseBy].toSorted(([, a], [, b]) => b - a).slice(0, 14)
+  const { clean, faulty, cpl } = measured
+  for (const [name, { falseBy }] of Object.entries({ clean, faulty, cpl, ...measured.makes })) {
+    const worst = [...falseBy].toSorted(([, a], [, b]) => b - a).slice(0, 14)
     printLine(`\n${name}: ${worst.map(([what, n]) => `${what}: ${n}`).join('; ')}`)
   }
 }
@@ -156,6 +168,6 @@ const wholeReport = options.set === 'report' && options.seeds === undefined && !
 const out = options.out ?? (wholeReport ? 'bench/results/quality.json' : undefined)
 if (out !== undefined) {
   const command = ['npm run bench:quality', ...process.argv.slice(2)].join(' ')
-  writeFileSync(out, `${JSON.stringify({ command, seeds, rows, types }, null, 2)}\n`)
+  writeFileSync(out, `${JSON.stringify({ command, seeds, rows, types, makes }, null, 2)}\n`)
 }
 if (rows.some(({ ok }) => ok === false)) process.exitCode = 1

@@ -3,6 +3,7 @@ import chiSquareCdf from '@stdlib/stats-base-dists-chisquare-cdf'
 import { renderTable } from '../../cli/output.ts'
 import type { ReplayFigures } from './replay.ts'
 import type { Findings, Outcome } from './measure.ts'
+import type { RoughName } from './rough.ts'
 import { FAULT_TYPES } from './simulate.ts'
 
 const DAYS_OF_MONTH = 30
@@ -18,9 +19,8 @@ export interface Measured {
   /** One ad after another with 12 expected leads a day and a worse conversion rate. */
   readonly cpl: Findings
   readonly joint: Findings
-  /** Of accounts of another make, clean and with faults. */
-  readonly otherClean: Findings
-  readonly otherFaulty: Findings
+  /** Of accounts with faults of other makes. */
+  readonly makes: Readonly<Record<RoughName, Findings>>
   readonly extraAlerts: number
   readonly replay: ReplayFigures
 }
@@ -98,10 +98,13 @@ const bounded = (
   }
 }
 
+const precisionOf = ({ trueEpisodes, falseEpisodes }: Findings): number =>
+  share(trueEpisodes, trueEpisodes + falseEpisodes)
+
 const DAY_ONE = ['zero_spend', 'spend_spike', 'spend_drop'] as const
 
 export const rowsOf = (measured: Measured): Row[] => {
-  const { clean, faulty, doubled, weekly, cpl, joint, otherClean, otherFaulty } = measured
+  const { clean, faulty, doubled, weekly, cpl, joint } = measured
   const clear = faulty.outcomes.filter((one) => one.clear && one.type !== 'joint')
   const twelve = cpl.outcomes.filter((one) => one.clear && one.leadsPerDay >= 9 && one.leadsPerDay <= 16)
   const small = cpl.outcomes.filter(
@@ -120,14 +123,13 @@ export const rowsOf = (measured: Measured): Row[] => {
   const severeTrue = faulty.severeTrue
   const severeAll = severeTrue + faulty.severeFalse + clean.severeFalse
   const episodes = (one: Findings): string => `${one.falseEpisodes} in ${one.entityDays} entity-days`
-  const precision = (one: Findings): number => share(one.trueEpisodes, one.trueEpisodes + one.falseEpisodes)
   const growth = falseRate(doubled) / Math.max(falseRate(clean), 1e-9) - 1
   return [
     bounded('false episodes per entity-month, clean', falseRate(clean), '<=', 0.05, 0.02, episodes(clean), 4),
     bounded('the same, with faults', falseRate(faulty), '<=', 0.05, 0.02, episodes(faulty), 4),
     bounded(
       'precision of alerted episodes',
-      precision(faulty),
+      precisionOf(faulty),
       '>=',
       0.85,
       0.95,
@@ -247,38 +249,64 @@ export const rowsOf = (measured: Measured): Row[] => {
       '',
       2,
     ),
-    bounded(
-      'other make: false episodes per entity-month, clean',
-      falseRate(otherClean),
-      '<=',
-      0.05,
-      0.02,
-      episodes(otherClean),
-      4,
-    ),
-    bounded(
-      'other make: the same, with faults',
-      falseRate(otherFaulty),
-      '<=',
-      0.05,
-      0.02,
-      episodes(otherFaulty),
-      4,
-    ),
-    bounded('other make: precision', precision(otherFaulty), '>=', 0.85, 0.95),
-    bounded(
-      'other make: recall of clear faults, any metric',
-      recall(
-        otherFaulty.outcomes.filter((one) => one.clear),
-        ({ delay }) => delay,
-      ),
-      '>=',
-      0.9,
-      0.95,
-      `${otherFaulty.outcomes.filter((one) => one.clear).length} faults`,
-    ),
   ]
 }
+
+export interface MakeRow {
+  readonly make: string
+  readonly entityDays: number
+  readonly falseRate: number
+  readonly precision: number
+  readonly severePrecision: number
+  /** Clear faults. */
+  readonly faults: number
+  readonly recall: number
+  readonly fitting: number
+  /** Of silences and of money that rose or fell. */
+  readonly dayOne: number
+  readonly incidents: number
+  readonly metric: number
+}
+
+/** Of accounts of other makes: the same figures, without bounds of their own. */
+export const makeRowsOf = (makes: Measured['makes']): MakeRow[] =>
+  Object.entries(makes).map(([make, findings]): MakeRow => {
+    const clear = findings.outcomes.filter((one) => one.clear && one.type !== 'joint')
+    const money = clear.filter(({ type }) => DAY_ONE.some((name) => name === type))
+    const found = findings.outcomes.filter(({ incidents }) => incidents > 0)
+    return {
+      make,
+      entityDays: findings.entityDays,
+      falseRate: falseRate(findings),
+      precision: precisionOf(findings),
+      severePrecision: share(findings.severeTrue, findings.severeTrue + findings.severeFalse),
+      faults: clear.length,
+      recall: recall(clear, ({ delay }) => delay),
+      fitting: recall(clear, ({ fittingDelay }) => fittingDelay),
+      dayOne: share(money.filter(({ delay }) => delay === 0).length, money.length),
+      incidents: mean(found.map(({ incidents }) => incidents)),
+      metric: rightShare(found.filter(({ type }) => type !== 'joint').map(({ metricRight }) => metricRight))
+        .share,
+    }
+  })
+
+export const renderMakes = (rows: readonly MakeRow[]): string =>
+  renderTable<MakeRow>(
+    [
+      { title: 'other make', cell: ({ make }) => make },
+      { title: 'entity-days', align: 'right', cell: ({ entityDays }) => String(entityDays) },
+      { title: 'false a month', align: 'right', cell: ({ falseRate: rate }) => figure(rate, 4) },
+      { title: 'precision', align: 'right', cell: ({ precision }) => figure(precision, 3) },
+      { title: 'HIGH and above', align: 'right', cell: ({ severePrecision }) => figure(severePrecision, 3) },
+      { title: 'clear faults', align: 'right', cell: ({ faults }) => String(faults) },
+      { title: 'found', align: 'right', cell: ({ recall: found }) => figure(found, 3) },
+      { title: 'fitting metric', align: 'right', cell: ({ fitting }) => figure(fitting, 3) },
+      { title: 'money, day one', align: 'right', cell: ({ dayOne }) => figure(dayOne, 3) },
+      { title: 'incidents a fault', align: 'right', cell: ({ incidents }) => figure(incidents, 2) },
+      { title: 'leading metric', align: 'right', cell: ({ metric }) => figure(metric, 3) },
+    ],
+    rows,
+  )
 
 export interface TypeRow {
   readonly type: string

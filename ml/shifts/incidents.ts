@@ -127,9 +127,11 @@ const familyOf = (anomaly: AccountAnomaly, today: readonly AccountAnomaly[]): In
   // Fewer leads for less money are one matter with the money.
   anomaly.metric === 'leads' && volumeOfToday(today, anomaly) ? 'volume' : FAMILIES[anomaly.metric]
 
-/** More money and less money are two matters; of the other families one fault moves figures either way. */
-const isOneMatter = (family: IncidentFamily, a: 'up' | 'down', b: 'up' | 'down'): boolean =>
-  family !== 'volume' || a === b
+type Move = Pick<AccountAnomaly, 'metric' | 'direction'>
+
+/** More and less money are two matters, as are junk clicks and lost ones; else one fault moves figures either way. */
+const isOneMatter = (family: IncidentFamily, a: Move, b: Move): boolean =>
+  a.direction === b.direction || (family !== 'volume' && (a.metric !== 'ctr' || b.metric !== 'ctr'))
 
 const louder = (a: AccountAnomaly, b: AccountAnomaly): number =>
   compareSeverity(b.severity, a.severity) || Math.abs(b.deviation ?? 0) - Math.abs(a.deviation ?? 0)
@@ -385,10 +387,8 @@ export const openIncidentBook = (
       const group = groups.find(
         (one) =>
           one.family === family &&
-          one.members.some(
-            ({ entity, direction }) =>
-              isOneMatter(family, direction, anomaly.direction) && related(entity, anomaly.entity),
-          ),
+          one.members.every((member) => isOneMatter(family, member, anomaly)) &&
+          one.members.some(({ entity }) => related(entity, anomaly.entity)),
       )
       if (group) group.members.push(anomaly)
       else groups.push({ family, members: [anomaly] })
@@ -415,7 +415,7 @@ export const openIncidentBook = (
     const joined = incidents.findIndex(
       (one) =>
         one.family === family &&
-        isOneMatter(family, one.direction, direction) &&
+        isOneMatter(family, one, { metric, direction }) &&
         day - one.to <= FORGOTTEN_DAYS[family] &&
         one.from - day <= FORGOTTEN_DAYS[family] &&
         [...one.members].some((member) => members.some((other) => related(member, other.entity))),
