@@ -1,4 +1,7 @@
 /** Replays of a config: over HTTP, as a job, and held against the same days as files. */
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { expect } from 'chai'
 import { simulateAccount } from '../../../bench/quality/simulate.ts'
 import type { Account, SimulatedAd } from '../../../bench/quality/simulate.ts'
@@ -22,6 +25,7 @@ import { insertLinked } from '../../support/incidents.ts'
 import { exportFile, exportRows, FIRST_DAY, openFolderDesk } from '../../support/replay-folders.ts'
 import type { FolderDesk } from '../../support/replay-folders.ts'
 
+const CLI = fileURLToPath(new URL('../../../cli/main.js', import.meta.url))
 const DAYS = 70
 const LAST = toLocalDate(FIRST_DAY + DAYS - 2)
 /** The last day of the figures is not over. */
@@ -74,9 +78,15 @@ describe('replays of a config', () => {
   let desk: FolderDesk
   let configId: number
   let trainer: string
+  let databaseUrl = ''
   let files: { readonly report: ReplayReport; readonly accounts: readonly ReplayedForPeople[] }
   before(async () => {
-    api = await openTestApi({ clock: { now: () => new Date(NOW) }, environment: ENVIRONMENT, workers: true })
+    api = await openTestApi({
+      clock: { now: () => new Date(NOW) },
+      environment: ENVIRONMENT,
+      workers: true,
+      through: async (url) => (databaseUrl = url),
+    })
     desk = await openFolderDesk()
     configId = await api.newConfig()
     const text = exportFile(exportRows(account()))
@@ -204,6 +214,26 @@ describe('replays of a config', () => {
     expect(report.totals.entities).to.equal(1)
     expect(of(report.days)).to.deep.equal(of(files.report.days))
     expect(report.days.flatMap(({ anomalies }) => anomalies)).to.have.length(of(files.report.days).length)
+  })
+
+  it('can be had by command', async () => {
+    const { report } = await replayed({ ...range(50, 60), overrides: { fdr_q: 0.05 } })
+    const { name } = await api.services.configs.get(configId)
+    const options = ['--from', '2026-02-24', '--to', '2026-03-06', '--train-every', '7', '--fdr-q', '0.05']
+    const { stdout, stderr } = await promisify(execFile)(
+      process.execPath,
+      [CLI, 'replay', '--config', name, ...options, '--json'],
+      {
+        env: {
+          PATH: process.env['PATH'],
+          DATABASE_URL: databaseUrl,
+          MODELS_STORAGE_PATH: api.folder,
+          ...ENVIRONMENT,
+        },
+      },
+    )
+    expect(stderr).to.equal('')
+    expect(JSON.parse(stdout)).to.deep.equal(JSON.parse(JSON.stringify(report)))
   })
 
   it('try other thresholds', async () => {
