@@ -6,8 +6,9 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { printLine, remark } from '../../cli/output.ts'
+import { judgeClassic } from './classic.ts'
 import { compare, extraAlerts, judgeAccount, noFindings } from './measure.ts'
-import type { Findings } from './measure.ts'
+import type { Findings, Verdicts } from './measure.ts'
 import { measureReplay } from './replay.ts'
 import { makeRowsOf, renderMakes, renderRows, renderTypes, rowsOf, typeRowsOf } from './report.ts'
 import type { Measured } from './report.ts'
@@ -68,13 +69,14 @@ const findingsOf = (
   seeds: readonly number[],
   count: number,
   make: (seed: number, index: number) => Account,
+  judge: (account: Account) => Verdicts = judgeAccount,
 ): Findings => {
   const startMs = performance.now()
   const findings = noFindings()
   for (const seed of seeds) {
     for (let index = 0; index < count; index++) {
       const account = make(seed, index)
-      compare(account, judgeAccount(account), findings)
+      compare(account, judge(account), findings)
     }
   }
   remark(`${title}: ${seeds.length * count} accounts, ${((performance.now() - startMs) / 1000).toFixed(1)} s`)
@@ -143,6 +145,13 @@ const measure = async (seeds: readonly number[]): Promise<Measured> => ({
       ),
     ]),
   ) as Measured['makes'],
+  classic: findingsOf(
+    'the gate that was replaced, clean',
+    seeds,
+    1,
+    (seed, index) => accountOf(seed, index),
+    judgeClassic,
+  ),
   extraAlerts: extrasOf(seeds),
   replay: await measureReplay(largeAccount(seeds[0] as number)),
 })

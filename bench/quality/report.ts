@@ -21,6 +21,8 @@ export interface Measured {
   readonly joint: Findings
   /** Of accounts with faults of other makes. */
   readonly makes: Readonly<Record<RoughName, Findings>>
+  /** Clean accounts by the gate that was replaced. */
+  readonly classic: Findings
   readonly extraAlerts: number
   readonly replay: ReplayFigures
 }
@@ -249,6 +251,14 @@ export const rowsOf = (measured: Measured): Row[] => {
       '',
       2,
     ),
+    {
+      what: 'for comparison: false episodes, clean, by rules behind Benjamini-Hochberg',
+      must: '',
+      aim: '',
+      measured: `${figure(falseRate(measured.classic), 2)} (${episodes(measured.classic)})`,
+      ok: null,
+      aimed: null,
+    },
   ]
 }
 
