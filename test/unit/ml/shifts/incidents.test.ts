@@ -93,6 +93,22 @@ describe('incidents of an account', () => {
     expect(siblings?.money).to.equal(2 * (alone?.money ?? 0))
   })
 
+  it('are two of clicks that are too many and clicks that are too few, and one with what moves along', () => {
+    const book = openIncidentBook(accountWith())
+    book.take(20, [
+      odd(3, 20, { type: 'ctr_drop', metric: 'ctr', direction: 'down' }),
+      odd(3, 20, { type: 'cpl_spike', metric: 'cpl', direction: 'up' }),
+    ])
+    book.take(21, [
+      odd(5, 21, { type: 'ctr_spike', metric: 'ctr', direction: 'up' }),
+      odd(0, 21, { type: 'ctr_spike', metric: 'ctr', direction: 'up' }),
+    ])
+    expect(book.incidents.map(({ metric, direction, from }) => [metric, direction, from])).to.deep.equal([
+      [book.incidents[0]?.metric, book.incidents[0]?.direction, 20],
+      ['ctr', 'up', 21],
+    ])
+  })
+
   it('are two of siblings whose parent is calm on two days', () => {
     const book = openIncidentBook(accountWith())
     book.take(20, [odd(3, 20)])

@@ -103,11 +103,11 @@ describe('findShifts', () => {
     expect(of(shifts, campaign).filter(({ day }) => day > 62 && day < 75)).to.deep.equal([])
   })
 
-  it('falls silent when a shift has lasted five days, and stays so', () => {
+  it('falls silent when a shift has lasted four days, and stays so', () => {
     const shifts = findShifts(withFault(calm, ad, 50, DAYS - 1, { clicks: 0.5, leads: 0.5 }))
     const days = of(shifts, ad).flatMap(({ day, figure }) => (figure === 'ctr' ? [day] : []))
     expect(days[0]).to.be.within(50, 51)
-    expect(days.every((day) => day <= 57)).to.equal(true)
+    expect(days.every((day) => day <= 55)).to.equal(true)
   })
 
   it('names the child a shift comes from', () => {
@@ -172,5 +172,65 @@ describe('findShifts', () => {
     )
     expect(of(shifts, ad).find(({ figure }) => figure === 'spend')?.day).to.equal(start + 7)
     expect(of(shifts, ad).filter(({ day }) => day < start + 7)).to.deep.equal([])
+  })
+
+  it('takes clicks that bring no more leads for junk, and clicks that do for good news', () => {
+    const junk = findShifts(withFault(calm, ad, 60, 62, { clicks: 3 }))
+    expect(of(junk, ad).find(({ figure }) => figure === 'ctr')).to.include({ day: 60, bad: true })
+    const better = findShifts(withFault(calm, ad, 60, 62, { clicks: 3, leads: 3 }))
+    const clicks = better.find(({ entity, day, figure }) => entity === ad && day >= 60 && figure === 'ctr')
+    expect(clicks?.bad).to.equal(false)
+  })
+
+  it('tells of the silence of an ad that spends next to nothing, as long as a shift lasts', () => {
+    const small: AccountDays = {
+      ...calm,
+      entities: calm.entities.map((entity, i) =>
+        i === ad
+          ? { ...entity, spend: entity.spend.map((spend) => Math.round((spend / 100) * 100) / 100) }
+          : entity,
+      ),
+    }
+    const nothing = { spend: 0, impressions: 0, clicks: 0, leads: 0, reach: 0 }
+    const silences = of(findShifts(withFault(small, ad, 60, 70, nothing)), ad).filter(
+      ({ figure }) => figure === 'spend',
+    )
+    expect(silences.map(({ day }) => day)).to.deep.equal([60, 61, 62, 63])
+  })
+
+  it('does not tell of the silence of who was silent within the week before', () => {
+    const nothing = { spend: 0, impressions: 0, clicks: 0, leads: 0, reach: 0 }
+    const twice = withFault(withFault(calm, ad, 60, 60, nothing), ad, 64, 64, nothing)
+    const days = of(findShifts(twice), ad).flatMap(({ day, figure, size }) =>
+      figure === 'spend' && size < -3 ? [day] : [],
+    )
+    expect(days).to.deep.equal([60])
+  })
+
+  it('holds the money of a holiday against what it did to the others', () => {
+    const holiday = calm.holiday.slice()
+    holiday[60] = 1
+    const quieter = {
+      ...calm,
+      holiday,
+      entities: calm.entities.map((entity) => {
+        const [spend, impressions] = [entity.spend.slice(), entity.impressions.slice()]
+        for (const column of [spend, impressions]) column[60] = Math.round((column[60] as number) * 0.6)
+        return { ...entity, spend, impressions }
+      }),
+    }
+    const ofMoney = (account: AccountDays): number[] =>
+      findShifts(account).flatMap(({ day, figure, entity }) =>
+        day === 60 && figure === 'spend' ? [entity] : [],
+      )
+    expect(ofMoney(quieter)).to.deep.equal([])
+    expect(ofMoney(withFault(quieter, ad, 60, 60, { ...TRIPLED, spend: 5 }))).to.include(ad)
+  })
+
+  it('says that something goes on until the odds are against it', () => {
+    const faulty = withFault(calm, ad, 60, 61, { clicks: 0.4, leads: 0.4 })
+    const days = of(findShifts(faulty), ad).flatMap(({ day, figure }) => (figure === 'ctr' ? [day] : []))
+    expect(days[0]).to.be.within(60, 61)
+    expect(days.every((day) => day <= 61)).to.equal(true)
   })
 })

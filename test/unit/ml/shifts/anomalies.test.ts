@@ -1,0 +1,90 @@
+import { expect } from 'chai'
+import type { AccountEntity } from '../../../../ml/shifts/account.ts'
+import { shiftSignal } from '../../../../ml/shifts/anomalies.ts'
+import type { Shift } from '../../../../ml/shifts/judge.ts'
+
+const DAYS = 40
+const DAY = 35
+
+/** 100 a day, 4 leads a day but on the days named. */
+const entityWith = (leads: (day: number) => number, spend = 100): AccountEntity => ({
+  id: 'a',
+  level: 'ad',
+  parent: -1,
+  start: 0,
+  end: Infinity,
+  spend: new Float64Array(DAYS).fill(100).fill(spend, DAY),
+  impressions: new Float64Array(DAYS).fill(5000),
+  clicks: new Float64Array(DAYS).fill(100),
+  leads: Float64Array.from({ length: DAYS }, (_, t) => leads(t)),
+  reach: new Float64Array(DAYS).fill(4000),
+  budget: new Float64Array(DAYS),
+  mixed: new Uint8Array(DAYS),
+  idle: new Uint8Array(DAYS),
+  tolerance: {},
+})
+
+const shift = (changes: Partial<Shift>): Shift => ({
+  day: DAY,
+  entity: 0,
+  figure: 'cpm',
+  deviate: 5.5,
+  window: 1,
+  size: Math.log(1.5),
+  bad: true,
+  shares: null,
+  parts: [],
+  ...changes,
+})
+
+describe('signals of shifts', () => {
+  it('of the price of impressions are of the cost per lead, as it was seen', () => {
+    const signal = shiftSignal(
+      entityWith(() => 4),
+      shift({}),
+    )
+    expect(signal).to.include({ type: 'cpl_spike', metric: 'cpl', direction: 'up', observed: 25 })
+    expect(signal.expected).to.be.closeTo(25 / 1.5, 1e-9)
+  })
+
+  it('while no lead has come take what one cost in the four weeks before, at the new price', () => {
+    const signal = shiftSignal(
+      entityWith((day) => (day === DAY ? 0 : 4)),
+      shift({}),
+    )
+    expect(signal).to.include({ type: 'cpl_spike', metric: 'cpl', direction: 'up', expected: 25 })
+    expect(signal.observed).to.be.closeTo(37.5, 1e-9)
+    // Leads of more than four weeks ago say nothing any more.
+    for (const [last, metric] of [
+      [DAY - 29, 'multivariate'],
+      [DAY - 28, 'cpl'],
+    ] as const)
+      expect(
+        shiftSignal(
+          entityWith((day) => (day === last ? 4 : 0)),
+          shift({}),
+        ).metric,
+      ).to.equal(metric)
+  })
+
+  it('of no money at all are silence, of less are a drop', () => {
+    const [nothing, less] = [0, 20].map((spend) =>
+      shiftSignal(
+        entityWith(() => 4, spend),
+        shift({ figure: 'spend', size: Math.log((spend || 0.01) / 100), deviate: -6 }),
+      ),
+    )
+    expect(nothing).to.include({ type: 'zero_spend', metric: 'spend', direction: 'down', observed: 0 })
+    expect(nothing?.expected).to.be.closeTo(100, 1e-9)
+    expect(less).to.include({ type: 'spend_drop', observed: 20 })
+    expect(less?.expected).to.be.closeTo(100, 1e-9)
+  })
+
+  it('of junk clicks are bad though the click rate went up', () => {
+    const signal = shiftSignal(
+      entityWith(() => 4),
+      shift({ figure: 'ctr', size: Math.log(3) }),
+    )
+    expect(signal).to.include({ type: 'ctr_spike', polarity: 'bad', direction: 'up', severity: 'HIGH' })
+  })
+})
