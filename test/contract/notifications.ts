@@ -29,8 +29,7 @@ export const describeNotifications = ({ name, open }: BackendUnderTest): void =>
     let receiver: Receiver
     let configId: number
     let workers: TestProcess[]
-    before(async function () {
-      this.timeout(60_000)
+    before(async () => {
       backend = await open()
       database = await openTestDatabase()
       system = await openLiveSystem({
@@ -41,8 +40,7 @@ export const describeNotifications = ({ name, open }: BackendUnderTest): void =>
       configId = await newConfig(database.knex)
       workers = await Promise.all(Array.from({ length: WORKERS }, () => system.start('worker')))
     })
-    after(async function () {
-      this.timeout(60_000)
+    after(async () => {
       await system.close()
       await database.close()
       await backend.close()
@@ -82,7 +80,7 @@ export const describeNotifications = ({ name, open }: BackendUnderTest): void =>
       await allSent()
       expect(incidents().toSorted((a, b) => a - b)).to.deep.equal(wanted)
       expect(ids().size).to.equal(40)
-    }).timeout(60_000)
+    })
 
     it('come although who told died before the queue heard of it', async () => {
       const { webhooks } = system.services
@@ -91,7 +89,7 @@ export const describeNotifications = ({ name, open }: BackendUnderTest): void =>
       )
       await allSent(45_000)
       expect(incidents()).to.deep.equal([100])
-    }).timeout(60_000)
+    })
 
     it('come to a receiver that is down at first, by the run that was woken for it', async () => {
       await receiver.down()
@@ -106,7 +104,7 @@ export const describeNotifications = ({ name, open }: BackendUnderTest): void =>
       await receiver.up()
       await allSent(45_000)
       expect(incidents()).to.deep.equal([200])
-    }).timeout(60_000)
+    })
 
     it('come again with the same id, and no other does, when a worker is killed in between', async () => {
       let killed = 0
@@ -137,6 +135,6 @@ export const describeNotifications = ({ name, open }: BackendUnderTest): void =>
       await allSent(60_000)
       expect(incidents()).to.deep.equal([301, 301, 302, 303])
       expect(ids().size).to.equal(3)
-    }).timeout(120_000)
+    })
   })
 }

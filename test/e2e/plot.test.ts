@@ -76,8 +76,7 @@ const SCREENS = [360, 1280].flatMap((width) =>
 )
 
 const suite = executablePath === undefined ? describe.skip : describe
-suite('the plot of a series in Chromium', function () {
-  this.timeout(60_000)
+suite('the plot of a series in Chromium', () => {
   let api: TestApi
   let browser: Browser
   const readings = sensorReadings()
@@ -305,9 +304,7 @@ suite('the plot of a series in Chromium', function () {
     }))
 })
 
-suite('a plot of a hundred thousand points', function () {
-  this.timeout(120_000)
-
+suite('a plot of a hundred thousand points', () => {
   it('is drawn whole, and zooms down to single points', async () => {
     const n = 100_000
     const api = await openTestApi({

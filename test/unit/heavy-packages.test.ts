@@ -24,12 +24,12 @@ describe('TensorFlow.js', () => {
   ]) {
     it(`is not loaded with ${entry}`, async () => {
       expect(await hasTensorflow(importOf(entry))).to.equal(false)
-    }).timeout(30_000)
+    })
   }
 
   it('is loaded by what trains', async () => {
     expect(await hasTensorflow(`${importOf('ml/tensor/load.js')}; await m.loadTensorflow(false)`)).to.equal(
       true,
     )
-  }).timeout(30_000)
+  })
 })

@@ -111,8 +111,7 @@ describe('training the classifier of tiers', () => {
   const file = (configId: number): string =>
     join(system.root, 'classifier', `config_${configId}`, 'campaign.safetensors')
 
-  it('puts a network in service that sees what the rules do not', async function () {
-    this.timeout(60_000)
+  it('puts a network in service that sees what the rules do not', async () => {
     const configId = await newConfig(database.knex)
     await fill(database.knex, configId, true)
     const outcome = await train(configId)
@@ -137,8 +136,7 @@ describe('training the classifier of tiers', () => {
     expect(await versions(configId)).to.deep.equal([{ version: 1, state: 'ready', aliases: ['stable'] }])
   })
 
-  it('answers by the rules while its file is damaged or gone, and trains it anew under its number', async function () {
-    this.timeout(60_000)
+  it('answers by the rules while its file is damaged or gone, and trains it anew under its number', async () => {
     const configId = await newConfig(database.knex)
     await fill(database.knex, configId, true)
     await train(configId)
@@ -159,8 +157,7 @@ describe('training the classifier of tiers', () => {
     expect(await versions(configId)).to.deep.equal([{ version: 1, state: 'ready', aliases: ['stable'] }])
   })
 
-  it('keeps the rules where a network is no better, and takes one out of service that was', async function () {
-    this.timeout(60_000)
+  it('keeps the rules where a network is no better, and takes one out of service that was', async () => {
     const configId = await newConfig(database.knex)
     await fill(database.knex, configId, true)
     await train(configId)
@@ -178,8 +175,7 @@ describe('training the classifier of tiers', () => {
     expect((await train(configId)).result?.['campaign']).to.include({ reason: 'not_better' })
   })
 
-  it('takes nothing out of service for a run that is no longer its own', async function () {
-    this.timeout(60_000)
+  it('takes nothing out of service for a run that is no longer its own', async () => {
     const configId = await newConfig(database.knex)
     await fill(database.knex, configId, true)
     await train(configId)

@@ -153,7 +153,7 @@ describe('forecasting', () => {
           (spend?.[i]?.predicted ?? 0) / (leads?.[i]?.predicted ?? 0),
           1e-9,
         )
-    }).timeout(60_000)
+    })
 
     it('knows insufficient data with 6 days, and forecasts with 7', async () => {
       await insert([...flatDays('a6', 6), ...flatDays('a7', 7)])

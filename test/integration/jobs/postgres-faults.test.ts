@@ -119,5 +119,5 @@ describe('PostgreSQL that is killed under jobs', () => {
       return open === undefined ? true : null
     })
     for (const id of all) expect(await effectsOf(database.knex, id)).to.deep.equal(['done'])
-  }).timeout(90_000)
+  })
 })

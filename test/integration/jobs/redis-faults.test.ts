@@ -70,7 +70,7 @@ import { openQueues } from '../../../shared/queue/open-queues.ts'
     )
     for (const id of all) expect(await effectsOf(database.knex, id)).to.deep.equal(['done'])
     await workers.close()
-  }).timeout(90_000)
+  })
 
   it('is refused with what to do when it may evict jobs', async () => {
     const evicting = await startOwnRedis(['--maxmemory-policy', 'allkeys-lru'])

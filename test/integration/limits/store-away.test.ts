@@ -47,8 +47,7 @@ describe('limits while their store is away', () => {
       () => false,
     )
 
-  it('memory counts for PostgreSQL, which takes over again', async function () {
-    this.timeout(60_000)
+  it('memory counts for PostgreSQL, which takes over again', async () => {
     const database = await openTestDatabase()
     lifecycle.onClose('test database', () => database.close())
     const wire = await openWire(database.url)
@@ -71,8 +70,7 @@ describe('limits while their store is away', () => {
     expect(await isTrained(limits, 'a')).to.equal(false)
   })
 
-  ;(ownRedisAvailable() ? it : it.skip)('memory counts for Redis, which takes over again', async function () {
-    this.timeout(60_000)
+  ;(ownRedisAvailable() ? it : it.skip)('memory counts for Redis, which takes over again', async () => {
     const database = await openTestDatabase()
     lifecycle.onClose('test database', () => database.close())
     const redis = await startOwnRedis()

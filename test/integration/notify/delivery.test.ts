@@ -390,7 +390,7 @@ describe('messages to webhooks', () => {
         expect(receiver.received.at(-1)?.headers['webhook-id']).to.equal(newest?.message_id)
       }
       expect(receiver.received).to.have.length(2)
-    }).timeout(20_000)
+    })
 
     it('tell the end of an incident after its beginning, whichever had to wait longer', async () => {
       const { webhook } = await create()
@@ -589,7 +589,7 @@ describe('messages to webhooks', () => {
       } finally {
         await Promise.all(others.map((other) => other.close()))
       }
-    }).timeout(20_000)
+    })
 
     it('come again, with the same id, when a worker died before it could note them', async () => {
       const { webhook } = await create()

@@ -22,8 +22,7 @@ const problem = (reply: Reply): Record<string, unknown> => ({
   code: reply.body['code'],
 })
 
-describe('the series service', function () {
-  this.timeout(60_000)
+describe('the series service', () => {
   let api: TestApi
   before(async () => {
     api = await openTestApi({ workers: true, environment: { RATE_LIMITS: 'off' } })
@@ -209,9 +208,7 @@ describe('the series service', function () {
   })
 })
 
-describe('the limits of the series service', function () {
-  this.timeout(60_000)
-
+describe('the limits of the series service', () => {
   it('let one training of a series start in five minutes, however many ask for it (example 15)', async () => {
     const api = await openTestApi({ workers: true })
     try {

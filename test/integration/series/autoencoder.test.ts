@@ -13,8 +13,7 @@ const rows = (from: number, to: number, value = wave): Record<string, unknown> =
   values: Array.from({ length: to - from }, (_, i) => value(from + i)),
 })
 
-describe('an autoencoder over HTTP', function () {
-  this.timeout(60_000)
+describe('an autoencoder over HTTP', () => {
   let api: TestApi
   before(async () => {
     api = await openTestApi({ workers: true, environment: { RATE_LIMITS: 'off' } })

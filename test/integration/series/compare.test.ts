@@ -12,8 +12,7 @@ const points = (shift: number): Record<string, unknown> => ({
   values: Array.from({ length: N }, (_, i) => (i % 2 === 0 ? -1 : 1) + shift),
 })
 
-describe('comparing versions of a series', function () {
-  this.timeout(60_000)
+describe('comparing versions of a series', () => {
   let api: TestApi
   const train = async (body: object): Promise<void> => {
     const reply = await api.ask('/api/v1/series/pump/train', { body, headers: { Prefer: 'wait=20' } })

@@ -20,8 +20,7 @@ const frameOf = (n: number): SeriesFrame => ({
   columns: [new Float64Array(n).fill(9)],
 })
 
-describe('faults of ours', function () {
-  this.timeout(60_000)
+describe('faults of ours', () => {
   let api: TestApi
   before(async () => {
     api = await openTestApi({ workers: true, environment: { RATE_LIMITS: 'off' } })

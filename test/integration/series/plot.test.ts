@@ -43,8 +43,7 @@ interface Numbers {
   notice: string | null
 }
 
-describe('/plot', function () {
-  this.timeout(60_000)
+describe('/plot', () => {
   let api: TestApi
   before(async () => {
     api = await openTestApi({ workers: true, environment: { RATE_LIMITS: 'off', SERIES_KEEP_VERSIONS: '2' } })
@@ -267,9 +266,7 @@ describe('/plot', function () {
   })
 })
 
-describe('/plot where no points are kept', function () {
-  this.timeout(60_000)
-
+describe('/plot where no points are kept', () => {
   it('shows what was learnt, and says why there is no picture', async () => {
     const api = await openTestApi({
       workers: true,

@@ -260,7 +260,7 @@ describe('the record of series', () => {
         expect(refused).to.include({ code: 'VERSION_CONFLICT' })
       })
       expect(await system.train(id, { data: `${id} 2` })).to.include({ version: 2, created: true })
-    }).timeout(60_000)
+    })
 
     it('writes nothing for a run that lost its fence', async () => {
       const series = await system.store.series.ensure(id, SHORT)

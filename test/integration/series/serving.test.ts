@@ -32,8 +32,7 @@ const withoutTrace = ({ body }: Reply): unknown => ({ ...body, trace_id: null })
 const firstOf = (reply: Reply): Record<string, unknown> =>
   (reply.body['predictions'] as Record<string, unknown>[])[0] ?? {}
 
-describe('predictions', function () {
-  this.timeout(60_000)
+describe('predictions', () => {
   let api: TestApi
   before(async () => {
     api = await openTestApi({ workers: true, environment: { RATE_LIMITS: 'off', BODY_LIMIT_MB: '1' } })
@@ -328,8 +327,7 @@ describe('predictions', function () {
   })
 })
 
-describe('predictions while stores are away', function () {
-  this.timeout(60_000)
+describe('predictions while stores are away', () => {
   let wire: Wire
   let api: TestApi
   before(async () => {
@@ -384,8 +382,7 @@ describe('predictions while stores are away', function () {
   })
 })
 
-;(ownRedisAvailable() ? describe : describe.skip)('predictions while everything is away', function () {
-  this.timeout(60_000)
+;(ownRedisAvailable() ? describe : describe.skip)('predictions while everything is away', () => {
   let redis: TestRedis
   let wire: Wire
   let toRedis: Wire

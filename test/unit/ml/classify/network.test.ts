@@ -35,8 +35,7 @@ const IDENTITY = {
 
 describe('the classifier network', () => {
   let network: Network
-  before(async function () {
-    this.timeout(60_000)
+  before(async () => {
     network = await trainNetwork(await loadTensorflow(false), separable(1))
   })
 
@@ -112,8 +111,7 @@ describe('the classifier network', () => {
     expect(tensorflow.core.memory().numTensors).to.equal(before)
   })
 
-  it('is the same network from the same rows', async function () {
-    this.timeout(60_000)
+  it('is the same network from the same rows', async () => {
     const again = await trainNetwork(await loadTensorflow(false), separable(1))
     expect(again).to.deep.equal(network)
   })

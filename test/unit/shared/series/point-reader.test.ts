@@ -23,8 +23,7 @@ const ITEMS = [
   5,
 ]
 
-describe('points of many series', function () {
-  this.timeout(30_000)
+describe('points of many series', () => {
   let pool: ComputePool & { close(): Promise<void> }
   before(() => {
     pool = createComputePool({ threads: 1 })
