@@ -112,7 +112,8 @@ const MOVES: Readonly<Record<FaultType, readonly string[]>> = {
   zero_spend: ['spend'],
   spend_spike: ['spend'],
   spend_drop: ['spend'],
-  cpm_rise: ['cpl'],
+  // On its first day, where leads are few, as a multivariate one of the price alone.
+  cpm_rise: ['cpl', 'multivariate'],
   ctr_drop: ['ctr'],
   cvr_drop: ['conversion_rate', 'cpl', 'leads'],
   leads_stop: ['leads', 'conversion_rate', 'cpl'],
@@ -128,10 +129,10 @@ const pathUp = ({ entities }: AccountDays, i: number): number[] => {
   return path
 }
 
+/** Whether an alert of the cost per lead is of one day on which hardly any leads were to be had. */
 const isThin = ({ entities }: AccountDays, { metric, shift, expected, entity, day }: ToldAnomaly): boolean =>
   metric === 'cpl' &&
-  shift?.figure === 'cpl' &&
-  shift.window === 1 &&
+  shift?.window === 1 &&
   expected !== null &&
   ((entities[entity] as AccountEntity).spend[day] as number) / expected < FEWEST_DAY_LEADS
 

@@ -5,7 +5,7 @@
 import type { AnomalyType, Metric, Polarity, Severity, Signal } from '../detectors/signal.ts'
 import type { AccountDays, AccountEntity } from './account.ts'
 import type { FigureName } from './figures.ts'
-import { CENT, COUNT_START } from './judge.ts'
+import { CENT, COUNT_START, FEWEST_DAY_LEADS } from './judge.ts'
 import type { Shift } from './judge.ts'
 import { rarityOf } from './tails.ts'
 
@@ -126,19 +126,31 @@ export const shiftSignal = (entity: AccountEntity, shift: Shift): ShiftSignal =>
   }
   const from = shift.day - shift.window + 1
   const of = (column: Column): number => sum(entity[column], from, shift.day)
-  const usualCpl = shift.figure === 'cpm' && of('leads') === 0 ? cplBefore(entity, from) : null
-  // Dearer impressions where nobody knows what a lead costs have no metric of their own.
-  if (shift.figure === 'joint' || (shift.figure === 'cpm' && of('leads') === 0 && usualCpl === null)) {
+  const usualCpl = shift.figure === 'cpm' ? cplBefore(entity, from) : null
+  // A single day says nothing of what a lead costs where hardly any are expected.
+  const isThin =
+    shift.figure === 'cpm' &&
+    (usualCpl === null ? of('leads') === 0 : shift.window === 1 && of('spend') < FEWEST_DAY_LEADS * usualCpl)
+  // Dearer impressions have no metric of their own.
+  if (shift.figure === 'joint' || isThin) {
     const type = shift.bad ? 'performance_drop' : 'performance_spike'
     const nothing = { observed: null, expected: null, lower: null, upper: null }
-    return { ...common, ...nothing, type, metric: 'multivariate', direction: shift.bad ? 'down' : 'up' }
+    const contributions = shift.shares ?? { [shift.figure]: 1 }
+    return {
+      ...common,
+      ...nothing,
+      contributions,
+      type,
+      metric: 'multivariate',
+      direction: shift.bad ? 'down' : 'up',
+    }
   }
   const { metric, sign } = NAMES[shift.figure]
   const direction = sign * shift.size < 0 ? 'down' : 'up'
   const grown = Math.exp(shift.size)
   // Until a lead comes: what one costs at these prices, all else as before.
   const { observed, expected } =
-    usualCpl === null
+    usualCpl === null || of('leads') > 0
       ? SEEN[shift.figure](of, shift.window, grown)
       : { observed: usualCpl * grown, expected: usualCpl }
   // Without a lead there is no cost of one: what is missing is told as missing leads.

@@ -81,7 +81,7 @@ const SURE_DAYS = 3
 /** Log of the odds at which something odd is taken to be over. */
 const ENDED = -1.5
 /** A single day of leads says something from so many expected on. */
-const FEWEST_DAY_LEADS = 3
+export const FEWEST_DAY_LEADS = 3
 /** What holidays do to money, as a log, before any ad tells; and how it differs from ad to ad. */
 const HOLIDAY_MOVE = -0.2
 const HOLIDAY_SD = 0.35

@@ -56,15 +56,29 @@ describe('signals of shifts', () => {
     expect(signal.observed).to.be.closeTo(37.5, 1e-9)
     // Leads of more than four weeks ago say nothing any more.
     for (const [last, metric] of [
-      [DAY - 29, 'multivariate'],
-      [DAY - 28, 'cpl'],
+      [DAY - 30, 'multivariate'],
+      [DAY - 29, 'cpl'],
     ] as const)
       expect(
         shiftSignal(
           entityWith((day) => (day === last ? 4 : 0)),
-          shift({}),
+          shift({ window: 2 }),
         ).metric,
       ).to.equal(metric)
+  })
+
+  it('say nothing of the cost per lead by one day on which fewer than three leads were to be had', () => {
+    const metrics = [2.9, 3].map(
+      (leads) =>
+        shiftSignal(
+          entityWith(() => leads),
+          shift({}),
+        ).metric,
+    )
+    expect(metrics).to.deep.equal(['multivariate', 'cpl'])
+    const few = entityWith(() => 2)
+    expect(shiftSignal(few, shift({ window: 2 })).metric).to.equal('cpl')
+    expect(shiftSignal(few, shift({})).contributions).to.deep.equal({ cpm: 1 })
   })
 
   it('of no money at all are silence, of less are a drop', () => {
