@@ -13,7 +13,7 @@ import type { TestProcess } from '../support/processes.ts'
 import { startReceiver } from '../support/receiver.ts'
 import type { Receiver } from '../support/receiver.ts'
 
-const WORKERS = 5
+const WORKERS = 3
 
 export interface BackendUnderTest {
   readonly name: 'redis' | 'postgres'
