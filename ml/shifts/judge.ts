@@ -12,7 +12,6 @@
  * Thresholds are deviates of one test, not of a whole account: the rate of false findings per entity does not
  * depend on how many entities there are.
  */
-import { runsOn } from './account.ts'
 import type { AccountDays, AccountEntity } from './account.ts'
 import { FIGURES, FIGURE_TABLE } from './figures.ts'
 import type { AccountSums, Figure, FigureName } from './figures.ts'
@@ -22,9 +21,8 @@ import { LEVELS_UP } from './level-name.ts'
 import { Calibration } from './calibration.ts'
 import { Promises } from './promises.ts'
 import { deviateAtRate, jointBound, jointDeviate } from './tails.ts'
-import { treeOf } from './tree.ts'
-import { weekdayEffects, weekdayOf } from './weekday.ts'
-import type { WeekdayEffects } from './weekday.ts'
+import { runsOf, treeOf } from './tree.ts'
+import { gapsOf, WEEK, weekdayEffects, weekdayOf } from './weekday.ts'
 import { deviateOf, noHeld, Windows, WINDOWS } from './windows.ts'
 
 export interface ShiftParams {
@@ -180,29 +178,28 @@ const CONVERSION = FIGURES.indexOf('conversion_rate')
 /** Fewest independent figures that are tested together. */
 const FEWEST_TOGETHER = 3
 
-const NONE: WeekdayEffects = { effect: new Float64Array(7), variance: new Float64Array(7) }
-
 export const findShifts = (account: AccountDays, params: ShiftParams = defaultShiftParams): Shift[] => {
   const { days } = account
   const tree = treeOf(account.entities)
   const { entities, indices, up } = tree
-  const figures = FIGURE_TABLE.map((figure, j) => ({ figure, j }))
   const standings = entities.map((): Standing => ({
     run: 0,
     lastOdd: -9,
     delivered: 0,
     silent: 0,
     sizes: new Float64Array(FIGURE_COUNT),
-    odds: 0,
+    odds: Number.NaN,
   }))
   const isSumOf = (i: number): boolean => (tree.end[i] as number) > (tree.first[i] as number)
+  const runs = runsOf(tree, days)
+  const runsAt = (at: number, day: number): boolean => runs[day * entities.length + at] === 1
   const past = new Past(days, entities.length, FIGURE_COUNT)
   const levels = entities.flatMap((_, i) =>
     FIGURE_TABLE.map(
       (figure, j) => new Level(past, past.startOf(i, j), isSumOf(i) ? figure.sign : 1, figure),
     ),
   )
-  const promises = new Promises(tree, days, past, levels)
+  const promises = new Promises(tree, days, runs, past, levels)
   const sums = sumsOf(account)
   const shifts: Shift[] = []
 
@@ -215,34 +212,60 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   const belowOf = (i: number): number[] => childrenOf(i).flatMap((c) => [c, ...belowOf(c)])
 
   // What the account shares: noise per level of the tree, dispersion and rate of counts.
-  const pooledNoise = FIGURE_TABLE.map(({ noise }) => new Map(LEVELS_UP.map((level) => [level, noise ** 2])))
-  const dispersionSum = FIGURE_TABLE.map(({ noise }) => DISPERSION_DAYS * noise ** 2)
-  const dispersionDays = FIGURE_TABLE.map(() => DISPERSION_DAYS)
+  const pooledNoise = Float64Array.from(FIGURE_TABLE.flatMap(({ noise }) => LEVELS_UP.map(() => noise ** 2)))
+  const dispersionSum = Float64Array.from(FIGURE_TABLE, ({ noise }) => DISPERSION_DAYS * noise ** 2)
+  const dispersionDays = Float64Array.from(FIGURE_TABLE, () => DISPERSION_DAYS)
   const dispersionOf = (j: number): number => (dispersionSum[j] as number) / (dispersionDays[j] as number)
-  const rates = FIGURE_TABLE.map(() => ({ seen: 0, among: 0 }))
-  /** Of today. */
-  const noises = FIGURE_TABLE.map(() => new Map(LEVELS_UP.map((level) => [level, [] as number[]])))
+  const seenRate = new Float64Array(FIGURE_COUNT)
+  const amongRate = new Float64Array(FIGURE_COUNT)
+  /** Noise of who learnt from today, by figure and level. */
+  const noises = Array.from(pooledNoise, () => new Float64Array(entities.length))
+  const noiseCounts = new Uint32Array(noises.length)
+  /** Of a figure at the level of what is judged. */
+  const noiseAt = (j: number): number => j * LEVELS_UP.length + (tree.levels[i] as number)
 
-  const weekdayAt = Uint8Array.from({ length: days }, (_, t) => weekdayOf(account, t))
-  const ofAccounts = FIGURE_TABLE.map(({ ofAccount }) =>
-    ofAccount ? Float64Array.from({ length: days }, (_, t) => ofAccount(sums, t)) : null,
+  const { stride, seen: seens, among: amongs } = past
+  const wholes = entities.flatMap((entity) => FIGURE_TABLE.map(({ whole }) => entity[whole]))
+  const tolerances = Float64Array.from(
+    entities.flatMap(({ tolerance }) => FIGURES.map((name) => tolerance[name] ?? 0)),
   )
+  // Per figure and weekday, as known before today: what is added to the log, how far off, and the factor on a sum.
+  const effects = new Float64Array(FIGURE_COUNT * WEEK)
+  const effectVariances = new Float64Array(FIGURE_COUNT * WEEK)
+  const effectFactors = new Float64Array(FIGURE_COUNT * WEEK).fill(1)
+  const weekdayAt = Uint8Array.from({ length: days }, (_, t) => weekdayOf(account, t))
+  const weekdayGaps = FIGURE_TABLE.map(({ ofAccount }) =>
+    ofAccount ? gapsOf(account, (t) => ofAccount(sums, t)) : null,
+  )
+  const weekdayFactor = (j: number, d: number): number =>
+    effectFactors[j * WEEK + (weekdayAt[d] as number)] as number
+  const learnWeekdays = (t: number): void =>
+    weekdayGaps.forEach((gaps, j) => {
+      if (!gaps) return
+      const { effect, variance } = weekdayEffects(account, t, gaps)
+      const { sign } = FIGURE_TABLE[j] as Figure
+      effects.set(effect, j * WEEK)
+      effectVariances.set(variance, j * WEEK)
+      effect.forEach((log, w) => {
+        effectFactors[j * WEEK + w] = Math.exp(sign * log)
+      })
+    })
 
   // What a holiday does to money, as a log, and how far off that may be: shown by what all ads have in common.
   const moves = new Float64Array(days)
   const moveVariances = new Float64Array(days)
   const leaves = entities.flatMap((_, i) => (isSumOf(i) ? [] : [i]))
   leaves.sort((a, b) => (indices[a] as number) - (indices[b] as number))
-  const learnHoliday = (t: number, weekday: Float64Array): void => {
+  const learnHoliday = (t: number): void => {
     const gaps: number[] = []
     let noise = 0
     for (const i of leaves) {
       const entity = entities[i] as AccountEntity
       const level = levelOf(i, SPEND)
-      if (level.days < FEWEST_DAYS || !runsOn(entity, t)) continue
+      if (level.days < FEWEST_DAYS || !runsAt(i, t)) continue
       const gap = (FIGURE_TABLE[SPEND] as Figure).observe(entity, t) - level.mean
       if (!Number.isFinite(gap)) continue
-      gaps.push(gap - (weekday[weekdayAt[t] as number] as number))
+      gaps.push(gap - (effects[SPEND * WEEK + (weekdayAt[t] as number)] as number))
       noise += level.noise + level.variance
     }
     gaps.sort((a, b) => a - b)
@@ -255,15 +278,26 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     moveVariances[t] = 1 / (shown + known) + HOLIDAY_SCATTER ** 2
   }
 
+  /** How far off, as a log, weekday and holiday may be. */
+  const weekdayVariance = (j: number, d: number): number =>
+    (effectVariances[j * WEEK + (weekdayAt[d] as number)] as number) +
+    ((FIGURE_TABLE[j] as Figure).volume ? (moveVariances[d] as number) : 0)
+
   const windows = new Windows(FIGURE_COUNT)
   const calibration = new Calibration(FIGURE_COUNT)
   const held = noHeld()
-  const day: Look = { seen: 0, among: 0, variance: 0, concentration: 1, weekdayVariance: 0 }
+  const day: Look = {
+    seen: Number.NaN,
+    among: Number.NaN,
+    variance: Number.NaN,
+    concentration: Number.NaN,
+    weekdayVariance: Number.NaN,
+  }
   const present = new Uint8Array(FIGURE_COUNT)
   const quiet = FIGURE_TABLE.map((_, n) =>
     n >= FEWEST_TOGETHER ? jointBound(params.jointThreshold, n) : Infinity,
   )
-  const independent = figures.flatMap(({ figure, j }) => (INDEPENDENT.has(figure.name) ? [j] : []))
+  const independent = FIGURES.flatMap((name, j) => (INDEPENDENT.has(name) ? [j] : []))
 
   // What is judged: an entity on a day.
   let t = 0
@@ -277,57 +311,50 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   /** Days that are odd, the last of them t; 0: none. */
   let oddWindow = 0
   const sizesBefore = new Float64Array(FIGURE_COUNT)
-  let weekdays: readonly WeekdayEffects[] = []
-  let weekdayFactors: readonly Float64Array[] = []
 
   /** Fills `day` with day d against the levels before `from`. @returns whether it says anything */
   const look = (j: number, from: number, d: number, former: boolean): boolean => {
     const at = levelOf(i, j).at(d)
-    const among = past.among[at] as number
+    const among = amongs[at] as number
     if (Number.isNaN(among)) return false
-    const w = weekdayAt[d] as number
-    const { volume } = FIGURE_TABLE[j] as Figure
-    day.weekdayVariance =
-      ((weekdays[j] as WeekdayEffects).variance[w] as number) + (volume ? (moveVariances[d] as number) : 0)
+    day.weekdayVariance = weekdayVariance(j, d)
     if (!isSum) {
-      day.seen = past.seen[at] as number
+      day.seen = seens[at] as number
       day.among = among
       day.variance = 0
       day.concentration = 1
       return true
     }
-    const figure = FIGURE_TABLE[j] as Figure
     const sum = promises.gather(i, j, from, d, former)
     if (!(sum > 0)) return false
-    const base = sum * ((weekdayFactors[j] as Float64Array)[w] as number)
-    const whole = entity[figure.whole][d] as number
+    const base = sum * weekdayFactor(j, d)
+    const whole = (wholes[i * FIGURE_COUNT + j] as Float64Array)[d] as number
     day.variance = promises.variance
     day.concentration = promises.concentration
-    if (figure.kind === 'count') {
+    const { kind, sign, volume } = FIGURE_TABLE[j] as Figure
+    if (kind === 'count') {
       day.seen = whole
       day.among = base
     } else {
-      day.seen = figure.sign * Math.log(whole / base) - (volume ? (moves[d] as number) : 0)
+      day.seen = sign * Math.log(whole / base) - (volume ? (moves[d] as number) : 0)
       day.among = 1
     }
     return true
   }
 
-  /** Fills `held` with the days [from, t] against a level. @returns whether they say anything */
-  const judge = (j: number, from: number, mean: number, variance: number, former: boolean): boolean => {
-    const isCount = (FIGURE_TABLE[j] as Figure).kind === 'count'
+  /** `judge` for counts. */
+  const judgeCount = (j: number, from: number, mean: number, variance: number, former: boolean): boolean => {
+    const rate = Math.exp(mean)
     const dispersion = dispersionOf(j)
-    const rate = isCount ? Math.exp(mean) : 1
     let seen = 0
     let expected = 0
     let scatter = 0
     let common = 0
     let ofWeekdays = 0
-    let n = 0
-    for (let d = from; d <= t; d++) {
-      if (!look(j, from, d, former)) continue
-      n++
-      if (isCount) {
+    let at = levelOf(i, j).at(from)
+    for (let d = from; d <= t; d++, at += stride) {
+      if (isSum) {
+        if (!look(j, from, d, former)) continue
         const mu = day.among * rate
         seen += day.seen
         expected += mu
@@ -335,24 +362,55 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         common += mu * Math.sqrt(day.variance)
         ofWeekdays += mu * mu * day.weekdayVariance
       } else {
+        const among = amongs[at] as number
+        if (Number.isNaN(among)) continue
+        const mu = among * rate
+        seen += seens[at] as number
+        expected += mu
+        scatter += mu * mu * dispersion
+        ofWeekdays += mu * mu * weekdayVariance(j, d)
+      }
+    }
+    if (!(expected > 0)) return false
+    held.isCount = true
+    held.seen = seen
+    held.expected = expected
+    held.spread =
+      expected + scatter + expected * expected * Math.expm1(variance) + common * common + ofWeekdays
+    held.size = Math.log((seen + COUNT_START) / expected)
+    return true
+  }
+
+  /** `judge` for logs of amounts and ratios. */
+  const judgeGaussian = (
+    j: number,
+    from: number,
+    mean: number,
+    variance: number,
+    former: boolean,
+  ): boolean => {
+    const level = levelOf(i, j)
+    let seen = 0
+    let common = 0
+    let ofWeekdays = 0
+    let n = 0
+    let at = level.at(from)
+    for (let d = from; d <= t; d++, at += stride) {
+      if (isSum) {
+        if (!look(j, from, d, former)) continue
         seen += day.seen - mean
         common += Math.sqrt(day.variance)
         ofWeekdays += day.weekdayVariance
+      } else {
+        if (Number.isNaN(amongs[at])) continue
+        seen += (seens[at] as number) - mean
+        ofWeekdays += weekdayVariance(j, d)
       }
+      n++
     }
     if (n === 0) return false
-    held.isCount = isCount
-    if (isCount) {
-      if (!(expected > 0)) return false
-      held.seen = seen
-      held.expected = expected
-      held.spread =
-        expected + scatter + expected * expected * Math.expm1(variance) + common * common + ofWeekdays
-      held.size = Math.log((seen + COUNT_START) / expected)
-      return true
-    }
-    const level = levelOf(i, j)
     const sd = Math.sqrt(level.noise / n + variance + (common / n) ** 2 + ofWeekdays / (n * n))
+    held.isCount = false
     held.statistic = seen / n / sd
     held.freedom = level.freedom
     held.expected = 0
@@ -360,20 +418,25 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     return true
   }
 
+  /** Fills `held` with the days [from, t] against a level. @returns whether they say anything */
+  const judge = (j: number, from: number, mean: number, variance: number, former: boolean): boolean =>
+    (FIGURE_TABLE[j] as Figure).kind === 'count'
+      ? judgeCount(j, from, mean, variance, former)
+      : judgeGaussian(j, from, mean, variance, former)
+
   /** What each child's total was beyond its promise over the days [from, t]. */
   const partsOf = (j: number, from: number): Part[] => {
     const { whole } = FIGURE_TABLE[j] as Figure
-    const factors = weekdayFactors[j] as Float64Array
     return childrenOf(i).map((c) => {
-      const wholes = (entities[c] as AccountEntity)[whole]
+      const column = (entities[c] as AccountEntity)[whole]
       let gap = 0
       let promised = 0
       for (let d = from; d <= t; d++) {
         const owed = promises.of(c, j, from, d)
         if (Number.isNaN(owed)) continue
-        const promise = owed * (factors[weekdayAt[d] as number] as number)
+        const promise = owed * weekdayFactor(j, d)
         promised += promise
-        gap += (wholes[d] as number) - promise
+        gap += (column[d] as number) - promise
       }
       return { entity: indices[c] as number, gap, promised }
     })
@@ -455,7 +518,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
 
   /** Takes in the figures of the day. */
   const observe = (): void => {
-    for (const { figure, j } of figures) {
+    for (let j = 0; j < FIGURE_COUNT; j++) {
+      const figure = FIGURE_TABLE[j] as Figure
       const level = levelOf(i, j)
       if (figure.usesLeads && t >= account.leadsUntil) continue
       if (figure.volume && entity.mixed[t]) {
@@ -469,24 +533,23 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         continue
       }
       if (figure.volume && figure.usesLeads && account.holiday[t] === 1) continue
-      const effect = (weekdays[j] as WeekdayEffects).effect[weekdayAt[t] as number] as number
+      const effect = effects[j * WEEK + (weekdayAt[t] as number)] as number
       const move = figure.volume ? (moves[t] as number) : 0
       const seen = figure.observe(entity, t) - (figure.kind === 'count' ? 0 : effect + move)
       const among = figure.kind === 'count' ? exposure * Math.exp(effect) : 1
       level.see(t, seen, among)
       if (level.days === 0) {
-        level.noise = pooledNoise[j]?.get(entity.level) as number
-        const rate = rates[j] as { seen: number; among: number }
+        level.noise = pooledNoise[noiseAt(j)] as number
         if (isSum) level.startAt(t, 0, SUM_START ** 2)
         else if (figure.kind === 'gaussian') {
           level.startAt(t, seen, level.noise)
           continue
-        } else if (!figure.volume && rate.among > 0)
-          level.startAt(t, Math.log((rate.seen + 0.5) / rate.among), KNOWN_START)
+        } else if (!figure.volume && (amongRate[j] as number) > 0)
+          level.startAt(t, Math.log(((seenRate[j] as number) + 0.5) / (amongRate[j] as number)), KNOWN_START)
         else level.startAt(t, Math.log((seen + 0.5) / among), UNKNOWN_START)
       }
       present[j] = 1
-      if (figure.kind === 'gaussian') level.shareNoise(pooledNoise[j]?.get(entity.level) as number)
+      if (figure.kind === 'gaussian') level.shareNoise(pooledNoise[noiseAt(j)] as number)
     }
   }
 
@@ -495,7 +558,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     // Log of the odds that today is like what was odd, rather than like the levels before.
     let odds = 0
     let ofLeads = 0
-    for (const { figure, j } of figures) {
+    for (let j = 0; j < FIGURE_COUNT; j++) {
+      const figure = FIGURE_TABLE[j] as Figure
       const size = standing.sizes[j] as number
       const level = levelOf(i, j)
       if (size === 0 || !present[j] || !judge(j, t, level.mean, level.variance, false)) continue
@@ -509,12 +573,13 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     }
     standing.odds = Math.min(0, standing.odds + odds + ofLeads)
     ended = standing.odds < ENDED
-    if (ended) for (const { j } of figures) if (standing.sizes[j] !== 0) levelOf(i, j).floor = t
+    if (ended) for (let j = 0; j < FIGURE_COUNT; j++) if (standing.sizes[j] !== 0) levelOf(i, j).floor = t
   }
 
   /** Holds the last days against the levels before them. */
   const hold = (): void => {
-    for (const { figure, j } of figures) {
+    for (let j = 0; j < FIGURE_COUNT; j++) {
+      const figure = FIGURE_TABLE[j] as Figure
       const level = levelOf(i, j)
       if (!present[j] || level.days < FEWEST_DAYS) continue
       for (let w = 0; w < WINDOWS.length; w++) {
@@ -535,8 +600,9 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   /** Tells of what single figures show. */
   const tell = (): void => {
     let told = false
-    for (const { figure, j } of figures) {
-      const tolerance = entity.tolerance[figure.name] ?? 0
+    for (let j = 0; j < FIGURE_COUNT; j++) {
+      const figure = FIGURE_TABLE[j] as Figure
+      const tolerance = tolerances[i * FIGURE_COUNT + j] as number
       const badThreshold = figure.usesLeads ? params.leadsThreshold : params.threshold
       const w = windows.loudest(j, Math.min(badThreshold, params.goodThreshold) + tolerance)
       if (w < 0) continue
@@ -555,9 +621,10 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     }
     // What is told of one figure of leads is told of the others that show it.
     if (!told) return
-    for (const { figure, j } of figures) {
+    for (let j = 0; j < FIGURE_COUNT; j++) {
+      const figure = FIGURE_TABLE[j] as Figure
       if (!figure.usesLeads || standing.sizes[j] !== 0) continue
-      const threshold = params.witness + (entity.tolerance[figure.name] ?? 0)
+      const threshold = params.witness + (tolerances[i * FIGURE_COUNT + j] as number)
       const w = windows.loudest(j, threshold)
       if (w >= 0 && windows.deviate(j, w) * figure.bad > threshold) raise(j, w, true)
     }
@@ -655,7 +722,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       if (!wasOdd) standing.odds = 0
     } else {
       // Days of a fault that is over are not looked back on.
-      if (wasOdd) for (const { j } of figures) levelOf(i, j).floor = Math.max(levelOf(i, j).floor, t)
+      if (wasOdd)
+        for (let j = 0; j < FIGURE_COUNT; j++) levelOf(i, j).floor = Math.max(levelOf(i, j).floor, t)
       standing.run = 0
     }
     if (standing.run < LASTING_DAYS) return false
@@ -670,7 +738,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     for (const c of isSum ? leavesOf(i) : [i]) {
       const settled = entities[c] as AccountEntity
       const own = levelOf(c, j)
-      if (!runsOn(settled, t) || own.floor > t) continue
+      if (!runsAt(c, t) || own.floor > t) continue
       own.settle(Math.max(settled.start, t - LASTING_DAYS + 1), t, figure.kind, dispersion)
     }
     if (!isSum) return
@@ -697,7 +765,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   }
 
   const learn = (lasts: boolean): void => {
-    for (const { figure, j } of figures) {
+    for (let j = 0; j < FIGURE_COUNT; j++) {
+      const figure = FIGURE_TABLE[j] as Figure
       if (!present[j]) continue
       const level = levelOf(i, j)
       const dispersion = dispersionOf(j)
@@ -716,15 +785,19 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       if (figure.kind === 'gaussian') {
         level.learnGaussian(day)
         const own = level.ownNoise
-        if (own !== null) noises[j]?.get(entity.level)?.push(own)
+        if (own !== null) {
+          const at = noiseAt(j)
+          const n = noiseCounts[at] as number
+          noiseCounts[at] = n + 1
+          ;(noises[at] as Float64Array)[n] = own
+        }
         continue
       }
       if (!isSum) {
         learnDispersion(figure, j, level, dispersion)
         if (!figure.volume) {
-          const rate = rates[j] as { seen: number; among: number }
-          rate.seen = rate.seen * 0.999 + day.seen
-          rate.among = rate.among * 0.999 + day.among
+          seenRate[j] = (seenRate[j] as number) * 0.999 + day.seen
+          amongRate[j] = (amongRate[j] as number) * 0.999 + day.among
         }
       }
       level.learnCount(day, dispersion * day.concentration)
@@ -749,29 +822,22 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   }
 
   for (t = 0; t < Math.min(days, account.completeUntil); t++) {
-    weekdays = ofAccounts.map((ofAccount) =>
-      ofAccount ? weekdayEffects(account, t, (day) => ofAccount[day] as number) : NONE,
-    )
-    weekdayFactors = weekdays.map(({ effect }, j) =>
-      effect.map((log) => Math.exp((FIGURE_TABLE[j] as Figure).sign * log)),
-    )
-    for (const byLevel of noises) for (const values of byLevel.values()) values.length = 0
-    if (account.holiday[t] === 1) learnHoliday(t, (weekdays[SPEND] as WeekdayEffects).effect)
+    learnWeekdays(t)
+    noiseCounts.fill(0)
+    if (account.holiday[t] === 1) learnHoliday(t)
     for (i of up) {
+      if (!runsAt(i, t)) continue
       entity = entities[i] as AccountEntity
-      if (!runsOn(entity, t)) continue
       standing = standings[i] as Standing
       isSum = isSumOf(i)
       judgeEntity()
     }
     calibration.learn()
-    noises.forEach((byLevel, j) => {
-      for (const [level, values] of byLevel) {
-        if (values.length === 0) continue
-        values.sort((a, b) => a - b)
-        const pooled = pooledNoise[j] as Map<string, number>
-        pooled.set(level, 0.8 * (pooled.get(level) as number) + 0.2 * (values[values.length >> 1] as number))
-      }
+    noises.forEach((values, at) => {
+      const n = noiseCounts[at] as number
+      if (n === 0) return
+      const median = values.subarray(0, n).sort()[n >> 1] as number
+      pooledNoise[at] = 0.8 * (pooledNoise[at] as number) + 0.2 * median
     })
   }
   return shifts

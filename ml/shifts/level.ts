@@ -65,20 +65,23 @@ export class Past {
   }
 }
 
+/** Zero, not as a small integer: what begins as one and becomes a fraction changes the shape of all its kind. */
+const ZERO = -0
+
 export class Level {
   mean = Number.NaN
-  variance = 1
+  variance = Number.NaN
   /** Days it was seen, faulty ones too. */
   days = 0
   /** No window reaches back before this day. */
   floor = 0
   formerMean = Number.NaN
-  formerVariance = 0
+  formerVariance = Number.NaN
   formerUntil = -1
   /** Variance of a day of a gaussian figure about its level. */
   noise = Number.NaN
-  #noiseSum = 0
-  #noiseDays = 0
+  #noiseSum = ZERO
+  #noiseDays = ZERO
   readonly #past: Past
   readonly #start: number
   readonly #sign: 1 | -1

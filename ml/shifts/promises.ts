@@ -2,7 +2,6 @@
  * What children promise their parent for a day, at levels that were known before. Asked for most of all that the
  * judge computes: everything lies day by day, and the children of one parent beside each other.
  */
-import { runsOn } from './account.ts'
 import type { AccountEntity } from './account.ts'
 import { FIGURE_TABLE } from './figures.ts'
 import type { Figure } from './figures.ts'
@@ -13,12 +12,8 @@ import type { Tree } from './tree.ts'
  * Per figure, day and entity: what its promise is made of; of who has children, 1. NaN on days on which it owes
  * nothing.
  */
-const owedOf = ({ entities, first, end }: Tree, days: number): Float64Array => {
+const owedOf = ({ entities, first, end }: Tree, days: number, runs: Uint8Array): Float64Array => {
   const n = entities.length
-  const runs = new Uint8Array(days * n)
-  entities.forEach((entity, i) => {
-    for (let t = 0; t < days; t++) runs[t * n + i] = runsOn(entity, t) ? 1 : 0
-  })
   const scales = entities.map(({ budget }) => budget.map((log) => Math.exp(log)))
   const owed = new Float64Array(FIGURE_TABLE.length * days * n).fill(Number.NaN)
   FIGURE_TABLE.forEach(({ base, volume, exposure }, j) => {
@@ -38,23 +33,26 @@ const owedOf = ({ entities, first, end }: Tree, days: number): Float64Array => {
 
 export class Promises {
   /** Of what was gathered last: the variance of the log. */
-  variance = 0
+  variance = Number.NaN
   /** Sum of the squared shares of the leaves. */
-  concentration = 1
-  #variances = 0
-  #squares = 0
+  concentration = Number.NaN
+  #variances = Number.NaN
+  #squares = Number.NaN
   readonly #tree: Tree
   readonly #past: Past
   readonly #levels: readonly Level[]
   readonly #owed: Float64Array
   readonly #starts: Float64Array
 
-  /** @param levels by entity, then figure */
-  constructor(tree: Tree, days: number, past: Past, levels: readonly Level[]) {
+  /**
+   * @param runs whether each entity is to be running, day by day
+   * @param levels by entity, then figure
+   */
+  constructor(tree: Tree, days: number, runs: Uint8Array, past: Past, levels: readonly Level[]) {
     this.#tree = tree
     this.#past = past
     this.#levels = levels
-    this.#owed = owedOf(tree, days)
+    this.#owed = owedOf(tree, days, runs)
     this.#starts = Float64Array.from(tree.entities, ({ start }) => start)
   }
 

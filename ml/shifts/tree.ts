@@ -1,4 +1,5 @@
 /** The entities of an account in an order in which what is added up lies side by side. */
+import { runsOn } from './account.ts'
 import type { AccountEntity } from './account.ts'
 import { LEVELS_UP } from './level-name.ts'
 
@@ -12,6 +13,17 @@ export interface Tree {
   readonly end: Int32Array
   /** From the ads up; within a level in the account's order. */
   readonly up: Int32Array
+  /** Index of the level of each, from the ads up. */
+  readonly levels: Uint8Array
+}
+
+/** Whether each is to be running, day by day. */
+export const runsOf = ({ entities }: Tree, days: number): Uint8Array => {
+  const runs = new Uint8Array(days * entities.length)
+  entities.forEach((entity, i) => {
+    for (let t = 0; t < days; t++) runs[t * entities.length + i] = runsOn(entity, t) ? 1 : 0
+  })
+  return runs
 }
 
 export const treeOf = (entities: readonly AccountEntity[]): Tree => {
@@ -43,5 +55,6 @@ export const treeOf = (entities: readonly AccountEntity[]): Tree => {
     first,
     end,
     up: Int32Array.from(up),
+    levels: Uint8Array.from(indices, (i) => LEVELS_UP.indexOf((entities[i] as AccountEntity).level)),
   }
 }

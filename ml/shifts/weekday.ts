@@ -5,7 +5,7 @@
  */
 import type { AccountDays } from './account.ts'
 
-const WEEK = 7
+export const WEEK = 7
 const HALF_WEEK = 3
 const LOOK_BACK_DAYS = 84
 const TRIMMED_SHARE = 0.2
@@ -26,30 +26,47 @@ export interface WeekdayEffects {
 }
 
 /**
- * The pattern as the days before `day` show it.
+ * How far each day is from the mean of the seven around it; NaN where that cannot be said.
  * @param valueOf the log of the account's figure on a day; not finite where there is none
  */
-export const weekdayEffects = (
-  account: Pick<AccountDays, 'firstWeekday' | 'holiday'>,
-  day: number,
+export const gapsOf = (
+  { days, holiday }: Pick<AccountDays, 'days' | 'holiday'>,
   valueOf: (day: number) => number,
-): WeekdayEffects => {
-  const gaps: number[][] = Array.from({ length: WEEK }, () => [])
-  const usable = (d: number): boolean => account.holiday[d] !== 1 && Number.isFinite(valueOf(d))
-  for (let d = Math.max(HALF_WEEK, day - LOOK_BACK_DAYS); d < day - HALF_WEEK; d++) {
-    if (!usable(d)) continue
+): Float64Array => {
+  const values = Float64Array.from({ length: days }, (_, d) => valueOf(d))
+  const usable = Uint8Array.from(values, (value, d) => (holiday[d] !== 1 && Number.isFinite(value) ? 1 : 0))
+  const gaps = new Float64Array(days).fill(Number.NaN)
+  for (let d = HALF_WEEK; d < days - HALF_WEEK; d++) {
+    if (usable[d] !== 1) continue
     let sum = 0
     let n = 0
     for (let around = d - HALF_WEEK; around <= d + HALF_WEEK; around++) {
-      if (!usable(around)) continue
-      sum += valueOf(around)
+      if (usable[around] !== 1) continue
+      sum += values[around] as number
       n++
     }
-    if (n >= FEWEST_AROUND) gaps[weekdayOf(account, d)]?.push(valueOf(d) - sum / n)
+    if (n >= FEWEST_AROUND) gaps[d] = (values[d] as number) - sum / n
+  }
+  return gaps
+}
+
+/**
+ * The pattern as the days before `day` show it.
+ * @param gaps of the account's days, by `gapsOf`
+ */
+export const weekdayEffects = (
+  account: Pick<AccountDays, 'firstWeekday'>,
+  day: number,
+  gaps: Float64Array,
+): WeekdayEffects => {
+  const ofWeekday: number[][] = Array.from({ length: WEEK }, () => [])
+  for (let d = Math.max(HALF_WEEK, day - LOOK_BACK_DAYS); d < day - HALF_WEEK; d++) {
+    const gap = gaps[d] as number
+    if (!Number.isNaN(gap)) ofWeekday[weekdayOf(account, d)]?.push(gap)
   }
   const effect = new Float64Array(WEEK)
   const variance = new Float64Array(WEEK)
-  gaps.forEach((values, weekday) => {
+  ofWeekday.forEach((values, weekday) => {
     values.sort((a, b) => a - b)
     const cut = Math.floor(values.length * TRIMMED_SHARE)
     const kept = values.slice(cut, values.length - cut)

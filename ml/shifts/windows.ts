@@ -24,12 +24,12 @@ export interface Held {
 
 export const noHeld = (): Held => ({
   isCount: false,
-  statistic: 0,
-  freedom: 1,
-  seen: 0,
-  expected: 0,
-  spread: 0,
-  size: 0,
+  statistic: Number.NaN,
+  freedom: Number.NaN,
+  seen: Number.NaN,
+  expected: Number.NaN,
+  spread: Number.NaN,
+  size: Number.NaN,
 })
 
 /** Signed: how rare. */
