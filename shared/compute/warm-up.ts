@@ -4,12 +4,17 @@
  */
 import { RUNGS } from '../../ml/detectors/ladder.ts'
 import { defaultDetectionParams } from '../../ml/detectors/params.ts'
+import { FRAME_COLUMNS } from '../../ml/frame.ts'
 import type { FrameBatch } from '../../ml/frame.ts'
+import { defaultShiftParams } from '../../ml/shifts/judge.ts'
 import type { BatchModel, DetectTask } from '../detection/detect-batch.ts'
+import type { JudgeTask } from '../detection/judge-account.ts'
 import type { FitResult, FitTask } from '../training/fit-batch.ts'
 
 const ENTITIES = 24
 const DAYS = 90
+/** Ads of an ad set, and ad sets of a campaign. */
+const CHILDREN = 2
 
 /** Any numbers that differ from day to day. */
 const column = (scale: number): Float64Array =>
@@ -35,6 +40,49 @@ const warmUpBatch = (): FrameBatch => ({
     reach7: column(20_000),
   },
 })
+
+/** The parents of a batch, each the sum of as many neighbours. */
+const parentsOf = (batch: FrameBatch, children: number): FrameBatch => {
+  const n = batch.heads.length / children
+  const sumOf = (column: Float64Array): Float64Array =>
+    Float64Array.from({ length: n * DAYS }, (_, i) => {
+      const first = Math.floor(i / DAYS) * children * DAYS + (i % DAYS)
+      let sum = 0
+      for (let child = 0; child < children; child++) sum += column[first + child * DAYS] as number
+      return sum
+    })
+  const columns = { ...batch.columns, days: batch.columns.days.slice(0, n * DAYS) }
+  for (const name of FRAME_COLUMNS) columns[name] = sumOf(batch.columns[name])
+  return { heads: batch.heads.slice(0, n), offsets: batch.offsets.slice(0, n + 1), columns }
+}
+
+/** Names the parents of a batch of which as many neighbours have the same. */
+const withParents = (batch: FrameBatch, children: number): FrameBatch => ({
+  ...batch,
+  heads: batch.heads.map((head, i) => ({ ...head, parentId: String(Math.floor(i / children)) })),
+})
+
+/** Judges an account of a few campaigns. */
+export const warmUpJudge = (): JudgeTask => {
+  const ads = warmUpBatch()
+  const adsets = parentsOf(ads, CHILDREN)
+  return {
+    frames: {
+      batches: {
+        ad: [withParents(ads, CHILDREN)],
+        adset: [withParents(adsets, CHILDREN)],
+        campaign: [parentsOf(adsets, CHILDREN)],
+      },
+      from: 0,
+      to: DAYS - 1,
+      holidays: [],
+      leadsArrived: DAYS - 1,
+      tolerances: new Map(),
+    },
+    params: defaultShiftParams,
+    since: 0,
+  }
+}
 
 export const warmUpFit = (): FitTask => ({
   batch: warmUpBatch(),
