@@ -42,7 +42,7 @@ export class Promises {
   readonly #past: Past
   readonly #levels: readonly Level[]
   readonly #owed: Float64Array
-  readonly #starts: Float64Array
+  readonly #starts: Int32Array
 
   /**
    * @param runs whether each entity is to be running, day by day
@@ -53,7 +53,7 @@ export class Promises {
     this.#past = past
     this.#levels = levels
     this.#owed = owedOf(tree, days, runs)
-    this.#starts = Float64Array.from(tree.entities, ({ start }) => start)
+    this.#starts = Int32Array.from(tree.entities, ({ start }) => start)
   }
 
   /** What the children of i promise for `day` at their levels before `from`, or the ones they had formerly. */
@@ -94,10 +94,13 @@ export class Promises {
     const divides = (FIGURE_TABLE[j] as Figure).sign < 0
     const last = end[i] as number
     let sum = 0
+    let gathered = this.#variances
+    let squares = this.#squares
     for (let c = first[i] as number; c < last; c++) {
       const base = owed[owedAt + c] as number
       if (Number.isNaN(base)) continue
-      const known = start + Math.max(from, starts[c] as number) * stride + c
+      const began = starts[c] as number
+      const known = start + (from > began ? from : began) * stride + c
       let factor = factors[known] as number
       let variance = variances[known] as number
       if (former || Number.isNaN(factor)) {
@@ -114,14 +117,21 @@ export class Promises {
       }
       let part: number
       // The level of a sum corrects what its own children promise.
-      if ((end[c] as number) > (first[c] as number)) part = this.#gather(c, j, from, day, former) * factor
-      else {
+      if ((end[c] as number) > (first[c] as number)) {
+        this.#variances = gathered
+        this.#squares = squares
+        part = this.#gather(c, j, from, day, former) * factor
+        gathered = this.#variances
+        squares = this.#squares
+      } else {
         part = divides ? base / factor : base * factor
-        this.#squares += part * part
+        squares += part * part
       }
       sum += part
-      this.#variances += part * part * variance
+      gathered += part * part * variance
     }
+    this.#variances = gathered
+    this.#squares = squares
     return sum
   }
 }
