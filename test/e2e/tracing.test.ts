@@ -44,7 +44,12 @@ describe('traces', () => {
     const up = startProcess(CLI, {
       args: ['up', '--json'],
       cwd: folder,
-      env: { OTEL_EXPORTER_OTLP_ENDPOINT: url, PORT: '0', VIGIA_HOME: `${folder}/home` },
+      env: {
+        OTEL_EXPORTER_OTLP_ENDPOINT: url,
+        OTEL_BSP_SCHEDULE_DELAY: '100',
+        PORT: '0',
+        VIGIA_HOME: `${folder}/home`,
+      },
     })
     try {
       const api = (JSON.parse(await up.line(/^\{"url"/)) as { url: string }).url
