@@ -19,6 +19,7 @@ import { Level, Past } from './level.ts'
 import type { Look } from './level.ts'
 import { LEVELS_UP } from './level-name.ts'
 import { Calibration } from './calibration.ts'
+import { Drift } from './drift.ts'
 import { Promises } from './promises.ts'
 import { deviateAtRate, jointBound, jointDeviate } from './tails.ts'
 import { runsOf, treeOf } from './tree.ts'
@@ -285,6 +286,10 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
 
   const windows = new Windows(FIGURE_COUNT)
   const calibration = new Calibration(FIGURE_COUNT)
+  const drift = new Drift(
+    entities.length,
+    FIGURE_TABLE.map(({ wander }) => wander),
+  )
   const held = noHeld()
   const day: Look = {
     seen: Number.NaN,
@@ -529,7 +534,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       level.mark(t)
       const exposure = figure.exposure(entity, t)
       if (!Number.isFinite(exposure)) {
-        level.wander(figure, isSum)
+        level.wander(drift.variance(j), isSum)
         continue
       }
       if (figure.volume && figure.usesLeads && account.holiday[t] === 1) continue
@@ -588,7 +593,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         if (from < level.floor || from < entity.start) break
         const mean = level.meanBefore(from)
         if (Number.isNaN(mean)) break
-        const variance = level.varianceBefore(from) + (figure.wander ** 2 * (window - 1)) / 3
+        const variance = level.varianceBefore(from) + (drift.variance(j) * (window - 1)) / 3
         if (!judge(j, from, mean, variance, false)) continue
         if (figure.usesLeads && window === 1 && held.expected < FEWEST_DAY_LEADS) continue
         calibration.apply(j, w, isSum, held, !wasOdd)
@@ -771,16 +776,19 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       const level = levelOf(i, j)
       const dispersion = dispersionOf(j)
       level.days++
+      if (lasts || oddWindow > 0) drift.note(i, j, Number.NaN)
       if (lasts) {
         settle(figure, j)
         continue
       }
       if (oddWindow > 0) {
-        level.rollBack(Math.max(entity.start, level.floor, t - oddWindow + 1), t, figure)
+        level.rollBack(Math.max(entity.start, level.floor, t - oddWindow + 1), t, drift.variance(j))
         continue
       }
       const isSeen = look(j, t, t, false)
-      level.wander(figure, isSum)
+      if (!isSum && level.days > FEWEST_DAYS)
+        drift.note(i, j, isSeen ? level.gapOf(day, figure.kind === 'count', dispersion) : Number.NaN)
+      level.wander(drift.variance(j), isSum)
       if (!isSeen || (figure.volume && account.holiday[t] === 1)) continue
       if (figure.kind === 'gaussian') {
         level.learnGaussian(day)
@@ -833,6 +841,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       judgeEntity()
     }
     calibration.learn()
+    drift.learn()
     noises.forEach((values, at) => {
       const n = noiseCounts[at] as number
       if (n === 0) return

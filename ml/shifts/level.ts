@@ -152,9 +152,17 @@ export class Level {
     return Math.exp(this.#sign * mean)
   }
 
-  /** A day went by. */
-  wander(figure: Figure, ofParent: boolean): void {
-    this.variance = Math.min(1, this.variance + (ofParent ? PARENT_WANDER : 1) * figure.wander ** 2)
+  /** A day went by. @param wander variance of a day's wandering */
+  wander(wander: number, ofParent: boolean): void {
+    this.variance = Math.min(1, this.variance + (ofParent ? PARENT_WANDER : 1) * wander)
+  }
+
+  /** How far a day is from the level, in standard deviations. */
+  gapOf(look: Readonly<Look>, isCount: boolean, dispersion: number): number {
+    if (!isCount) return (look.seen - this.mean) / Math.sqrt(this.noise + this.variance + look.variance)
+    const expected = look.among * Math.exp(this.mean)
+    const variance = expected + expected * expected * (dispersion + this.variance + look.variance)
+    return (look.seen - expected) / Math.sqrt(variance)
   }
 
   learnGaussian(look: Readonly<Look>): void {
@@ -185,12 +193,12 @@ export class Level {
   }
 
   /** The days [from, day] were odd: nothing is learnt of them. */
-  rollBack(from: number, day: number, figure: Figure): void {
+  rollBack(from: number, day: number, wander: number): void {
     const mean = this.meanBefore(from)
     const variance = this.varianceBefore(from)
     if (!Number.isFinite(mean)) return
     this.mean = mean
-    this.variance = variance + figure.wander ** 2 * (day - from + 1)
+    this.variance = variance + wander * (day - from + 1)
     const factor = this.factorOf(mean)
     for (let d = from; d <= day; d++) {
       const at = this.at(d)
