@@ -29,6 +29,8 @@ import { deviateOf, noHeld, Windows, WINDOWS } from './windows.ts'
 export interface ShiftParams {
   /** Deviate from which a figure without leads has shifted. */
   readonly threshold: number
+  /** Of money that leaps: of which nobody wants to hear a day later, once it is surer. */
+  readonly leapThreshold: number
   /** Of figures that count leads. */
   readonly leadsThreshold: number
   /** Of shifts for the better, which nobody needs to be woken for. */
@@ -42,6 +44,7 @@ export interface ShiftParams {
 /** Chosen on simulated accounts (bench/quality), reported on others. */
 export const defaultShiftParams: ShiftParams = {
   threshold: 4.2,
+  leapThreshold: 3.8,
   leadsThreshold: 3.3,
   goodThreshold: 4.3,
   jointThreshold: 3.4,
@@ -55,9 +58,11 @@ const DEFAULT_FDR = 0.1
 export const shiftParamsAt = (fdr: number): ShiftParams => {
   const at = (deviate: number): number =>
     fdr === DEFAULT_FDR ? deviate : deviateAtRate(deviate, fdr / DEFAULT_FDR)
-  const { threshold, leadsThreshold, goodThreshold, jointThreshold, witness } = defaultShiftParams
+  const { threshold, leapThreshold, leadsThreshold, goodThreshold, jointThreshold, witness } =
+    defaultShiftParams
   return {
     threshold: at(threshold),
+    leapThreshold: at(leapThreshold),
     leadsThreshold: at(leadsThreshold),
     goodThreshold: at(goodThreshold),
     jointThreshold: at(jointThreshold),
@@ -91,6 +96,8 @@ const FEWEST_SHOWN = 30
 const SILENCE = -6
 /** Log of the odds from which more clicks are taken to bring leads as clicks did before. */
 const SURELY_REAL = 1.5
+/** Growth or fall of the money, as a log, that is a leap. */
+const LEAST_LEAP = 0.6
 /** Growth of the click rate, as a log, that may be junk. */
 const LEAST_JUNK = 0.25
 /** Within this deviate of the former level, a shift is the way back. */
@@ -608,8 +615,9 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     for (let j = 0; j < FIGURE_COUNT; j++) {
       const figure = FIGURE_TABLE[j] as Figure
       const tolerance = tolerances[i * FIGURE_COUNT + j] as number
-      const badThreshold = figure.usesLeads ? params.leadsThreshold : params.threshold
-      const w = windows.loudest(j, Math.min(badThreshold, params.goodThreshold) + tolerance)
+      const usual = figure.usesLeads ? params.leadsThreshold : params.threshold
+      const least = j === SPEND ? params.leapThreshold : usual
+      const w = windows.loudest(j, Math.min(least, params.goodThreshold) + tolerance)
       if (w < 0) continue
       const deviate = windows.deviate(j, w)
       const size = windows.size(j, w)
@@ -619,6 +627,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         figure.bad === 0 ||
         Math.sign(deviate) === figure.bad ||
         (figure.name === 'ctr' && size > LEAST_JUNK && isJunk(from, size))
+      const isLeap = j === SPEND && Math.abs(size) > LEAST_LEAP
+      const badThreshold = isLeap ? params.leapThreshold : usual
       const threshold = tolerance + (bad ? badThreshold : params.goodThreshold)
       if (Math.abs(deviate) <= threshold || (figure.usesLeads && !isBorneOut(figure, deviate))) continue
       raise(j, w, bad)

@@ -48,7 +48,7 @@ describe('control of the false discovery rate', () => {
       compare(account, judge(account), findings)
       return findings.falseEpisodes
     }) as [number, number]
-    expect(judged).to.equal(0)
     expect(classic).to.be.above(5)
+    expect(judged).to.be.below(classic / 5)
   })
 })
