@@ -130,7 +130,10 @@ export const shiftSignal = (entity: AccountEntity, shift: Shift): ShiftSignal =>
   // A single day says nothing of what a lead costs where hardly any are expected.
   const isThin =
     shift.figure === 'cpm' &&
-    (usualCpl === null ? of('leads') === 0 : shift.window === 1 && of('spend') < FEWEST_DAY_LEADS * usualCpl)
+    (usualCpl === null
+      ? of('leads') === 0
+      : shift.window === 1 &&
+        Math.min(of('spend') / usualCpl, of('leads') * Math.exp(shift.size) || Infinity) < FEWEST_DAY_LEADS)
   // Dearer impressions have no metric of their own.
   if (shift.figure === 'joint' || isThin) {
     const type = shift.bad ? 'performance_drop' : 'performance_spike'
