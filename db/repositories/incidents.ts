@@ -498,6 +498,16 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
     return rows.map(fromRow)
   },
 
+  toldOn: async (configId, day, timeZone) => {
+    const [row] = await rowsOf<{ n: number }>(
+      db,
+      `select count(*) as n from ml_incidents
+       where config_id = :configId and cast(alerted_at at time zone :timeZone as date) = cast(:day as date)`,
+      { configId, timeZone, day: toLocalDate(day) },
+    )
+    return row?.n ?? 0
+  },
+
   save: (fence, batch, noticeOf) =>
     db.transaction(async (trx) => {
       const { configId, day, leadsDay, at } = batch

@@ -347,8 +347,8 @@ export interface BookOptions {
   readonly known?: readonly Incident[]
   /** All that will be taken: what is known of them is said anew. */
   readonly days?: ReadonlySet<number>
-  /** New incidents that may be told of on a day. */
-  readonly budgetOf?: (day: number) => number
+  /** How many more may be told of on a day, given how many this book was the first to tell of so far. */
+  readonly budgetOf?: (day: number, told: number) => number
   /** Whether nobody wants to hear of that metric of the entity on that day; asked for it and all above it. */
   readonly isMuted?: (entity: number, metric: Metric, day: number) => boolean
 }
@@ -357,6 +357,8 @@ export interface IncidentBook {
   /** Takes the anomalies of a day, later days after earlier ones. @returns them with their incidents */
   take(day: number, anomalies: readonly AccountAnomaly[]): readonly ToldAnomaly[]
   readonly incidents: readonly Incident[]
+  /** Incidents this book was the first to tell of. */
+  readonly told: number
 }
 
 export const openIncidentBook = (
@@ -455,12 +457,16 @@ export const openIncidentBook = (
     )
   }
 
+  let toldHere = 0
+
   return {
     incidents,
+    get told() {
+      return toldHere
+    },
     take: (day, anomalies) => {
       const told = new Map<AccountAnomaly, { incident: number; alerted: boolean }>()
-      const budget = budgetOf(day)
-      let fresh = incidents.filter((one) => one.alerted && one.from === day).length
+      let left = budgetOf(day, toldHere)
       const ofToday = new Map<number, AccountAnomaly[]>()
       for (const { family, members } of groupsOf(anomalies.filter(({ polarity }) => polarity === 'bad'))) {
         const index = indexFor(family, members, day)
@@ -504,9 +510,10 @@ export const openIncidentBook = (
           incident.observed = seen ?? (told ? told.observed : incident.observed)
           incident.money = moneyOf(account, incident, branchesOf(incident, alike))
         }
-        if (!incident.alerted && fresh < budget && members.some((one) => !muted(one, day))) {
+        if (!incident.alerted && left > 0 && members.some((one) => !muted(one, day))) {
           incident.alerted = true
-          fresh++
+          left--
+          toldHere++
         }
         for (const anomaly of members)
           told.set(anomaly, { incident: index, alerted: incident.alerted && !muted(anomaly, day) })

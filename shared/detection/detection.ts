@@ -38,7 +38,7 @@ import type { DetectResult, DetectTask, GateTask } from './detect-batch.ts'
 import type { DetectionStore, ScoredAnomaly } from './detection-store.ts'
 import { indexOfEntities, openStoredBook } from './incident-book.ts'
 import { toEvents } from './incident-events.ts'
-import type { IncidentLink, IncidentWriter, SavedIncident, StoredIncident } from './incident-store.ts'
+import type { IncidentLink, IncidentWriter, SavedIncident } from './incident-store.ts'
 import { loadModels, noModels } from './load-models.ts'
 import type { JudgementParams } from './params.ts'
 
@@ -130,31 +130,6 @@ const otherLevels = (page: JudgedPage, level: Level, days: readonly DayNumber[])
             : [],
         ),
   )
-}
-
-/** The alarm budget of a config, over its pages: what one page tells, another cannot. */
-const dailyBudget = (
-  perDay: number,
-  known: readonly StoredIncident[],
-): {
-  /** For a page whose own known incidents are counted by its book. */
-  besides(own: readonly StoredIncident[]): (day: DayNumber) => number
-  spend(incidents: readonly SavedIncident[]): void
-} => {
-  const told = new Map<DayNumber, number>()
-  const count = (day: DayNumber, by: number): void => {
-    told.set(day, (told.get(day) ?? 0) + by)
-  }
-  for (const { alerted, dateFrom } of known) if (alerted) count(dateFrom, 1)
-  return {
-    besides: (own) => (day) =>
-      perDay -
-      (told.get(day) ?? 0) +
-      own.filter(({ alerted, dateFrom }) => alerted && dateFrom === day).length,
-    spend: (incidents) => {
-      for (const { id, alerted, dateFrom } of incidents) if (id === null && alerted) count(dateFrom, 1)
-    },
-  }
 }
 
 /** A batch on its way to the threads. */
@@ -392,7 +367,13 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       const memory = await memoryOf(configId, level, ordered)
       const known = await parts.incidents.known(configId, (ordered[0] ?? day) - KNOWN_INCIDENT_DAYS)
       const mutes = await parts.mutes.within(configId, toLocalDate(ordered[0] ?? day), toLocalDate(day))
-      const budget = dailyBudget(parts.params.alarmBudget, known)
+      const toldToday = await parts.incidents.toldOn(
+        configId,
+        localDayOf(seenAt, zoneOf(config)),
+        zoneOf(config),
+      )
+      /** What one page tells, another cannot. */
+      let budgetLeft = parts.params.alarmBudget - toldToday
       const saved: SavedIncident[] = []
       const links: IncidentLink[] = []
       const asks = {
@@ -444,7 +425,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
           known: mine,
           days: ordered,
           mutes,
-          budgetOf: budget.besides(mine),
+          budgetLeft,
         })
         // What the judge says of the other levels names causes and roots at once.
         const others = otherLevels(page, level, ordered)
@@ -459,7 +440,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
             incident: link.incident === null ? null : link.incident + saved.length,
           })),
         )
-        budget.spend(entries.incidents)
+        budgetLeft -= entries.told
         saved.push(...entries.incidents)
       }
       await flush()

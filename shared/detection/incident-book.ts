@@ -21,7 +21,12 @@ export interface StoredBook {
   /** Takes the anomalies of a day, later days after earlier ones; of bad polarity they join incidents. */
   take(day: DayNumber, anomalies: readonly AccountAnomaly[]): void
   /** What was taken, to be saved; new incidents that may be told of, the loudest first. */
-  entries(): { readonly incidents: readonly SavedIncident[]; readonly links: readonly IncidentLink[] }
+  entries(): {
+    readonly incidents: readonly SavedIncident[]
+    readonly links: readonly IncidentLink[]
+    /** Incidents that nobody was told of before. */
+    readonly told: number
+  }
 }
 
 export interface StoredBookParts {
@@ -31,8 +36,8 @@ export interface StoredBookParts {
   /** All that will be taken. */
   readonly days: readonly DayNumber[]
   readonly mutes: readonly Mute[]
-  /** New incidents of the page that may be told of on a day. */
-  readonly budgetOf: (day: DayNumber) => number
+  /** Incidents of the page nobody was told of yet that may be. */
+  readonly budgetLeft: number
 }
 
 /** Entities of a page by `level id`. */
@@ -55,7 +60,7 @@ export const openStoredBook = ({
   known,
   days,
   mutes,
-  budgetOf,
+  budgetLeft,
 }: StoredBookParts): StoredBook => {
   const { account, firstDay } = page
   const entityOf = (i: number): AccountEntity => account.entities[i] as AccountEntity
@@ -123,7 +128,7 @@ export const openStoredBook = ({
   const book = openIncidentBook(account, {
     known: known.flatMap((stored) => toIncident(stored) ?? []),
     days: new Set(days.map((day) => day - firstDay)),
-    budgetOf: (day) => budgetOf(firstDay + day),
+    budgetOf: (_, told) => budgetLeft - told,
     // The book asks for everything above as well; a mute of one entity is looked up by that entity.
     isMuted: (entity, metric, day) =>
       isMuted(mutes, { path: [refOf(entity)], metric, day: toLocalDate(firstDay + day) }),
@@ -142,6 +147,7 @@ export const openStoredBook = ({
       const touched = [...new Set(told.flatMap(({ incident }) => (incident === null ? [] : [incident])))]
       const places = new Map(touched.map((incident, place) => [incident, place]))
       return {
+        told: book.told,
         incidents: touched.map((i) => toSaved(book.incidents[i] as Incident)),
         links: told.map(({ entity, type, metric, day, severity, incident, alerted }) => ({
           ...refOf(entity),

@@ -118,6 +118,8 @@ export interface IncidentSaved {
 export interface IncidentWriter {
   /** Incidents seen on `since` or later, by id, whatever their status. */
   known(configId: number, since: DayNumber): Promise<readonly StoredIncident[]>
+  /** How many were first told of on a local day. */
+  toldOn(configId: number, day: DayNumber, timeZone: string): Promise<number>
   /**
    * One transaction under the fence: writes the incidents, ties the anomalies to them, resolves what is over (no
    * member open, or nothing seen since the day before yesterday of `day`, of leads of `leadsDay`), and leaves the messages of what opened,

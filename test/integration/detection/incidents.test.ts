@@ -420,6 +420,17 @@ describe('incidents', () => {
     expect((await only()).alerted).to.equal(true)
   })
 
+  it('count on the local day on which they were told of', async () => {
+    const told = (day: number, timeZone: string): Promise<number> =>
+      incidentWriter(database.knex).toldOn(configId, day, timeZone)
+    const stored = await open({ alerted: false })
+    expect(await told(TUESDAY, 'America/Sao_Paulo')).to.equal(0)
+    await saveBatch({ ...batchOf(MONDAY, [again(stored)]), at: new Date('2026-03-11T02:59:59Z') })
+    expect(await told(TUESDAY, 'America/Sao_Paulo')).to.equal(1)
+    expect(await told(TUESDAY, 'UTC')).to.equal(0)
+    expect(await told(WEDNESDAY, 'UTC')).to.equal(1)
+  })
+
   it('are not told of late once somebody looks into them', async () => {
     const stored = await open({ alerted: false })
     await database.knex('ml_incidents').where({ id: stored.id }).update({ status: 'acknowledged' })

@@ -140,6 +140,20 @@ describe('detection of an account', () => {
     expect(statuses.slice(statuses.indexOf('resolved'))).to.not.include('open')
   })
 
+  it('wakes people for as many incidents on a local day as the budget has, whatever the hour and the day checked', async () => {
+    await database.knex('ml_anomalies').where({ config_id: configId }).delete()
+    await database.knex('ml_incidents').where({ config_id: configId }).delete()
+    const day = BREAK + 2
+    const alerted = async (): Promise<number> => (await incidents()).filter((one) => one.alerted).length
+    for (const alarmBudget of [0, 1, 1]) {
+      await detect(day, { ...openJudgement(), alarmBudget })
+      expect((await incidents()).length).to.be.greaterThan(1)
+      expect(await alerted()).to.equal(alarmBudget)
+    }
+    await detect(day + 1, { ...openJudgement(), alarmBudget: 1 })
+    expect(await alerted()).to.equal(2)
+  })
+
   it('stores all that detectors say when the gate is open, but for leads that are still arriving', async () => {
     const anomaliesOf = (outcomes: readonly WorkOutcome[]): number =>
       outcomes.reduce((sum, { result }) => sum + Number(result?.['anomalies']), 0)

@@ -272,7 +272,7 @@ describe('incidents of an account', () => {
       const account = accountWith(1)
       const first = openIncidentBook(account, { budgetOf: () => 1 })
       expect(alertedOf(first.take(20, [odd(3, 20), odd(1, 20), odd(0, 20)]))).to.have.length(3)
-      const again = openIncidentBook(account, { budgetOf: () => 1, known: first.incidents })
+      const again = openIncidentBook(account, { budgetOf: () => 1 - first.told, known: first.incidents })
       expect(alertedOf(again.take(20, [odd(0, 20), odd(6, 20, { severity: 'CRITICAL' })]))).to.deep.equal([0])
     })
 
