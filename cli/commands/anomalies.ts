@@ -12,13 +12,13 @@ import type { Services } from '../../shared/services.ts'
 import { whatHappened } from '../../shared/detection/words.ts'
 import { printable } from '../../shared/core/columns.ts'
 import { renderFindings } from '../findings/table.ts'
+import { daysBack, MOST_DAYS_BACK } from '../input.ts'
 import { printJson, printLine } from '../output.ts'
 import type { Opener } from '../system.ts'
 import { idOf } from './webhooks.ts'
 
 const SHOWN = 40
 const PAGE_SIZE = 200
-const MOST_DAYS = 90
 
 const all = async (
   { anomalies }: Pick<Services, 'anomalies'>,
@@ -47,13 +47,11 @@ const registerList = (anomalies: Command, open: Opener): void => {
     .option('--config <id or name>', 'needed when there are several')
     .addOption(new Option('--entity-type <level>', 'the level; default: all').choices(LEVELS))
     .addOption(new Option('--status <status>', 'those of one status').choices(ANOMALY_STATUSES))
-    .option('--days <n>', `how many days up to the newest complete one, 1 to ${MOST_DAYS}`, '7')
+    .option('--days <n>', `how many days up to the newest complete one, 1 to ${MOST_DAYS_BACK}`, '7')
     .option('--json', 'one JSON object')
     .action(async (options: ListOptions) => {
       // A slip of the finger is told at once, before a database is started.
-      const days = Number(options.days)
-      if (!Number.isInteger(days) || days < 1 || days > MOST_DAYS)
-        throw new AppError('INVALID_REQUEST', `--days: is a whole number from 1 to ${MOST_DAYS}`)
+      const days = daysBack(options.days)
       const { services, configOf } = await open()
       const config = await configOf(options.config)
       const newest = lastCompleteDay(services.clock.now(), zoneOf(config))

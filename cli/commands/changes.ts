@@ -1,10 +1,9 @@
 /** `vigia changes`: what was done to an account, so that what follows from it is no surprise. */
 import { createReadStream } from 'node:fs'
-import { access } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { printable } from '../../shared/core/columns.ts'
-import { AppError, messageOf } from '../../shared/core/errors.ts'
 import type { BudgetChangesReport } from '../../shared/entities/imports.ts'
+import { sizeOfFile } from '../input.ts'
 import { printJson, printLine, renderTable } from '../output.ts'
 import type { Opener } from '../system.ts'
 
@@ -47,9 +46,7 @@ export const registerChanges = (program: Command, open: Opener): void => {
     .option('--config <id or name>', 'needed when there are several')
     .option('--json', 'one JSON object')
     .action(async (file: string, options: { config?: string; json?: boolean }) => {
-      await access(file).catch((error: unknown) => {
-        throw new AppError('INVALID_REQUEST', `${file} cannot be read: ${messageOf(error)}`)
-      })
+      await sizeOfFile(file)
       const { services, configOf, audited } = await open()
       const config = await configOf(options.config)
       const report = await services.imports.importChanges(config.id, createReadStream(file))

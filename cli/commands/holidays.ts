@@ -1,11 +1,11 @@
 /** `vigia holidays`: days on which an account is not itself. */
 import { createReadStream } from 'node:fs'
-import { access } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { printable } from '../../shared/core/columns.ts'
-import { AppError, messageOf } from '../../shared/core/errors.ts'
+import { AppError } from '../../shared/core/errors.ts'
 import { HolidayCalendar } from '../../shared/entities/holidays.ts'
 import type { DatedHoliday } from '../../shared/entities/holidays.ts'
+import { sizeOfFile } from '../input.ts'
 import { printJson, printLine, renderTable } from '../output.ts'
 import type { Opener } from '../system.ts'
 import { checked } from './webhooks.ts'
@@ -76,9 +76,7 @@ export const registerHolidays = (program: Command, open: Opener): void => {
     .option('--config <id or name>', 'needed when there are several')
     .option('--json', 'one JSON object')
     .action(async (file: string, options: { config?: string; json?: boolean }) => {
-      await access(file).catch((error: unknown) => {
-        throw new AppError('INVALID_REQUEST', `${file} cannot be read: ${messageOf(error)}`)
-      })
+      await sizeOfFile(file)
       const { services, configOf, audited } = await open()
       const config = await configOf(options.config)
       const report = await services.holidays.importDays(config.id, createReadStream(file))

@@ -1,11 +1,11 @@
 /** `vigia import FILE --config NAME`: a report becomes rows of a config, which is made when it is new. */
 import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { AppError, messageOf } from '../../shared/core/errors.ts'
+import { AppError } from '../../shared/core/errors.ts'
 import type { AdsConfig } from '../../shared/entities/configs.ts'
 import type { ImportReport } from '../../shared/entities/imports.ts'
 import type { Services } from '../../shared/services.ts'
+import { sizeOfFile } from '../input.ts'
 import { printJson, printLine, renderTable, startProgress } from '../output.ts'
 
 const DEFAULT_CURRENCY = 'BRL'
@@ -28,16 +28,6 @@ export interface ImportResult {
 }
 
 type Needed = Pick<Services, 'configs' | 'imports'>
-
-const sizeOf = async (file: string): Promise<number> => {
-  try {
-    const found = await stat(file)
-    if (found.isFile()) return found.size
-  } catch (error) {
-    throw new AppError('INVALID_REQUEST', `${file} cannot be read: ${messageOf(error)}`, {}, { cause: error })
-  }
-  throw new AppError('INVALID_REQUEST', `${file} is not a file`)
-}
 
 /** What is asked for must fit what is there: figures of another currency or calendar cannot be mixed in. */
 const refuseOther = (what: string, asked: string | undefined, config: AdsConfig, present: string): void => {
@@ -62,7 +52,7 @@ export const importFile = async (
   services: Needed,
   onProgress: (fraction: number, rowsRead: number) => void = () => {},
 ): Promise<ImportResult> => {
-  const size = await sizeOf(file)
+  const size = await sizeOfFile(file)
   const inHeader = await services.imports.currencyOf(createReadStream(file))
   const known = await services.configs.find(options.config)
   if (known) {

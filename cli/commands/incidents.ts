@@ -4,7 +4,6 @@ import type { Command } from 'commander'
 import { SEVERITIES } from '../../ml/detectors/signal.ts'
 import type { Severity } from '../../ml/detectors/signal.ts'
 import { lastCompleteDay, toLocalDate } from '../../shared/core/days.ts'
-import { AppError } from '../../shared/core/errors.ts'
 import { ANOMALY_STATUSES } from '../../shared/detection/anomalies.ts'
 import type { AnomalyStatus } from '../../shared/detection/anomalies.ts'
 import { zoneOf } from '../../shared/entities/configs.ts'
@@ -12,13 +11,13 @@ import type { AdsConfig } from '../../shared/entities/configs.ts'
 import type { Services } from '../../shared/services.ts'
 import { renderIncident, renderIncidents } from '../findings/incidents.ts'
 import type { FoldedIncidents } from '../findings/incidents.ts'
+import { daysBack, MOST_DAYS_BACK } from '../input.ts'
 import { printJson, printLine } from '../output.ts'
 import type { Opener } from '../system.ts'
 import { notesOf } from './anomalies.ts'
 import { idOf } from './webhooks.ts'
 
 const MOST_LISTED = 50
-const MOST_DAYS = 90
 
 type IncidentList = Awaited<ReturnType<Services['incidents']['mostUrgent']>>
 
@@ -80,13 +79,11 @@ export const registerIncidents = (program: Command, open: Opener): void => {
       new Option('--status <status>', 'those of one status, told of or not').choices(ANOMALY_STATUSES),
     )
     .addOption(new Option('--severity <severity>', 'only these').choices(SEVERITIES))
-    .option('--days <n>', `how many complete days back, 1 to ${MOST_DAYS}`, '7')
+    .option('--days <n>', `how many complete days back, 1 to ${MOST_DAYS_BACK}`, '7')
     .option('--all', 'also what nobody was told of (muted, too many for a day) and what is over')
     .option('--json', 'one JSON object')
     .action(async (options: ListOptions) => {
-      const days = Number(options.days)
-      if (!Number.isInteger(days) || days < 1 || days > MOST_DAYS)
-        throw new AppError('INVALID_REQUEST', `--days: is a whole number from 1 to ${MOST_DAYS}`)
+      const days = daysBack(options.days)
       const { services, configOf } = await open()
       const config = await configOf(options.config)
       const { rows, total, folded } = await urgentIncidents(services, config, days, options)

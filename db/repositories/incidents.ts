@@ -25,6 +25,7 @@ import type { IncidentFilter, IncidentRecord, IncidentStore } from '../../shared
 import type { Notice } from '../../shared/notify/webhooks.ts'
 import type { Carriage } from '../../shared/runs/run.ts'
 import { assertFence } from '../fence.ts'
+import { rawRows } from '../raw-rows.ts'
 import { takeTurn } from './anomalies.ts'
 import { cutByDay, dayCursor } from './day-pages.ts'
 import { isLouder, mergeIncident } from './merge-incidents.ts'
@@ -81,15 +82,6 @@ interface DescribedRow extends IncidentRow {
 }
 
 type Connection = Knex | Knex.Transaction
-
-const rowsOf = async <Row>(
-  db: Connection,
-  sql: string,
-  bindings: Readonly<Record<string, unknown>>,
-): Promise<readonly Row[]> => {
-  const { rows } = (await db.raw(sql, bindings as Record<string, Knex.RawBinding>)) as { rows: Row[] }
-  return rows
-}
 
 const toKey = (entityType: Level, entityId: string): EntityKey => ({ entityType, entityId })
 const textOf = ({ entityType, entityId }: EntityKey): string => `${entityType} ${entityId}`
@@ -181,7 +173,7 @@ const readPlaces = async (
   const rows =
     distinct.size === 0
       ? []
-      : await rowsOf<PlaceRow>(
+      : await rawRows<PlaceRow>(
           db,
           `select e.config_id, e.entity_type, e.entity_id, ad.name as ad_name,
              s.adset_id, s.name as adset_name, c.campaign_id, c.name as campaign_name
@@ -499,7 +491,7 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
   },
 
   toldOn: async (configId, day, timeZone) => {
-    const [row] = await rowsOf<{ n: number }>(
+    const [row] = await rawRows<{ n: number }>(
       db,
       `select count(*) as n from ml_incidents
        where config_id = :configId and cast(alerted_at at time zone :timeZone as date) = cast(:day as date)`,
@@ -514,7 +506,7 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
       const { runId } = fence
       await assertFence(trx, fence)
       await takeAllTurns(trx, configId)
-      const known = await rowsOf<IncidentRow>(trx, KNOWN, {
+      const known = await rawRows<IncidentRow>(trx, KNOWN, {
         configId,
         ids: batch.incidents.flatMap(({ id }) => id ?? []),
         keys: JSON.stringify(batch.incidents.map(toJson)),
@@ -537,7 +529,7 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
       })
 
       const fresh = merged.filter(({ stored }) => !stored)
-      const added = await rowsOf<
+      const added = await rawRows<
         Pick<IncidentRow, 'id' | 'campaign_id' | 'metric' | 'direction' | 'date_from'>
       >(trx, OPEN, {
         configId,
@@ -557,7 +549,7 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
           row.id,
         ]),
       )
-      await rowsOf(trx, GROW, {
+      await rawRows(trx, GROW, {
         at,
         runId,
         incidents: JSON.stringify(
@@ -566,7 +558,7 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
       })
 
       const ids = merged.map(({ stored, after }) => stored?.id ?? idOf.get(naturalKey(after)) ?? null)
-      const toldLate = await rowsOf<{ id: number }>(trx, TELL, {
+      const toldLate = await rawRows<{ id: number }>(trx, TELL, {
         at,
         runId,
         ids: merged.flatMap(({ stored, said }) =>
@@ -588,9 +580,9 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
           alerted: link.alerted,
         })),
       )
-      await rowsOf(trx, LINK, { configId, links })
-      await rowsOf(trx, STAND, { configId, links, severities: [...SEVERITIES], seen: ids, at, runId })
-      const settled = await rowsOf<{ id: number; status: StoredIncident['status'] }>(trx, SETTLE, {
+      await rawRows(trx, LINK, { configId, links })
+      await rawRows(trx, STAND, { configId, links, severities: [...SEVERITIES], seen: ids, at, runId })
+      const settled = await rawRows<{ id: number; status: StoredIncident['status'] }>(trx, SETTLE, {
         configId,
         day: toLocalDate(day),
         leadsDay: toLocalDate(leadsDay),

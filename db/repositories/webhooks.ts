@@ -18,6 +18,7 @@ import type {
   WebhookStore,
 } from '../../shared/notify/webhooks.ts'
 import type { Carriage } from '../../shared/runs/run.ts'
+import { rawRows } from '../raw-rows.ts'
 import { recordRuns } from './runs.ts'
 
 interface WebhookRow extends Omit<
@@ -103,15 +104,6 @@ const toOutgoing = (row: OutgoingRow): Outgoing => ({
   ageMs: row.age_ms,
 })
 
-const rowsOf = async <Row>(
-  db: Knex | Knex.Transaction,
-  sql: string,
-  bindings: Record<string, unknown>,
-): Promise<readonly Row[]> => {
-  const { rows } = (await db.raw(sql, bindings as Record<string, Knex.RawBinding>)) as { rows: Row[] }
-  return rows
-}
-
 const rankSql = (column: string): string =>
   `array_position(array['LOW', 'MEDIUM', 'HIGH', 'CRITICAL'], ${column})`
 
@@ -173,7 +165,7 @@ export const notify = async (
     path: message.path.map(({ entityType, entityId }) => `${entityType} ${entityId}`),
     body: message.body,
   }))
-  const written = await rowsOf(
+  const written = await rawRows(
     trx,
     `insert into webhook_deliveries (webhook_id, config_id, event_id, event_type, incident_id, body)
      select w.id, m.config_id, m.event_id, m.event_type, m.incident_id, m.body
@@ -278,7 +270,7 @@ export const webhookStore = (db: Knex): WebhookStore => ({
 
   addTest: async (webhookId, body) => {
     // Dead until it is told otherwise: nobody tries it again.
-    const [row] = await rowsOf<OutgoingRow>(
+    const [row] = await rawRows<OutgoingRow>(
       db,
       `with w as (select * from webhooks where id = :webhookId),
        added as (
@@ -302,7 +294,7 @@ export const webhookStore = (db: Knex): WebhookStore => ({
   notify: (notice) => db.transaction((trx) => notify(trx, notice)),
 
   takeTurn: async (token, forMs) => {
-    const [row] = await rowsOf<{ id: number }>(
+    const [row] = await rawRows<{ id: number }>(
       db,
       `with free as (
          select w.id from webhooks w
@@ -320,7 +312,7 @@ export const webhookStore = (db: Knex): WebhookStore => ({
   },
 
   next: async ({ webhookId, token }, forMs) => {
-    const [row] = await rowsOf<OutgoingRow>(
+    const [row] = await rawRows<OutgoingRow>(
       db,
       `with w as (
          update webhooks set busy_until = now() + :forMs * interval '1 millisecond'
@@ -348,14 +340,14 @@ export const webhookStore = (db: Knex): WebhookStore => ({
     db.transaction(async (trx) => {
       const held = await heldBy(trx, turn)
       if (!held) return false
-      const noted = await rowsOf(
+      const noted = await rawRows(
         trx,
         `update webhook_deliveries set ${noteSql[attempted.kind]}
          where id = :deliveryId and attempts = :attempt and status = 'pending' returning id`,
         { ...noteBindings(attempted), deliveryId, attempt },
       )
       if (noted.length > 0 && attempted.kind === 'again') {
-        await rowsOf(
+        await rawRows(
           trx,
           `update webhook_deliveries d set next_attempt_at = e.next_attempt_at
            from webhook_deliveries e
@@ -386,7 +378,7 @@ export const webhookStore = (db: Knex): WebhookStore => ({
   },
 
   nextDue: async () => {
-    const [row] = await rowsOf<{ at: Date | null; in_ms: number }>(
+    const [row] = await rawRows<{ at: Date | null; in_ms: number }>(
       db,
       `select min(due.at) as at, extract(epoch from min(due.at) - now())::float8 * 1000 as in_ms
        from webhooks w

@@ -18,11 +18,12 @@ import { medianInPlace } from '../stats/robust.ts'
 import { poissonP, studentP } from '../stats/two-sided.ts'
 import { budgetMoves, directionOf, polarityOf } from './polarity.ts'
 import type { Direction } from './polarity.ts'
-import { capGood, severityScore, zSeverity } from './severity.ts'
+import { capGood, zSeverity } from './severity.ts'
 import type { AnomalyDraft, Signal } from './signal.ts'
 import { judgeMetric } from './z-iqr.ts'
 import { baselineScratch, weekdayBaseline } from './weekday-baseline.ts'
 import type { BaselineParams, BaselineScratch, WeekdayBaseline } from './weekday-baseline.ts'
+import { stoppedFinding } from './zero-delivery.ts'
 
 /** Fewest complete hours that say something of a day. */
 export const FEWEST_HOURS = 6
@@ -333,21 +334,7 @@ const stopped = (frame: HourlyFrame, values: Float64Array, mustBeSure: boolean):
   if (!(expected > LEAST_MONEY)) return null
   const isRegular = spending >= FEWEST_SPENDING_DAYS && aWeekAgo > 0 && idle <= MOST_IDLE_DAYS * days
   if (mustBeSure && !isRegular) return null
-  return anomalyOf({
-    detector: 'zero_spend',
-    type: 'zero_spend',
-    metric: 'spend',
-    severity: 'HIGH',
-    polarity: 'bad',
-    direction: 'down',
-    score: severityScore('HIGH'),
-    rarity: null,
-    observed: 0,
-    expected,
-    lower: null,
-    upper: null,
-    deviation: -1,
-  })
+  return anomalyOf(stoppedFinding('spend', expected, 'HIGH'))
 }
 
 /** Every signal of spend and leads, by the rules a whole day is looked at with, and of entities that stopped. */

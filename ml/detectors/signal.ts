@@ -58,6 +58,14 @@ export type Metric =
  */
 export const MODEL_SOURCES = ['own', 'adset', 'campaign', 'account', 'baseline'] as const
 export type ModelSource = (typeof MODEL_SOURCES)[number]
+/** A count per model source, to be counted up. */
+export const noneBySource = (): Record<ModelSource, number> => ({
+  own: 0,
+  adset: 0,
+  campaign: 0,
+  account: 0,
+  baseline: 0,
+})
 /** Why there was no forest: none usable, its artifact is damaged, or forests are switched off. */
 export type BaselineReason = 'no_model' | 'broken_artifact' | 'disabled'
 

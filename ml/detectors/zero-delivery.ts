@@ -21,7 +21,11 @@ const meanBefore = ({ frame, row, day, excludedDays }: DayView, column: 'spend' 
   return sum / days
 }
 
-const stopped = (metric: 'spend' | 'impressions', expected: number, severity: Severity): Finding => ({
+export const stoppedFinding = (
+  metric: 'spend' | 'impressions',
+  expected: number,
+  severity: Severity,
+): Finding => ({
   detector: `zero_${metric}`,
   type: `zero_${metric}`,
   metric,
@@ -46,12 +50,12 @@ export const zeroDelivery = (view: DayView): Finding | null => {
     const spend = meanBefore(view, 'spend')
     if (spend > MIN_MEAN_SPEND) {
       const alsoBefore = frame.days[row - 1] === day - 1 && frame.spend[row - 1] === 0
-      return stopped('spend', spend, alsoBefore ? 'CRITICAL' : 'HIGH')
+      return stoppedFinding('spend', spend, alsoBefore ? 'CRITICAL' : 'HIGH')
     }
   }
   if (totals.impressions === 0) {
     const impressions = meanBefore(view, 'impressions')
-    if (impressions > MIN_MEAN_IMPRESSIONS) return stopped('impressions', impressions, 'MEDIUM')
+    if (impressions > MIN_MEAN_IMPRESSIONS) return stoppedFinding('impressions', impressions, 'MEDIUM')
   }
   return null
 }

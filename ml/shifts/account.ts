@@ -52,6 +52,13 @@ export const restWithChildren = (entities: readonly AccountEntity[]): void => {
   }
 }
 
+/** Both days inclusive. */
+export const sumOfDays = (column: Float64Array, from: number, to: number): number => {
+  let total = 0
+  for (let t = from; t <= to; t++) total += column[t] as number
+  return total
+}
+
 export interface AccountDays {
   readonly days: number
   /** Weekday of day 0, 0..6; which one is which does not matter. */

@@ -3,6 +3,7 @@
  * shift may show in several figures; each that passed its own test is a signal of its own.
  */
 import type { AnomalyType, Metric, Polarity, Severity, Signal } from '../detectors/signal.ts'
+import { sumOfDays } from './account.ts'
 import type { AccountDays, AccountEntity } from './account.ts'
 import type { FigureName } from './figures.ts'
 import { CENT, COUNT_START, FEWEST_DAY_LEADS } from './judge.ts'
@@ -20,12 +21,6 @@ const CRITICAL = 7
 /** A shift as a signal, before it is told which model its entity had. */
 export interface ShiftSignal extends Omit<Signal, 'modelSource' | 'modelVersion'> {
   readonly shift: Shift
-}
-
-const sum = (column: Float64Array, from: number, to: number): number => {
-  let total = 0
-  for (let t = from; t <= to; t++) total += column[t] as number
-  return total
 }
 
 const ratio = (a: number, b: number): number | null => (b > 0 ? a / b : null)
@@ -107,7 +102,7 @@ export const figuresOf = (metric: Metric): (FigureName | 'joint')[] =>
 /** What a lead cost in the weeks before a day; null when none came. */
 const cplBefore = ({ spend, leads }: AccountEntity, day: number): number | null => {
   const from = Math.max(0, day - USUAL_DAYS)
-  return ratio(sum(spend, from, day - 1), sum(leads, from, day - 1))
+  return ratio(sumOfDays(spend, from, day - 1), sumOfDays(leads, from, day - 1))
 }
 
 /** One shift of `entity` as a signal. */
@@ -125,7 +120,7 @@ export const shiftSignal = (entity: AccountEntity, shift: Shift): ShiftSignal =>
     shift,
   }
   const from = shift.day - shift.window + 1
-  const of = (column: Column): number => sum(entity[column], from, shift.day)
+  const of = (column: Column): number => sumOfDays(entity[column], from, shift.day)
   const usualCpl = shift.figure === 'cpm' ? cplBefore(entity, from) : null
   // A single day says nothing of what a lead costs where hardly any are expected.
   const isThin =

@@ -5,6 +5,7 @@
  */
 import { compareSeverity } from '../detectors/severity.ts'
 import type { AnomalyDraft, Metric, Polarity, Severity } from '../detectors/signal.ts'
+import { sumOfDays } from './account.ts'
 import type { AccountDays, AccountEntity } from './account.ts'
 import { effectsOf, sharesOf } from './causes.ts'
 import type { ChildFigures } from './causes.ts'
@@ -136,12 +137,6 @@ const isOneMatter = (family: IncidentFamily, a: Move, b: Move): boolean =>
 const louder = (a: AccountAnomaly, b: AccountAnomaly): number =>
   compareSeverity(b.severity, a.severity) || Math.abs(b.deviation ?? 0) - Math.abs(a.deviation ?? 0)
 
-const sum = (column: Float64Array, from: number, to: number): number => {
-  let total = 0
-  for (let t = from; t <= to; t++) total += column[t] as number
-  return total
-}
-
 /** How the figure of a shift is made of totals: which of both the children promised, and its unit. */
 const RATIOS: Readonly<
   Partial<Record<FigureName, { readonly over: 'spend' | 'impressions' | 'clicks'; readonly unit: number }>>
@@ -177,7 +172,7 @@ const rankParts = (account: AccountDays, { figure, parts, day, window }: Shift):
         denominator: 0,
         expectedDenominator: 0,
       }
-    const base = sum(entityOf(account, entity)[ratio.over], day - window + 1, day)
+    const base = sumOfDays(entityOf(account, entity)[ratio.over], day - window + 1, day)
     return PROMISED_BELOW.has(figure)
       ? {
           numerator: base,
@@ -200,7 +195,9 @@ const rankParts = (account: AccountDays, { figure, parts, day, window }: Shift):
       const { entity } = parts[k] as Part
       // Dear impressions are told by what a lead costs for them.
       const perLead =
-        figure === 'cpm' ? child.denominator / sum(entityOf(account, entity).leads, day - window + 1, day) : 1
+        figure === 'cpm'
+          ? child.denominator / sumOfDays(entityOf(account, entity).leads, day - window + 1, day)
+          : 1
       return {
         entity,
         share: shares[k] as number,
@@ -311,7 +308,7 @@ type SeenColumn = 'spend' | 'impressions' | 'clicks' | 'leads'
 const seenOver = (account: AccountDays, { figuresOf, metric, from, to }: Incident): number | null => {
   if (from < 0) return null
   const entity = entityOf(account, figuresOf)
-  const seen = SEEN[metric]?.((column) => sum(entity[column], from, to), to - from + 1)
+  const seen = SEEN[metric]?.((column) => sumOfDays(entity[column], from, to), to - from + 1)
   return seen === undefined ? null : finite(seen)
 }
 

@@ -12,6 +12,7 @@ import { judgeByLadder, RUNGS } from '../../ml/detectors/ladder.ts'
 import type { Rung } from '../../ml/detectors/ladder.ts'
 import type { DetectionParams } from '../../ml/detectors/params.ts'
 import { decodePooledForest } from '../../ml/detectors/pooled-forest.ts'
+import { noneBySource } from '../../ml/detectors/signal.ts'
 import type { BaselineReason, ModelSource, Signal } from '../../ml/detectors/signal.ts'
 import { densify, frameAt, rowOf } from '../../ml/frame.ts'
 import type { DayNumber, FrameBatch } from '../../ml/frame.ts'
@@ -120,7 +121,7 @@ export const detectBatch = (task: DetectTask): DetectResult => {
   let gated = 0
   let hypotheses = 0
   let judgedByForest = 0
-  const judgedBy: Record<ModelSource, number> = { own: 0, adset: 0, campaign: 0, account: 0, baseline: 0 }
+  const judgedBy = noneBySource()
   /** Why statistics judge alone, given the rungs from `base` on. */
   const reasonAt = (base: number): BaselineReason => {
     if (task.forestsDisabled) return 'disabled'

@@ -4,7 +4,7 @@
  * at the end incidents with their messages, in one transaction. Batches overlap; memory stays a page and a few
  * batches.
  */
-import { MODEL_SOURCES, SEVERITIES } from '../../ml/detectors/signal.ts'
+import { MODEL_SOURCES, noneBySource, SEVERITIES } from '../../ml/detectors/signal.ts'
 import type { Signal } from '../../ml/detectors/signal.ts'
 import { pickEntities, rangesWithout } from '../../ml/frame.ts'
 import type { DayNumber, FrameBatch } from '../../ml/frame.ts'
@@ -346,7 +346,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       let created = 0
       let restated = 0
       let judgedByForest = 0
-      const judgedBy = { own: 0, adset: 0, campaign: 0, account: 0, baseline: 0 }
+      const judgedBy = noneBySource()
       let pendingIds: string[] = []
       let pending: ScoredAnomaly[] = []
       const flush = async (): Promise<void> => {

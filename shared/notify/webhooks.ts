@@ -13,7 +13,6 @@ export const WEBHOOK_KINDS = ['standard', 'slack'] as const
 export type WebhookKind = (typeof WEBHOOK_KINDS)[number]
 
 export const WEBHOOK_STATUSES = ['active', 'paused', 'disabled'] as const
-export type WebhookStatus = (typeof WEBHOOK_STATUSES)[number]
 
 export const DELIVERY_STATUSES = ['pending', 'delivered', 'dead'] as const
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number]

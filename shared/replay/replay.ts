@@ -3,6 +3,7 @@
  * Nothing is stored. Pure, so that it can run on a thread.
  */
 import { detectDay } from '../../ml/detectors/detect-day.ts'
+import { noneBySource } from '../../ml/detectors/signal.ts'
 import type { ModelSource } from '../../ml/detectors/signal.ts'
 import { rowOf } from '../../ml/frame.ts'
 import type { AccountDays, AccountEntity } from '../../ml/shifts/account.ts'
@@ -53,8 +54,6 @@ export interface Replayed {
   readonly incidents: readonly Incident[]
 }
 
-const nobody = (): Record<ModelSource, number> => ({ own: 0, adset: 0, campaign: 0, account: 0, baseline: 0 })
-
 /** An entity is judged from its eighth day on: seven make a history. */
 const FIRST_JUDGED = 7
 
@@ -74,8 +73,8 @@ export const replayAccount = ({
   const signals = new Float64Array(account.days)
   const gated = new Float64Array(account.days)
   const anomalies: AccountAnomaly[][] = Array.from({ length: account.days }, () => [])
-  const judgedBy = Array.from({ length: account.days }, nobody)
-  const eighthDays = Array.from({ length: account.days }, nobody)
+  const judgedBy = Array.from({ length: account.days }, noneBySource)
+  const eighthDays = Array.from({ length: account.days }, noneBySource)
   const excludedDays = new Set<number>()
 
   const reported = wanted && new Set(wanted)
@@ -119,8 +118,8 @@ export const replayAccount = ({
       signals: signals[t] as number,
       gated: gated[t] as number,
       anomalies: reported ? told.filter(({ entity }) => reported.has(entity)) : told,
-      judgedBy: judgedBy[t] ?? nobody(),
-      eighthDays: eighthDays[t] ?? nobody(),
+      judgedBy: judgedBy[t] ?? noneBySource(),
+      eighthDays: eighthDays[t] ?? noneBySource(),
     })
   }
   return { entities: reported?.size ?? account.entities.length, days, incidents: book.incidents }

@@ -1,5 +1,5 @@
 /** What a replay says, on the wire and against labels. */
-import { MODEL_SOURCES } from '../../ml/detectors/signal.ts'
+import { MODEL_SOURCES, noneBySource } from '../../ml/detectors/signal.ts'
 import type { AnomalyType, Metric, ModelSource, Polarity, Severity } from '../../ml/detectors/signal.ts'
 import type { AccountEntity } from '../../ml/shifts/account.ts'
 import type { Level } from '../../ml/shifts/level-name.ts'
@@ -154,7 +154,7 @@ const judgesOf = (
   accounts: readonly ReplayedAccount[],
   value: (day: Replayed['days'][number]) => ByModel,
 ): ByModel => {
-  const sum = { own: 0, adset: 0, campaign: 0, account: 0, baseline: 0 }
+  const sum = noneBySource()
   for (const { replayed } of accounts)
     for (const day of replayed.days) for (const source of MODEL_SOURCES) sum[source] += value(day)[source]
   return sum

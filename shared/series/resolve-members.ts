@@ -1,5 +1,5 @@
 /** The members a training asks for, with every default filled in. */
-import { ALGORITHMS, SERIES_FAMILIES } from '../../ml/series/member.ts'
+import { SERIES_FAMILIES } from '../../ml/series/member.ts'
 import type { MemberSpec, SeriesClass, SeriesFamily } from '../../ml/series/member.ts'
 import { resolveParams } from '../../ml/series/params.ts'
 import { invalid, Refused } from './refusal.ts'
@@ -95,6 +95,3 @@ export const resolveMembers = (
   }
   return members
 }
-
-/** Families and their versions, as errors and pages show them. */
-export const algorithmOf = (family: SeriesFamily): string => ALGORITHMS[family]

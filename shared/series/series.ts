@@ -20,9 +20,6 @@ export const VersionName = z
   .regex(/^v[1-9]\d{0,8}$/, 'must be like v3')
   .transform((text) => Number(text.slice(1)))
 
-export const seriesModelName = (seriesId: string): string => `anomaly_detector/series/${seriesId}`
-export const seriesEntityKey = (seriesId: string): string => `series/${seriesId}`
-
 /** Points a training needs at least and takes at most, unless the series says otherwise. */
 export const CLASS_LIMITS: Readonly<Record<SeriesClass, { readonly min: number; readonly max: number }>> = {
   standard: { min: 10_000, max: 100_000 },
