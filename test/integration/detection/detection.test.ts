@@ -3,6 +3,7 @@ import { FenceLost } from '../../../shared/core/work.ts'
 import type { ComputePool } from '../../../shared/compute.ts'
 import { computeInPlace } from '../../../shared/compute-in-place.ts'
 import { toDayNumber, toLocalDate } from '../../../shared/core/days.ts'
+import { LEVELS } from '../../../shared/core/entity.ts'
 import type { DetectTask } from '../../../shared/detection/detect-batch.ts'
 import { insertDays, newConfig } from '../../support/accounts.ts'
 import type { AdDay } from '../../support/accounts.ts'
@@ -153,7 +154,7 @@ describe('detection', () => {
       expect(row.expected).to.be.closeTo(50, 1e-9)
     })
 
-    it('finds no stop of an ad that was paused on the day', async () => {
+    it('finds no stop of an ad that was paused on the day, nor of its ad set, which has no other', async () => {
       await insert(spendDays('a1', shiftDay(DAY, -1), repeated(50, 7)))
       await insert(spendDays('a2', DAY, repeated(50, 8), OTHERS))
       const status = { config_id: configId, entity_type: 'ad', entity_id: 'a1' }
@@ -161,7 +162,7 @@ describe('detection', () => {
         { ...status, status: 'ACTIVE', from_at: '2026-01-01T03:00:00Z', to_at: '2026-03-10T12:00:00Z' },
         { ...status, status: 'PAUSED', from_at: '2026-03-10T12:00:00Z', to_at: null },
       ])
-      await detection.detect(configId)
+      for (const level of LEVELS) await detection.detect(configId, { level })
       expect(await found()).to.deep.equal([])
     })
 

@@ -3,8 +3,8 @@ import { simulateAccount } from '../../../../bench/quality/simulate.ts'
 import type { AccountOptions } from '../../../../bench/quality/simulate.ts'
 import { toPanel } from '../../../../bench/quality/panel.ts'
 import type { AccountDays, AccountEntity } from '../../../../ml/shifts/account.ts'
-import { findShifts } from '../../../../ml/shifts/judge.ts'
-import type { Shift } from '../../../../ml/shifts/judge.ts'
+import { defaultShiftParams, findShifts } from '../../../../ml/shifts/judge.ts'
+import type { Shift, ShiftParams } from '../../../../ml/shifts/judge.ts'
 
 const DAYS = 90
 const TRIPLED = { spend: 3, impressions: 3, clicks: 3, leads: 3, reach: 3 }
@@ -95,6 +95,22 @@ describe('findShifts', () => {
     expect(first).to.include({ day: 60, figure: 'spend', window: 1 })
     expect(first?.size).to.be.closeTo(Math.log(3), 0.4)
     expect(of(shifts, adset).some(({ day, figure }) => day === 60 && figure === 'spend')).to.equal(true)
+  })
+
+  it('says on the first day that spend leaps where a smaller move of the same rarity waits for more', () => {
+    const doubled = { spend: 2, impressions: 2, clicks: 2, leads: 2, reach: 2 }
+    const ads = calm.entities.flatMap(({ level, start, end }, i) =>
+      level === 'ad' && start === 0 && end >= DAYS - 1 ? [i] : [],
+    )
+    const onDayOne = (params: ShiftParams): number =>
+      ads.filter((one) =>
+        of(findShifts(withFault(calm, one, 60, 61, doubled), params), one).some(({ day }) => day === 60),
+      ).length
+    // Doubled money of one ad is within what its own noise does.
+    const told = onDayOne(defaultShiftParams)
+    expect(told).to.be.at.least(ads.length - 1)
+    const { threshold } = defaultShiftParams
+    expect(onDayOne({ ...defaultShiftParams, leapThreshold: 2 * threshold })).to.be.below(told)
   })
 
   it('does not take the way back for a shift', () => {

@@ -54,6 +54,7 @@ const runDays = (account: FolderAccount, id: string): number[] =>
 
 /** Replaces the cells of a row by place. */
 const withCell = (row: Cells, place: number, cell: string | number): Cells => row.with(place, cell)
+const PARENT = 4
 const SPEND = 5
 const [FIRST] = adRows() as [Cells, ...Cells[]]
 
@@ -353,6 +354,16 @@ describe('readFolder', () => {
       expect(runDays(account, 'a2')).to.deep.equal([0, 1, 2, 3])
       expect(runDays(account, 'a3')).to.have.length(10)
       expect(runDays(account, 'a1')).to.have.length(10)
+    })
+
+    it('misses no ad set whose last ad is over', async () => {
+      const others = adRows('a9').map((row) => withCell(row, PARENT, 's2'))
+      const account = await desk.account({
+        'daily.csv': daily(...adRows('a1').slice(0, 4), ...others),
+        'changes.csv': `${HEADER}\nact_1,s1,mix_end,2026-03-05,\n`,
+      })
+      expect(runDays(account, 's1')).to.deep.equal([0, 1, 2, 3])
+      expect(runDays(account, 's2')).to.have.length(10)
     })
 
     it('says of a child that comes back after a mix_end what it says before that is known', async () => {
