@@ -6,9 +6,10 @@ import type { AnomalyType, Metric, Polarity, Severity, Signal } from '../detecto
 import { sumOfDays } from './account.ts'
 import type { AccountDays, AccountEntity } from './account.ts'
 import type { FigureName } from './figures.ts'
-import { CENT, COUNT_START, FEWEST_DAY_LEADS } from './judge.ts'
+import { CENT, FEWEST_DAY_LEADS } from './judge.ts'
 import type { Shift } from './judge.ts'
 import { rarityOf } from './tails.ts'
+import { COUNT_START } from './windows.ts'
 
 /** Half the width of the expected interval, in deviates. */
 const INTERVAL = 2.5

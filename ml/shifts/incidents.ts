@@ -10,7 +10,7 @@ import type { AccountDays, AccountEntity } from './account.ts'
 import { effectsOf, sharesOf } from './causes.ts'
 import type { ChildFigures } from './causes.ts'
 import type { FigureName } from './figures.ts'
-import { COUNT_START } from './judge.ts'
+import { COUNT_START } from './windows.ts'
 import type { Part, Shift } from './judge.ts'
 import { LEVELS_UP } from './level-name.ts'
 

@@ -24,7 +24,7 @@ import { Promises } from './promises.ts'
 import { deviateAtRate, jointBound, jointDeviate } from './tails.ts'
 import { runsOf, treeOf } from './tree.ts'
 import { gapsOf, WEEK, weekdayEffects, weekdayOf } from './weekday.ts'
-import { deviateOf, noHeld, Windows, WINDOWS } from './windows.ts'
+import { deviateOf, LONGEST, noHeld, Windows, WINDOWS } from './windows.ts'
 
 export interface ShiftParams {
   /** Deviate from which a figure without leads has shifted. */
@@ -72,9 +72,6 @@ export const shiftParamsAt = (fdr: number): ShiftParams => {
 
 /** The least amount of money. */
 export const CENT = 0.01
-
-/** Added to a count before its logarithm is taken: none is not infinitely few. */
-export const COUNT_START = 0.25
 
 /** Days a level has to be seen before anything is held against it. */
 const FEWEST_DAYS = 7
@@ -207,7 +204,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       (figure, j) => new Level(past, past.startOf(i, j), isSumOf(i) ? figure.sign : 1, figure),
     ),
   )
-  const promises = new Promises(tree, days, runs, past, levels)
+  const promises = new Promises(tree, days, runs, past, levels, LONGEST)
   const sums = sumsOf(account)
   const shifts: Shift[] = []
 
@@ -241,12 +238,13 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   const effects = new Float64Array(FIGURE_COUNT * WEEK)
   const effectVariances = new Float64Array(FIGURE_COUNT * WEEK)
   const effectFactors = new Float64Array(FIGURE_COUNT * WEEK).fill(1)
+  // The same by figure and day, of the days a window reaches back over; of money with what holidays do.
+  const dayVariances = new Float64Array(FIGURE_COUNT * days)
+  const dayFactors = new Float64Array(FIGURE_COUNT * days)
   const weekdayAt = Uint8Array.from({ length: days }, (_, t) => weekdayOf(account, t))
   const weekdayGaps = FIGURE_TABLE.map(({ ofAccount }) =>
     ofAccount ? gapsOf(account, (t) => ofAccount(sums, t)) : null,
   )
-  const weekdayFactor = (j: number, d: number): number =>
-    effectFactors[j * WEEK + (weekdayAt[d] as number)] as number
   const learnWeekdays = (t: number): void =>
     weekdayGaps.forEach((gaps, j) => {
       if (!gaps) return
@@ -286,10 +284,16 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     moveVariances[t] = 1 / (shown + known) + HOLIDAY_SCATTER ** 2
   }
 
-  /** How far off, as a log, weekday and holiday may be. */
-  const weekdayVariance = (j: number, d: number): number =>
-    (effectVariances[j * WEEK + (weekdayAt[d] as number)] as number) +
-    ((FIGURE_TABLE[j] as Figure).volume ? (moveVariances[d] as number) : 0)
+  /** Lays out what is known of the weekdays, and holidays, of the days up to t. */
+  const spreadWeekdays = (t: number): void =>
+    FIGURE_TABLE.forEach(({ volume }, j) => {
+      for (let d = Math.max(0, t - LONGEST + 1); d <= t; d++) {
+        const at = j * WEEK + (weekdayAt[d] as number)
+        dayVariances[j * days + d] =
+          (effectVariances[at] as number) + (volume ? (moveVariances[d] as number) : 0)
+        dayFactors[j * days + d] = effectFactors[at] as number
+      }
+    })
 
   const windows = new Windows(FIGURE_COUNT)
   const calibration = new Calibration(FIGURE_COUNT)
@@ -324,39 +328,38 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   let oddWindow = 0
   const sizesBefore = new Float64Array(FIGURE_COUNT)
 
-  /** Fills `day` with day d against the levels before `from`. @returns whether it says anything */
-  const look = (j: number, from: number, d: number, former: boolean): boolean => {
-    const at = levelOf(i, j).at(d)
-    const among = amongs[at] as number
+  /** Fills `day` with today against the levels before it. @returns whether it says anything */
+  const look = (j: number): boolean => {
+    const among = amongs[levelOf(i, j).at(t)] as number
     if (Number.isNaN(among)) return false
-    day.weekdayVariance = weekdayVariance(j, d)
+    day.weekdayVariance = dayVariances[j * days + t] as number
     if (!isSum) {
-      day.seen = seens[at] as number
+      day.seen = seens[levelOf(i, j).at(t)] as number
       day.among = among
       day.variance = 0
       day.concentration = 1
       return true
     }
-    const sum = promises.gather(i, j, from, d, former)
+    promises.gather(i, j, t, t, false)
+    const sum = promises.sum(0)
     if (!(sum > 0)) return false
-    const base = sum * weekdayFactor(j, d)
-    const whole = (wholes[i * FIGURE_COUNT + j] as Float64Array)[d] as number
-    day.variance = promises.variance
-    day.concentration = promises.concentration
+    const base = sum * (dayFactors[j * days + t] as number)
+    const whole = (wholes[i * FIGURE_COUNT + j] as Float64Array)[t] as number
+    day.variance = promises.variance(0)
+    day.concentration = promises.concentration(0)
     const { kind, sign, volume } = FIGURE_TABLE[j] as Figure
     if (kind === 'count') {
       day.seen = whole
       day.among = base
     } else {
-      day.seen = sign * Math.log(whole / base) - (volume ? (moves[d] as number) : 0)
+      day.seen = sign * Math.log(whole / base) - (volume ? (moves[t] as number) : 0)
       day.among = 1
     }
     return true
   }
 
-  /** `judge` for counts. */
-  const judgeCount = (j: number, from: number, mean: number, variance: number, former: boolean): boolean => {
-    const rate = Math.exp(mean)
+  /** `judge` for counts. @param rate exponential of the level */
+  const judgeCount = (j: number, from: number, rate: number, variance: number, former: boolean): boolean => {
     const dispersion = dispersionOf(j)
     let seen = 0
     let expected = 0
@@ -364,23 +367,29 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     let common = 0
     let ofWeekdays = 0
     let at = levelOf(i, j).at(from)
-    for (let d = from; d <= t; d++, at += stride) {
-      if (isSum) {
-        if (!look(j, from, d, former)) continue
-        const mu = day.among * rate
-        seen += day.seen
+    if (isSum) {
+      promises.gather(i, j, from, t, former)
+      const whole = wholes[i * FIGURE_COUNT + j] as Float64Array
+      for (let d = from; d <= t; d++, at += stride) {
+        const k = d - from
+        const sum = promises.sum(k)
+        if (Number.isNaN(amongs[at]) || !(sum > 0)) continue
+        const mu = sum * (dayFactors[j * days + d] as number) * rate
+        seen += whole[d] as number
         expected += mu
-        scatter += mu * mu * dispersion * day.concentration
-        common += mu * Math.sqrt(day.variance)
-        ofWeekdays += mu * mu * day.weekdayVariance
-      } else {
+        scatter += mu * mu * dispersion * promises.concentration(k)
+        common += mu * Math.sqrt(promises.variance(k))
+        ofWeekdays += mu * mu * (dayVariances[j * days + d] as number)
+      }
+    } else {
+      for (let d = from; d <= t; d++, at += stride) {
         const among = amongs[at] as number
         if (Number.isNaN(among)) continue
         const mu = among * rate
         seen += seens[at] as number
         expected += mu
         scatter += mu * mu * dispersion
-        ofWeekdays += mu * mu * weekdayVariance(j, d)
+        ofWeekdays += mu * mu * (dayVariances[j * days + d] as number)
       }
     }
     if (!(expected > 0)) return false
@@ -389,7 +398,6 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     held.expected = expected
     held.spread =
       expected + scatter + expected * expected * Math.expm1(variance) + common * common + ofWeekdays
-    held.size = Math.log((seen + COUNT_START) / expected)
     return true
   }
 
@@ -407,18 +415,28 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     let ofWeekdays = 0
     let n = 0
     let at = level.at(from)
-    for (let d = from; d <= t; d++, at += stride) {
-      if (isSum) {
-        if (!look(j, from, d, former)) continue
-        seen += day.seen - mean
-        common += Math.sqrt(day.variance)
-        ofWeekdays += day.weekdayVariance
-      } else {
+    if (isSum) {
+      promises.gather(i, j, from, t, former)
+      const whole = wholes[i * FIGURE_COUNT + j] as Float64Array
+      const { sign, volume } = FIGURE_TABLE[j] as Figure
+      for (let d = from; d <= t; d++, at += stride) {
+        const k = d - from
+        const sum = promises.sum(k)
+        if (Number.isNaN(amongs[at]) || !(sum > 0)) continue
+        const base = sum * (dayFactors[j * days + d] as number)
+        const log = sign * Math.log((whole[d] as number) / base) - (volume ? (moves[d] as number) : 0)
+        seen += log - mean
+        common += Math.sqrt(promises.variance(k))
+        ofWeekdays += dayVariances[j * days + d] as number
+        n++
+      }
+    } else {
+      for (let d = from; d <= t; d++, at += stride) {
         if (Number.isNaN(amongs[at])) continue
         seen += (seens[at] as number) - mean
-        ofWeekdays += weekdayVariance(j, d)
+        ofWeekdays += dayVariances[j * days + d] as number
+        n++
       }
-      n++
     }
     if (n === 0) return false
     const sd = Math.sqrt(level.noise / n + variance + (common / n) ** 2 + ofWeekdays / (n * n))
@@ -433,7 +451,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   /** Fills `held` with the days [from, t] against a level. @returns whether they say anything */
   const judge = (j: number, from: number, mean: number, variance: number, former: boolean): boolean =>
     (FIGURE_TABLE[j] as Figure).kind === 'count'
-      ? judgeCount(j, from, mean, variance, former)
+      ? judgeCount(j, from, Math.exp(mean), variance, former)
       : judgeGaussian(j, from, mean, variance, former)
 
   /** What each child's total was beyond its promise over the days [from, t]. */
@@ -446,7 +464,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       for (let d = from; d <= t; d++) {
         const owed = promises.of(c, j, from, d)
         if (Number.isNaN(owed)) continue
-        const promise = owed * weekdayFactor(j, d)
+        const promise = owed * (dayFactors[j * days + d] as number)
         promised += promise
         gap += (column[d] as number) - promise
       }
@@ -508,7 +526,10 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       ? judge(j, from, level.meanBefore(from), level.varianceBefore(from), true)
       : t <= level.formerUntil && judge(j, from, level.formerMean, level.formerVariance, false)
     if (returned && Math.abs(deviateOf(held)) < WAY_BACK) {
-      for (const c of isSum ? belowOf(i) : [i]) levelOf(c, j).recall(t)
+      for (const c of isSum ? belowOf(i) : [i]) {
+        levelOf(c, j).recall(t)
+        promises.forget(c, j, t)
+      }
       level.floor = t + 1
       present[j] = 0
       return
@@ -601,7 +622,11 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         const mean = level.meanBefore(from)
         if (Number.isNaN(mean)) break
         const variance = level.varianceBefore(from) + (drift.variance(j) * (window - 1)) / 3
-        if (!judge(j, from, mean, variance, false)) continue
+        const judged =
+          figure.kind === 'count'
+            ? judgeCount(j, from, level.factorBefore(from), variance, false)
+            : judgeGaussian(j, from, mean, variance, false)
+        if (!judged) continue
         if (figure.usesLeads && window === 1 && held.expected < FEWEST_DAY_LEADS) continue
         calibration.apply(j, w, isSum, held, !wasOdd)
         windows.set(j, w, held)
@@ -650,9 +675,9 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     const silent = silentDays()
     if (silent > 0 && silent <= LASTING_DAYS) {
       const level = levelOf(i, SPEND)
-      const promised =
-        (isSum ? promises.gather(i, SPEND, t, t, false) : promises.owedBy(i, SPEND, t)) *
-        level.factorOf(level.mean)
+      if (isSum) promises.gather(i, SPEND, t, t, false)
+      const owed = isSum ? promises.sum(0) : promises.owedBy(i, SPEND, t)
+      const promised = owed * level.factorOf(level.mean)
       const size = Math.log(CENT / promised)
       if (size < 0) {
         oddWindow = Math.max(oddWindow, 1)
@@ -679,14 +704,16 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       let n = 0
       let most = 0
       for (let k = 0; k < independent.length; k++) {
-        const bound = windows.bound(independent[k] as number, w)
-        if (bound < 0) continue
+        const square = windows.roughBound(independent[k] as number, w)
+        if (square < 0) continue
         n++
-        most += bound * bound
+        most += square
       }
       if (n < FEWEST_TOGETHER || most <= (quiet[n] as number)) continue
+      const judged = independent.filter((j) => windows.roughBound(j, w) >= 0)
+      if (judged.reduce((sum, j) => sum + windows.bound(j, w) ** 2, 0) <= (quiet[n] as number)) continue
       let squares = 0
-      for (const j of independent) if (windows.bound(j, w) >= 0) squares += windows.deviate(j, w) ** 2
+      for (const j of judged) squares += windows.deviate(j, w) ** 2
       const deviate = jointDeviate(squares, n)
       if (deviate > (found?.deviate ?? 0)) found = { deviate, w }
     }
@@ -702,7 +729,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     let total = 0
     let cost = 0
     for (const j of independent) {
-      if (windows.bound(j, found.w) < 0) continue
+      if (windows.roughBound(j, found.w) < 0) continue
       const { name, bad } = FIGURE_TABLE[j] as Figure
       const deviate = windows.deviate(j, found.w)
       standing.sizes[j] = windows.size(j, found.w)
@@ -792,10 +819,12 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         continue
       }
       if (oddWindow > 0) {
-        level.rollBack(Math.max(entity.start, level.floor, t - oddWindow + 1), t, drift.variance(j))
+        const from = Math.max(entity.start, level.floor, t - oddWindow + 1)
+        level.rollBack(from, t, drift.variance(j))
+        promises.forget(i, j, from)
         continue
       }
-      const isSeen = look(j, t, t, false)
+      const isSeen = look(j)
       if (!isSum && level.days > FEWEST_DAYS)
         drift.note(i, j, isSeen ? level.gapOf(day, figure.kind === 'count', dispersion) : Number.NaN)
       level.wander(drift.variance(j), isSum)
@@ -843,6 +872,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     learnWeekdays(t)
     noiseCounts.fill(0)
     if (account.holiday[t] === 1) learnHoliday(t)
+    spreadWeekdays(t)
     for (i of up) {
       if (!runsAt(i, t)) continue
       entity = entities[i] as AccountEntity

@@ -111,6 +111,11 @@ export class Level {
     return this.#past.variance[this.at(day)] as number
   }
 
+  /** `factorOf` what it was. */
+  factorBefore(day: number): number {
+    return this.#past.factor[this.at(day)] as number
+  }
+
   /** Degrees of freedom of the noise. */
   get freedom(): number {
     return POOLED_DAYS + this.#noiseDays

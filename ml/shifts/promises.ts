@@ -6,6 +6,7 @@ import type { AccountEntity } from './account.ts'
 import { FIGURE_TABLE } from './figures.ts'
 import type { Figure } from './figures.ts'
 import type { Level, Past } from './level.ts'
+import { LEVELS_UP } from './level-name.ts'
 import type { Tree } from './tree.ts'
 
 /**
@@ -31,52 +32,137 @@ const owedOf = ({ entities, first, end }: Tree, days: number, runs: Uint8Array):
   return owed
 }
 
+/** By the k-th day from the one whose levels promise. */
+interface Gathered {
+  readonly sums: Float64Array
+  /** Of the sums. */
+  readonly variances: Float64Array
+  /** Of what each leaf promises. */
+  readonly squares: Float64Array
+}
+
+const gatheredOf = (days: number): Gathered => ({
+  sums: new Float64Array(days),
+  variances: new Float64Array(days),
+  squares: new Float64Array(days),
+})
+
 export class Promises {
-  /** Of what was gathered last: the variance of the log. */
-  variance = Number.NaN
-  /** Sum of the squared shares of the leaves. */
-  concentration = Number.NaN
-  #variances = Number.NaN
-  #squares = Number.NaN
   readonly #tree: Tree
   readonly #past: Past
   readonly #levels: readonly Level[]
   readonly #owed: Float64Array
   readonly #starts: Int32Array
+  readonly #parents: Int32Array
+  /** Days that are gathered at once. */
+  readonly #most: number
+  // What was gathered is kept as long as the levels it is made of stay: by who has children, figure, and day before
+  // which the levels are those that promise.
+  readonly #places: Int32Array
+  readonly #kept: Gathered
+  readonly #keptFrom: Int32Array
+  readonly #keptDays: Uint8Array
+  readonly #unkept: Gathered
+  /** Whether what is gathered is made of levels of today. */
+  #isVolatile = false
+  /** Sums of who is below, by how deep. */
+  readonly #below: readonly Float64Array[]
+  // What was gathered last, and where.
+  #last: Gathered
+  #at = 0
 
   /**
    * @param runs whether each entity is to be running, day by day
    * @param levels by entity, then figure
+   * @param most days that are gathered at once
    */
-  constructor(tree: Tree, days: number, runs: Uint8Array, past: Past, levels: readonly Level[]) {
+  constructor(
+    tree: Tree,
+    days: number,
+    runs: Uint8Array,
+    past: Past,
+    levels: readonly Level[],
+    most: number,
+  ) {
+    const n = tree.entities.length
     this.#tree = tree
     this.#past = past
     this.#levels = levels
     this.#owed = owedOf(tree, days, runs)
     this.#starts = Int32Array.from(tree.entities, ({ start }) => start)
+    this.#parents = new Int32Array(n).fill(-1)
+    this.#places = new Int32Array(n)
+    let parents = 0
+    for (let i = 0; i < n; i++) {
+      this.#parents.fill(i, tree.first[i], tree.end[i])
+      if (this.#isSum(i)) this.#places[i] = parents++
+    }
+    this.#most = most
+    const kept = parents * FIGURE_TABLE.length * most
+    this.#kept = gatheredOf(kept * most)
+    this.#keptFrom = new Int32Array(kept).fill(-1)
+    this.#keptDays = new Uint8Array(kept)
+    this.#unkept = gatheredOf(most)
+    this.#below = LEVELS_UP.map(() => new Float64Array(most))
+    this.#last = this.#unkept
   }
 
-  /** What the children of i promise for `day` at their levels before `from`, or the ones they had formerly. */
-  gather(i: number, j: number, from: number, day: number, former: boolean): number {
-    this.#variances = 0
-    this.#squares = 0
-    const sum = this.#gather(i, j, from, day, former)
-    this.variance = this.#variances / (sum * sum)
-    this.concentration = this.#squares / (sum * sum)
-    return sum
+  /**
+   * What the children of i promise for the days [from, to] at their levels before `from`, or the ones they had
+   * formerly: to be read by `sum`, `variance` and `concentration`, until the next are gathered.
+   */
+  gather(i: number, j: number, from: number, to: number, former: boolean): void {
+    if (former) return this.#gatherAnew(i, j, from, 0, to - from, true)
+    const place = this.#placeOf(i, j, from)
+    const known = this.#keptFrom[place] === from ? (this.#keptDays[place] as number) : 0
+    const asked = to - from + 1
+    this.#last = this.#kept
+    this.#at = place * this.#most
+    if (known >= asked) return
+    this.#isVolatile = false
+    this.#fill(i, j, from, known, asked - 1, false)
+    this.#keptFrom[place] = from
+    this.#keptDays[place] = this.#isVolatile ? known : asked
+  }
+
+  /** The levels of c before the days from `day` on have become others. */
+  forget(c: number, j: number, day: number): void {
+    // Before it starts it promises what it started with.
+    const first = day <= (this.#starts[c] as number) ? 0 : day
+    for (let i = this.#parents[c] as number; i >= 0; i = this.#parents[i] as number) {
+      const place = this.#placeOf(i, j, 0)
+      for (let k = place; k < place + this.#most; k++)
+        if ((this.#keptFrom[k] as number) >= first) this.#keptDays[k] = 0
+    }
+  }
+
+  /** Of the k-th day that was gathered. */
+  sum(k: number): number {
+    return this.#last.sums[this.#at + k] as number
+  }
+
+  /** Of the log of the sum of the k-th day. */
+  variance(k: number): number {
+    const sum = this.sum(k)
+    return (this.#last.variances[this.#at + k] as number) / (sum * sum)
+  }
+
+  /** Sum of the squared shares of the leaves on the k-th day. */
+  concentration(k: number): number {
+    const sum = this.sum(k)
+    return (this.#last.squares[this.#at + k] as number) / (sum * sum)
   }
 
   /** What a leaf, or the children of c, promise for `day` at the levels before `from`; NaN: nothing is owed. */
   of(c: number, j: number, from: number, day: number): number {
-    const known = Math.max(from, this.#starts[c] as number)
     const start = this.#past.startOf(c, j)
     const { stride } = this.#past
-    const factor = this.#past.factor[start + known * stride] as number
+    const factor = this.#past.factor[start + Math.max(from, this.#starts[c] as number) * stride] as number
     const owed = this.#owed[start + day * stride] as number
     if (Number.isNaN(owed)) return Number.NaN
-    if ((this.#tree.end[c] as number) > (this.#tree.first[c] as number))
-      return this.gather(c, j, from, day, false) * factor
-    return (FIGURE_TABLE[j] as Figure).sign > 0 ? owed * factor : owed / factor
+    if (!this.#isSum(c)) return (FIGURE_TABLE[j] as Figure).sign > 0 ? owed * factor : owed / factor
+    this.#gatherAnew(c, j, from, day - from, day - from, false)
+    return this.sum(day - from) * factor
   }
 
   /** What a leaf's promise is made of. */
@@ -84,54 +170,115 @@ export class Promises {
     return this.#owed[this.#past.startOf(leaf, j) + day * this.#past.stride] as number
   }
 
-  #gather(i: number, j: number, from: number, day: number, former: boolean): number {
-    const { first, end } = this.#tree
-    const { factor: factors, variance: variances, stride } = this.#past
-    const owed = this.#owed
-    const starts = this.#starts
-    const start = this.#past.startOf(0, j)
-    const owedAt = start + day * stride
-    const divides = (FIGURE_TABLE[j] as Figure).sign < 0
-    const last = end[i] as number
-    let sum = 0
-    let gathered = this.#variances
-    let squares = this.#squares
-    for (let c = first[i] as number; c < last; c++) {
-      const base = owed[owedAt + c] as number
-      if (Number.isNaN(base)) continue
-      const began = starts[c] as number
-      const known = start + (from > began ? from : began) * stride + c
-      let factor = factors[known] as number
-      let variance = variances[known] as number
-      if (former || Number.isNaN(factor)) {
-        const level = this.#levels[c * FIGURE_TABLE.length + j] as Level
-        if (former && day <= level.formerUntil) {
-          factor = level.factorOf(level.formerMean)
-          variance = level.formerVariance
-        }
-        if (Number.isNaN(factor)) {
-          factor = level.factorOf(level.mean)
-          variance = level.variance
-          if (Number.isNaN(factor)) continue
-        }
-      }
-      let part: number
-      // The level of a sum corrects what its own children promise.
-      if ((end[c] as number) > (first[c] as number)) {
-        this.#variances = gathered
-        this.#squares = squares
-        part = this.#gather(c, j, from, day, former) * factor
-        gathered = this.#variances
-        squares = this.#squares
-      } else {
-        part = divides ? base / factor : base * factor
-        squares += part * part
-      }
-      sum += part
-      gathered += part * part * variance
+  #isSum(i: number): boolean {
+    return (this.#tree.end[i] as number) > (this.#tree.first[i] as number)
+  }
+
+  #placeOf(i: number, j: number, from: number): number {
+    return ((this.#places[i] as number) * FIGURE_TABLE.length + j) * this.#most + (from % this.#most)
+  }
+
+  #gatherAnew(i: number, j: number, from: number, first: number, last: number, former: boolean): void {
+    this.#last = this.#unkept
+    this.#at = 0
+    this.#fill(i, j, from, first, last, former)
+  }
+
+  /** Gathers the days from the `first` to the `last` after `from`. */
+  #fill(i: number, j: number, from: number, first: number, last: number, former: boolean): void {
+    const { sums, variances, squares } = this.#last
+    for (let at = this.#at + first; at <= this.#at + last; at++) {
+      variances[at] = 0
+      squares[at] = 0
     }
-    this.#variances = gathered
-    this.#squares = squares
-    return sum
+    this.#gather(0, sums, this.#at, i, j, from, first, last, former)
+  }
+
+  /** Into `sums`, where day `from` is at `start`. */
+  #gather(
+    depth: number,
+    sums: Float64Array,
+    start: number,
+    i: number,
+    j: number,
+    from: number,
+    first: number,
+    last: number,
+    former: boolean,
+  ): void {
+    const { factor: factors, variance: variances, stride } = this.#past
+    const past = this.#past.startOf(0, j)
+    for (let k = first; k <= last; k++) sums[start + k] = 0
+    const end = this.#tree.end[i] as number
+    for (let c = this.#tree.first[i] as number; c < end; c++) {
+      const began = this.#starts[c] as number
+      if (began > from + last) continue
+      const at = past + (from > began ? from : began) * stride + c
+      const factor = factors[at] as number
+      const variance = variances[at] as number
+      if (!former && !Number.isNaN(factor)) {
+        this.#add(depth, sums, start, c, j, from, first, last, false, factor, variance)
+        continue
+      }
+      const level = this.#levels[c * FIGURE_TABLE.length + j] as Level
+      this.#isVolatile = true
+      let k = first
+      if (former && level.formerUntil >= from + first) {
+        k = Math.min(last, level.formerUntil - from) + 1
+        const was = level.factorOf(level.formerMean)
+        this.#add(depth, sums, start, c, j, from, first, k - 1, true, was, level.formerVariance)
+      }
+      if (!Number.isNaN(factor)) this.#add(depth, sums, start, c, j, from, k, last, former, factor, variance)
+      else if (!Number.isNaN(level.mean)) {
+        const is = level.factorOf(level.mean)
+        this.#add(depth, sums, start, c, j, from, k, last, former, is, level.variance)
+      }
+    }
+  }
+
+  /** Adds what c promises to the sums of its parent. */
+  #add(
+    depth: number,
+    sums: Float64Array,
+    start: number,
+    c: number,
+    j: number,
+    from: number,
+    first: number,
+    last: number,
+    former: boolean,
+    factor: number,
+    variance: number,
+  ): void {
+    const { variances, squares } = this.#last
+    const at = this.#at
+    const owed = this.#owed
+    const { stride } = this.#past
+    const owedAt = this.#past.startOf(c, j) + from * stride
+    if (!this.#isSum(c)) {
+      const divides = (FIGURE_TABLE[j] as Figure).sign < 0
+      for (let k = first; k <= last; k++) {
+        const base = owed[owedAt + k * stride] as number
+        if (Number.isNaN(base)) continue
+        const part = divides ? base / factor : base * factor
+        squares[at + k] = (squares[at + k] as number) + part * part
+        sums[start + k] = (sums[start + k] as number) + part
+        variances[at + k] = (variances[at + k] as number) + part * part * variance
+      }
+      return
+    }
+    // The level of a sum corrects what its own children promise, on days on which it owes anything.
+    const below = this.#below[depth] as Float64Array
+    for (let k = first; k <= last; k++) {
+      let end = k
+      while (end <= last && !Number.isNaN(owed[owedAt + end * stride])) end++
+      if (end === k) continue
+      this.#gather(depth + 1, below, 0, c, j, from, k, end - 1, former)
+      for (; k < end; k++) {
+        const part = (below[k] as number) * factor
+        sums[start + k] = (sums[start + k] as number) + part
+        variances[at + k] = (variances[at + k] as number) + part * part * variance
+      }
+    }
   }
 }

@@ -46,6 +46,18 @@ export const countDeviateBound = (x: number, mean: number, variance: number): nu
   return Math.max(1, Math.sqrt(2 * Math.max(0, deviance)))
 }
 
+/**
+ * The square of what is no smaller than `countDeviateBound`, without a logarithm: by Jensen's inequality a deviance is
+ * at most twice Pearson's chi-square.
+ */
+export const roughCountBound = (x: number, mean: number, variance: number): number => {
+  const size = (mean * mean) / Math.max(variance - mean, mean * LEAST_DISPERSION)
+  const successes = x < mean ? size : size - 1
+  if (successes <= 0) return Infinity
+  const gap = x < mean ? size * (x - mean) : size * (x - mean) + mean
+  return Math.max(1, (2 * gap * gap) / ((x + successes) * mean * size))
+}
+
 /** The sum of `n` squared deviates from which `jointDeviate` exceeds `deviate`, from a little below. */
 export const jointBound = (deviate: number, n: number): number => {
   let low = 0

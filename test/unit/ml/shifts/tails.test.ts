@@ -5,6 +5,7 @@ import {
   countDeviateBound,
   jointBound,
   jointDeviate,
+  roughCountBound,
   studentDeviate,
 } from '../../../../ml/shifts/tails.ts'
 
@@ -61,7 +62,7 @@ describe('tails as deviates', () => {
     expect(countDeviate(1, 0.01, 0.01)).to.be.above(2)
   })
 
-  it('are never larger than the cheap bound of a count', () => {
+  it('are never larger than the cheap bound of a count, nor that than the rough one', () => {
     fc.assert(
       fc.property(
         fc.double({ min: 0.001, max: 2000, noNaN: true }),
@@ -74,6 +75,8 @@ describe('tails as deviates', () => {
           // Cancellation in upper tails costs the last digits.
           const bound = countDeviateBound(x, mean, variance) + 1e-6
           expect(Math.abs(countDeviate(x, mean, variance))).to.be.at.most(bound)
+          const rough = Math.sqrt(roughCountBound(x, mean, variance))
+          expect(countDeviateBound(x, mean, variance)).to.be.at.most(rough * (1 + 1e-6))
         },
       ),
       { numRuns: 2000 },
