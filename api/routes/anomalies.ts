@@ -45,7 +45,10 @@ export const Anomaly = z.object({
   lower: number,
   upper: number,
   deviation: number,
-  contributions: z.record(z.string(), z.number()).nullable(),
+  contributions: z
+    .record(z.string(), z.number())
+    .nullable()
+    .describe('What each feature has to do with it, the largest share first'),
   signals: z.array(z.record(z.string(), z.unknown())),
   model_source: z.string(),
   model_version: z.int().nullable(),

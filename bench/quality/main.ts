@@ -7,10 +7,21 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { printLine, remark } from '../../cli/output.ts'
 import { judgeClassic } from './classic.ts'
+import { leadingCases, LEADING_FAULTS } from './leading.ts'
+import type { LeadingCase } from './leading.ts'
 import { compare, extraAlerts, judgeAccount, noFindings } from './measure.ts'
 import type { Findings, Verdicts } from './measure.ts'
 import { measureReplay } from './replay.ts'
-import { makeRowsOf, renderMakes, renderRows, renderTypes, rowsOf, typeRowsOf } from './report.ts'
+import {
+  leadingRowsOf,
+  makeRowsOf,
+  renderLeading,
+  renderMakes,
+  renderRows,
+  renderTypes,
+  rowsOf,
+  typeRowsOf,
+} from './report.ts'
 import type { Measured } from './report.ts'
 import { ROUGH_STYLES, roughAccount } from './rough.ts'
 import type { RoughName } from './rough.ts'
@@ -21,6 +32,8 @@ const SETS = { tune: 1, report: 301 } as const
 const SEEDS_OF_SET = 6
 /** Accounts of each other make, per seed; every other seed has the sizes the one before has not. */
 const ACCOUNTS_OF_MAKE = 2
+/** Accounts per seed in which the forest is asked what made a day odd. */
+const ACCOUNTS_OF_LEADING = 9
 const ROUGH_NAMES = Object.keys(ROUGH_STYLES) as RoughName[]
 const DAYS = 120
 const AMPLITUDES = [0.1, 0.25, 0.4] as const
@@ -81,6 +94,18 @@ const findingsOf = (
   }
   remark(`${title}: ${seeds.length * count} accounts, ${((performance.now() - startMs) / 1000).toFixed(1)} s`)
   return findings
+}
+
+/** What the forest names first on odd days of clear faults. */
+const leadingOf = (seeds: readonly number[]): LeadingCase[] => {
+  const startMs = performance.now()
+  const cases = seeds.flatMap((seed) =>
+    Array.from({ length: ACCOUNTS_OF_LEADING }, (_, index) =>
+      leadingCases(accountOf(seed, index + 400, { faults: 8, types: LEADING_FAULTS, partialEnd: false })),
+    ).flat(),
+  )
+  remark(`leading features: ${cases.length} odd days, ${((performance.now() - startMs) / 1000).toFixed(1)} s`)
+  return cases
 }
 
 const CPL_RISES = [
@@ -153,6 +178,7 @@ const measure = async (seeds: readonly number[]): Promise<Measured> => ({
     judgeClassic,
   ),
   extraAlerts: extrasOf(seeds),
+  leading: leadingOf(seeds),
   replay: await measureReplay(largeAccount(seeds[0] as number)),
 })
 
@@ -161,11 +187,14 @@ const measured = await measure(seeds)
 const rows = rowsOf(measured)
 const types = typeRowsOf(measured.faulty)
 const makes = makeRowsOf(measured.makes)
+const leading = leadingRowsOf(measured.leading)
 printLine(renderRows(rows))
 printLine()
 printLine(renderTypes(types))
 printLine()
 printLine(renderMakes(makes))
+printLine()
+printLine(renderLeading(leading))
 if (options.false) {
   const { clean, faulty, cpl } = measured
   for (const [name, { falseBy }] of Object.entries({ clean, faulty, cpl, ...measured.makes })) {
@@ -177,6 +206,6 @@ const wholeReport = options.set === 'report' && options.seeds === undefined && !
 const out = options.out ?? (wholeReport ? 'bench/results/quality.json' : undefined)
 if (out !== undefined) {
   const command = ['npm run bench:quality', ...process.argv.slice(2)].join(' ')
-  writeFileSync(out, `${JSON.stringify({ command, seeds, rows, types, makes }, null, 2)}\n`)
+  writeFileSync(out, `${JSON.stringify({ command, seeds, rows, types, makes, leading }, null, 2)}\n`)
 }
 if (rows.some(({ ok }) => ok === false)) process.exitCode = 1

@@ -2,6 +2,8 @@
 import chiSquareCdf from '@stdlib/stats-base-dists-chisquare-cdf'
 import { renderTable } from '../../cli/output.ts'
 import type { ReplayFigures } from './replay.ts'
+import { LEADING_FAULTS } from './leading.ts'
+import type { LeadingCase } from './leading.ts'
 import type { Findings, Outcome } from './measure.ts'
 import type { RoughName } from './rough.ts'
 import { FAULT_TYPES } from './simulate.ts'
@@ -24,6 +26,8 @@ export interface Measured {
   /** Clean accounts by the gate that was replaced. */
   readonly classic: Findings
   readonly extraAlerts: number
+  /** Days of clear faults that the forest calls odd. */
+  readonly leading: readonly LeadingCase[]
   readonly replay: ReplayFigures
 }
 
@@ -59,6 +63,9 @@ const rightShare = (values: readonly (boolean | null)[]): { share: number; n: nu
   const known = values.filter((value) => value !== null)
   return { share: share(known.filter(Boolean).length, known.length), n: known.length }
 }
+
+const part = <T>(all: readonly T[], is: (one: T) => boolean): number =>
+  share(all.filter(is).length, all.length)
 
 const recall = (outcomes: readonly Outcome[], of: (one: Outcome) => number | null): number =>
   share(given(outcomes.map(of)).length, outcomes.length)
@@ -106,7 +113,8 @@ const precisionOf = ({ trueEpisodes, falseEpisodes }: Findings): number =>
 const DAY_ONE = ['zero_spend', 'spend_spike', 'spend_drop'] as const
 
 export const rowsOf = (measured: Measured): Row[] => {
-  const { clean, faulty, doubled, weekly, cpl, joint } = measured
+  const { clean, faulty, doubled, weekly, cpl, joint, leading } = measured
+  const byFault = leading.filter((one) => one.byFault)
   const clear = faulty.outcomes.filter((one) => one.clear && one.type !== 'joint')
   const twelve = cpl.outcomes.filter((one) => one.clear && one.leadsPerDay >= 9 && one.leadsPerDay <= 16)
   const small = cpl.outcomes.filter(
@@ -235,6 +243,22 @@ export const rowsOf = (measured: Measured): Row[] => {
     bounded('cause right at any level', causes.share, '>=', 0.95, 0.99, `${causes.n} faults`),
     bounded('leading metric right', metrics.share, '>=', 0.95, 0.99, `${metrics.n} faults`),
     bounded(
+      "the forest's leading feature right",
+      part(leading, ({ right }) => right),
+      '>=',
+      0.95,
+      0.99,
+      `${leading.length} odd days; the feature the fault itself moves ${figure(part(leading, ({ moved }) => moved))}`,
+    ),
+    bounded(
+      'the same, on days odd by the fault alone',
+      part(byFault, ({ right }) => right),
+      '>=',
+      0.95,
+      0.99,
+      `${byFault.length} days; ${figure(part(byFault, ({ moved }) => moved))}`,
+    ),
+    bounded(
       'judged by a model on the eighth day',
       measured.replay.eighthDays.byModel / measured.replay.eighthDays.all,
       '>=',
@@ -314,6 +338,46 @@ export const renderMakes = (rows: readonly MakeRow[]): string =>
       { title: 'money, day one', align: 'right', cell: ({ dayOne }) => figure(dayOne, 3) },
       { title: 'incidents a fault', align: 'right', cell: ({ incidents }) => figure(incidents, 2) },
       { title: 'leading metric', align: 'right', cell: ({ metric }) => figure(metric, 3) },
+    ],
+    rows,
+  )
+
+export interface LeadingRow {
+  readonly type: string
+  readonly days: number
+  readonly right: number
+  readonly moved: number
+  readonly byFault: number
+  readonly rightByFault: number
+}
+
+/** Of faults whose days are scored at all: a day without impressions is not. */
+export const leadingRowsOf = (cases: readonly LeadingCase[]): LeadingRow[] =>
+  LEADING_FAULTS.flatMap((type) => {
+    const own = cases.filter((one) => one.type === type)
+    if (own.length === 0) return []
+    const byFault = own.filter((one) => one.byFault)
+    return [
+      {
+        type,
+        days: own.length,
+        right: part(own, ({ right }) => right),
+        moved: part(own, ({ moved }) => moved),
+        byFault: byFault.length,
+        rightByFault: part(byFault, ({ right }) => right),
+      },
+    ]
+  })
+
+export const renderLeading = (rows: readonly LeadingRow[]): string =>
+  renderTable<LeadingRow>(
+    [
+      { title: "the forest's leading feature: fault", cell: ({ type }) => type },
+      { title: 'odd days', align: 'right', cell: ({ days }) => String(days) },
+      { title: 'right', align: 'right', cell: ({ right }) => figure(right) },
+      { title: 'what the fault itself moves', align: 'right', cell: ({ moved }) => figure(moved) },
+      { title: 'odd by the fault alone', align: 'right', cell: ({ byFault }) => String(byFault) },
+      { title: 'right', align: 'right', cell: ({ rightByFault }) => figure(rightByFault) },
     ],
     rows,
   )

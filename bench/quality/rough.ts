@@ -177,10 +177,6 @@ const planAds = (random: Random, size: number, style: RoughStyle): Plan[] => {
 const idOf = (plan: Plan, level: Level): string =>
   level === 'campaign' ? plan.campaign : level === 'adset' ? plan.adset : plan.id
 
-interface Fault extends Label {
-  readonly effect: Effect
-}
-
 /** Expected log-likelihood ratio, noise and rates known. */
 const evidenceOf = (
   effect: Effect,
@@ -216,8 +212,8 @@ const planFaults = (
   plans: readonly Plan[],
   howMany: number,
   style: RoughStyle,
-): Fault[] => {
-  const faults: Fault[] = []
+): Label[] => {
+  const faults: Label[] = []
   const busy = new Map<string, number>()
   for (let tries = 0; faults.length < howMany && tries < 40 * howMany; tries++) {
     const plan = plans[Math.floor(random() * plans.length)] as Plan

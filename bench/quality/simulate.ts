@@ -31,6 +31,15 @@ export const FAULT_TYPES = [
 ] as const
 export type FaultType = (typeof FAULT_TYPES)[number]
 
+/** What a fault multiplies. */
+export interface Effect {
+  readonly spend: number
+  readonly cpm: number
+  readonly ctr: number
+  readonly cvr: number
+  readonly frequency: number
+}
+
 export interface Label {
   readonly id: string
   readonly accountId: string
@@ -44,6 +53,7 @@ export interface Label {
   readonly direction: 'up' | 'down'
   /** Log-likelihood ratio an ideal test expects over the fault: clear from 9. */
   readonly evidence: number
+  readonly effect: Effect
   /** What the metric is multiplied with. */
   readonly factor: number
   readonly lasting: boolean
@@ -106,22 +116,9 @@ export interface AccountOptions {
   readonly faultDays?: readonly [number, number]
 }
 
-/** What a fault multiplies. */
-export interface Effect {
-  readonly spend: number
-  readonly cpm: number
-  readonly ctr: number
-  readonly cvr: number
-  readonly frequency: number
-}
-
-interface Fault extends Label {
-  readonly effect: Effect
-}
-
 /** The effect of a fault on a day of it: an audience is used up bit by bit, all else comes at once. */
 export const effectOn = (
-  { type, start, end, effect }: Pick<Label, 'type' | 'start' | 'end'> & { readonly effect: Effect },
+  { type, start, end, effect }: Pick<Label, 'type' | 'start' | 'end' | 'effect'>,
   day: number,
 ): Effect => {
   if (type !== 'saturation') return effect
@@ -349,9 +346,9 @@ const drift = (random: Random, days: number, sd: number): Float64Array => {
   return path
 }
 
-const planFaults = (options: AccountOptions, adsets: readonly AdsetPlan[]): Fault[] => {
+const planFaults = (options: AccountOptions, adsets: readonly AdsetPlan[]): Label[] => {
   const random = randomOf(options.seed, 2, options.index)
-  const faults: Fault[] = []
+  const faults: Label[] = []
   const busy = new Map<string, (readonly [number, number])[]>()
   for (let tries = 0; faults.length < options.faults && tries < options.faults * 30; tries++) {
     const types = options.types ?? FAULT_TYPES

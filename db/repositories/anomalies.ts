@@ -4,7 +4,7 @@ import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import { toPage } from '../../shared/core/page.ts'
 import type { Fence } from '../../shared/core/work.ts'
-import { wireNumber, wireNumbers } from '../../shared/core/wire.ts'
+import { wireNumber, wireShares } from '../../shared/core/wire.ts'
 import type { AnomalyFilter, AnomalyRow, AnomalyStore } from '../../shared/detection/anomalies.ts'
 import type {
   DetectionStore,
@@ -354,7 +354,7 @@ const wireSignal = (signal: Readonly<Record<string, unknown>>): Record<string, u
       typeof value === 'number'
         ? wireNumber(value)
         : name === 'contributions'
-          ? wireNumbers(value as Readonly<Record<string, number>> | null)
+          ? wireShares(value as Readonly<Record<string, number>> | null)
           : value,
     ]),
   )
@@ -381,7 +381,7 @@ const fromRow = (row: StoredAnomaly): AnomalyRow => ({
   lower: wireNumber(row.lower),
   upper: wireNumber(row.upper),
   deviation: wireNumber(row.deviation),
-  contributions: wireNumbers(row.contributions),
+  contributions: wireShares(row.contributions),
   signals: row.signals.map(wireSignal),
   model_source: row.model_source,
   model_version: row.model_version,

@@ -8,6 +8,7 @@
 import type { DailyFrame, DayNumber, EntityHead } from '../frame.ts'
 import { changePoint, CHANGE_POINT_METRICS } from './change-point.ts'
 import { type Finding, type Judgement, viewDay } from './day.ts'
+import { featureDeviates } from './feature-deviates.ts'
 import { type ForestVerdict, forestSignal } from './forest-signal.ts'
 import type { DetectionParams } from './params.ts'
 import { frequencyAlert, reachSaturation } from './reach.ts'
@@ -54,7 +55,13 @@ export const detectDay = (input: DayInput, params: DetectionParams): DayFindings
   }
   for (const metric of BASELINE_METRICS) note(metric, zIqr(metric, view, params))
   for (const metric of CHANGE_POINT_METRICS) note(metric, changePoint(metric, view, params))
-  if (input.verdict) note('multivariate', forestSignal(input.verdict, view.circumstances))
+  if (input.verdict) {
+    const { frame, day, excludedDays, head } = input
+    const { budgetChanges } = head
+    const deviatesOf = () =>
+      featureDeviates({ frame, day, windowDays: params.baselineDays, excludedDays, budgetChanges })
+    note('multivariate', forestSignal(input.verdict, view.circumstances, deviatesOf))
+  }
   const rules = [
     zeroDelivery(view),
     frequencyAlert(view, input.lastFrequencyAlertDay, params),

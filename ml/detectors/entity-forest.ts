@@ -272,7 +272,6 @@ export const judgeValues = ({ model, scorer }: EntityJudge, values: Float64Array
   const score = -scorer.scoreRow(row)
   const contributions = new Float64Array(width)
   let sum = 0
-  let topFeature = 0
   for (let c = 0; c < width; c += 1) {
     const held = row[c] as number
     row[c] = medians[c] as number
@@ -280,7 +279,6 @@ export const judgeValues = ({ model, scorer }: EntityJudge, values: Float64Array
     row[c] = held
     contributions[c] = loss
     sum += loss
-    if (loss > (contributions[topFeature] as number)) topFeature = c
   }
   // No single feature explains it: each has the same share.
   for (let c = 0; c < width; c += 1)
@@ -295,7 +293,6 @@ export const judgeValues = ({ model, scorer }: EntityJudge, values: Float64Array
     },
     features,
     contributions,
-    topFeature,
     values,
     medians,
     q05: model.q05,

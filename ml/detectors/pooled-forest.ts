@@ -332,7 +332,7 @@ export const judgePooledDay = (
   if (!verdict) return null
   const inUnits = (column: ArrayLike<number>): Float64Array =>
     Float64Array.from(column, (value, c) => value * (divisors[c] as number))
-  const { score, threshold, isAnomaly, contributions, topFeature } = verdict
+  const { score, threshold, isAnomaly, contributions } = verdict
   return {
     score,
     threshold,
@@ -342,7 +342,6 @@ export const judgePooledDay = (
     },
     features,
     contributions,
-    topFeature,
     values,
     medians: inUnits(verdict.medians),
     q05: inUnits(verdict.q05),

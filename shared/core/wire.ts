@@ -14,6 +14,12 @@ export const wireNumbers = (
   numbers &&
   Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, wireNumber(value) ?? 0]))
 
+/** Of shares: the same, the largest first. */
+export const wireShares = (
+  shares: Readonly<Record<string, number>> | null,
+): Readonly<Record<string, number>> | null =>
+  wireNumbers(shares && Object.fromEntries(Object.entries(shares).sort(([, a], [, b]) => b - a)))
+
 /** The same of every number in a value. */
 export const wired = <T>(value: T): T => {
   if (typeof value === 'number') return wireNumber(value) as T

@@ -2,7 +2,7 @@
 import type { Signal } from '../../ml/detectors/signal.ts'
 import type { LocalDate } from '../core/days.ts'
 import type { Level } from '../core/entity.ts'
-import { wireNumber, wireNumbers } from '../core/wire.ts'
+import { wireNumber, wireShares } from '../core/wire.ts'
 import type { DryRunSignal } from './detection.ts'
 
 export interface SignalRow {
@@ -44,7 +44,7 @@ export const toSignalRow = (level: Level, signal: DryRunSignal): SignalRow => ({
   lower: wireNumber(signal.lower),
   upper: wireNumber(signal.upper),
   deviation: wireNumber(signal.deviation),
-  contributions: wireNumbers(signal.contributions),
+  contributions: wireShares(signal.contributions),
   model_source: signal.modelSource,
   model_version: signal.modelVersion,
 })

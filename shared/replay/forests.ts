@@ -141,7 +141,6 @@ const USUAL: ForestVerdict = {
   rarity: 1,
   features: [],
   contributions: [],
-  topFeature: 0,
   values: [],
   medians: [],
   q05: [],

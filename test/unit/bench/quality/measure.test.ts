@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { compare, extraAlerts, judgeAccount, noFindings } from '../../../../bench/quality/measure.ts'
 import type { Findings, Verdicts } from '../../../../bench/quality/measure.ts'
 import { toPanel } from '../../../../bench/quality/panel.ts'
-import { asSeen } from '../../../../bench/quality/simulate.ts'
+import { asSeen, NONE } from '../../../../bench/quality/simulate.ts'
 import type { Account, Label, SimulatedAd } from '../../../../bench/quality/simulate.ts'
 import type { Incident, ToldAnomaly } from '../../../../ml/shifts/incidents.ts'
 
@@ -32,6 +32,7 @@ const label = (change: Partial<Label> = {}): Label => ({
   metric: 'spend',
   direction: 'up',
   evidence: 20,
+  effect: { ...NONE, spend: 2 },
   factor: 2,
   lasting: false,
   leadsPerDay: 2,

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { forestSignal, type ForestVerdict } from '../../../../ml/detectors/forest-signal.ts'
+import { explainOdd, forestSignal, type ForestVerdict } from '../../../../ml/detectors/forest-signal.ts'
 import type { Circumstances } from '../../../../ml/detectors/polarity.ts'
 
 const features = ['spend', 'cpl', 'ctr', 'frequency', 'leads']
@@ -17,7 +17,6 @@ const verdict = (
   rarity: 0.005,
   features,
   contributions,
-  topFeature: contributions.indexOf(Math.max(...contributions)),
   values,
   medians: [10, 10, 10, 10, 10],
   q05: [5, 5, 5, 5, 5],
@@ -25,17 +24,21 @@ const verdict = (
   ...change,
 })
 
-const signalOf = (judged: ForestVerdict, circumstances: Circumstances = calm) => {
-  const signal = forestSignal(judged, circumstances)
+const signalOf = (
+  judged: ForestVerdict,
+  circumstances: Circumstances = calm,
+  deviates: Readonly<Record<string, number>> | null = null,
+) => {
+  const signal = forestSignal(judged, circumstances, () => deviates && new Map(Object.entries(deviates)))
   if (signal === 'normal') throw new Error('expected a signal')
   return signal
 }
 
 describe('forestSignal', () => {
   it('is normal when the forest says so', () => {
-    expect(forestSignal(verdict([10, 10, 10, 10, 10], [0, 0, 0, 0, 0], { isAnomaly: false }), calm)).to.equal(
-      'normal',
-    )
+    expect(
+      forestSignal(verdict([10, 10, 10, 10, 10], [0, 0, 0, 0, 0], { isAnomaly: false }), calm, () => null),
+    ).to.equal('normal')
   })
 
   it('speaks of the feature that contributes most', () => {
@@ -96,5 +99,44 @@ describe('forestSignal', () => {
     const clicks = verdict([10, 10, 30, 10, 10], [0, 0, 1, 0, 0])
     expect(signalOf(clicks).polarity).to.equal('good')
     expect(signalOf(clicks, { ...calm, conversionFell: true }).polarity).to.equal('bad')
+  })
+
+  it('speaks of the feature that is furthest out for its share', () => {
+    const judged = verdict([20, 10, 4, 10, 10], [0.75, 0, 0.25, 0, 0])
+    expect(signalOf(judged)).to.include({ observed: 20, direction: 'up' })
+    const signal = signalOf(judged, calm, { spend: 2, cpl: 0, ctr: -6, frequency: 0, leads: 0 })
+    expect(signal).to.include({ observed: 4, expected: 10, direction: 'down', polarity: 'bad' })
+    expect(signal.contributions).to.deep.equal({ spend: 0.25, cpl: 0, ctr: 0.75, frequency: 0, leads: 0 })
+  })
+
+  it('does not ask how far out the features of a usual day are', () => {
+    const usual = verdict([10, 10, 10, 10, 10], [0, 0, 0, 0, 0], { isAnomaly: false })
+    const asked = () => {
+      throw new Error('asked')
+    }
+    expect(forestSignal(usual, calm, asked)).to.equal('normal')
+  })
+})
+
+describe('explainOdd', () => {
+  const explained = (shares: readonly number[], deviates: readonly number[] | null) =>
+    Array.from(
+      explainOdd(
+        { features, contributions: shares },
+        deviates && new Map(deviates.map((deviate, i) => [features[i] as string, deviate])),
+      ),
+    )
+
+  it("weighs the forest's shares by squared deviates", () => {
+    expect(explained([0.5, 0, 0.5, 0, 0], [1, 9, -3, 1, 1])).to.deep.equal([0.1, 0, 0.9, 0, 0])
+  })
+
+  it("leaves the forest's shares where nothing tells them apart", () => {
+    const shares = [0.2, 0.2, 0.3, 0.2, 0.1]
+    expect(explained(shares, null)).to.deep.equal(
+      shares.map((share) => share / shares.reduce((a, b) => a + b)),
+    )
+    expect(explained(shares, [0, 0, 0, 0, 0])).to.deep.equal(shares)
+    expect(explained([0, 0, 0, 0, 0], [1, 2, 3, 4, 5])).to.deep.equal([0, 0, 0, 0, 0])
   })
 })
