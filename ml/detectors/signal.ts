@@ -67,7 +67,8 @@ export const noneBySource = (): Record<ModelSource, number> => ({
   baseline: 0,
 })
 /** Why there was no forest: none usable, its artifact is damaged, or forests are switched off. */
-export type BaselineReason = 'no_model' | 'broken_artifact' | 'disabled'
+export const BASELINE_REASONS = ['no_model', 'broken_artifact', 'disabled'] as const
+export type BaselineReason = (typeof BASELINE_REASONS)[number]
 
 export interface Signal {
   readonly detector: DetectorName

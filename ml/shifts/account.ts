@@ -30,20 +30,23 @@ export interface AccountEntity {
   readonly tolerance: Readonly<Partial<Record<FigureName | 'joint', number>>>
 }
 
+/** When an entity is to be running, and what it delivered. */
+export type Life = Pick<AccountEntity, 'parent' | 'start' | 'end' | 'idle' | 'spend' | 'impressions'>
+
 /** Whether it is to be running on `day`. */
-export const runsOn = ({ start, end, idle }: AccountEntity, day: number): boolean =>
+export const runsOn = ({ start, end, idle }: Life, day: number): boolean =>
   day >= start && day <= end && idle[day] !== 1
 
 /**
  * A parent of which nothing is to be running is not to be running either: marks its days as idle.
  * @param entities parents before their children
  */
-export const restWithChildren = (entities: readonly AccountEntity[]): void => {
-  const children: AccountEntity[][] = entities.map(() => [])
+export const restWithChildren = (entities: readonly Life[]): void => {
+  const children: Life[][] = entities.map(() => [])
   for (const entity of entities) children[entity.parent]?.push(entity)
   for (let i = entities.length - 1; i >= 0; i--) {
-    const { start, end, idle, spend, impressions } = entities[i] as AccountEntity
-    const below = children[i] as AccountEntity[]
+    const { start, end, idle, spend, impressions } = entities[i] as Life
+    const below = children[i] as Life[]
     if (below.length === 0) continue
     for (let t = start; t <= Math.min(end, idle.length - 1); t++) {
       const delivered = (spend[t] as number) > 0 || (impressions[t] as number) > 0

@@ -2,7 +2,7 @@
 import type { DayNumber, EntityHead, FrameBatch } from '../frame.ts'
 import { frameAt, isActiveOn } from '../frame.ts'
 import { restWithChildren } from './account.ts'
-import type { AccountDays, AccountEntity } from './account.ts'
+import type { AccountDays, AccountEntity, Life } from './account.ts'
 import { LEVELS_UP } from './level-name.ts'
 import type { Level } from './level-name.ts'
 
@@ -24,52 +24,118 @@ export interface AccountFrames {
 const WEEK = 7
 
 type Building = {
-  -readonly [K in keyof AccountEntity]: AccountEntity[K]
+  -readonly [K in keyof Life]: Life[K]
 }
 
 export const entityKey = (level: Level, id: string): string => `${level} ${id}`
 
-/** Fills the columns from the rows, and says when it ran. */
-const fill = (batch: FrameBatch, i: number, level: Level, frames: AccountFrames): Building => {
-  const { from, to, tolerances } = frames
+/** Says when an entity ran. */
+const lifeOf = (batch: FrameBatch, i: number, { from, to }: Pick<AccountFrames, 'from' | 'to'>): Building => {
   const days = to - from + 1
-  const head = batch.heads[i] as EntityHead
+  const { activeRanges } = batch.heads[i] as EntityHead
   const rows = frameAt(batch, i)
-  const entity: Building = {
-    id: head.id,
-    level,
+  const life = {
     parent: -1,
     start: days,
     end: -1,
     spend: new Float64Array(days),
     impressions: new Float64Array(days),
-    clicks: new Float64Array(days),
-    leads: new Float64Array(days),
-    reach: new Float64Array(days).fill(Number.NaN),
-    budget: new Float64Array(days),
-    mixed: new Uint8Array(days),
     idle: new Uint8Array(days),
-    tolerance: tolerances.get(entityKey(level, head.id)) ?? {},
   }
   const delivered = new Uint8Array(days)
   for (let row = 0; row < rows.days.length; row++) {
     const t = (rows.days[row] as number) - from
     if (t < 0 || t >= days) continue
-    entity.spend[t] = rows.spend[row] as number
-    entity.impressions[t] = rows.impressions[row] as number
+    life.spend[t] = rows.spend[row] as number
+    life.impressions[t] = rows.impressions[row] as number
+    delivered[t] = 1
+    life.start = Math.min(life.start, t)
+    life.end = t
+  }
+  for (let t = life.start; t < days; t++) {
+    if (isActiveOn(activeRanges, from + t)) life.end = Math.max(life.end, t)
+    else if (delivered[t] === 0) life.idle[t] = 1
+  }
+  // What still runs on the last day is not known to end.
+  if (life.end === days - 1) life.end = Infinity
+  return life
+}
+
+interface Placed {
+  readonly level: Level
+  readonly batch: FrameBatch
+  /** Place in the batch. */
+  readonly i: number
+  readonly life: Building
+}
+
+/**
+ * Campaigns first, then ad sets, then ads, each ascending by id, so that the order of the batches is all the same; those
+ * without a day are left out. Entities whose parent is missing stand for themselves.
+ */
+const placedOf = (frames: Pick<AccountFrames, 'batches' | 'from' | 'to'>): Placed[] => {
+  const { batches, from, to } = frames
+  const placed: Placed[] = []
+  const index = new Map<string, number>()
+  LEVELS_UP.toReversed().forEach((level, depth, levels) => {
+    const above = levels[depth - 1]
+    const found = batches[level]
+      .flatMap((batch) => batch.heads.map((head, i) => ({ batch, i, head })))
+      .sort((a, b) => (a.head.id < b.head.id ? -1 : 1))
+    for (const { batch, i, head } of found) {
+      const life = lifeOf(batch, i, frames)
+      if (life.start > to - from) continue
+      if (above && head.parentId !== null) life.parent = index.get(entityKey(above, head.parentId)) ?? -1
+      index.set(entityKey(level, head.id), placed.length)
+      placed.push({ level, batch, i, life })
+    }
+  })
+  restWithChildren(placed.map(({ life }) => life))
+  return placed
+}
+
+/** Days on which a parent is not missed because all its children rest, by `level id`. */
+export const restingDays = (
+  frames: Pick<AccountFrames, 'batches' | 'from' | 'to'>,
+): ReadonlyMap<string, readonly DayNumber[]> => {
+  const resting = new Map<string, DayNumber[]>()
+  const placed = placedOf(frames)
+  const parents = new Set(placed.map(({ life }) => life.parent))
+  placed.forEach(({ level, batch, i, life }, at) => {
+    if (!parents.has(at)) return
+    const days: DayNumber[] = []
+    life.idle.forEach((value, t) => {
+      if (value === 1) days.push(frames.from + t)
+    })
+    if (days.length > 0) resting.set(entityKey(level, (batch.heads[i] as EntityHead).id), days)
+  })
+  return resting
+}
+
+/** Fills the other columns from the rows. */
+const fill = ({ level, batch, i, life }: Placed, frames: AccountFrames): AccountEntity => {
+  const { from, to, tolerances } = frames
+  const days = to - from + 1
+  const head = batch.heads[i] as EntityHead
+  const rows = frameAt(batch, i)
+  const entity = {
+    ...life,
+    id: head.id,
+    level,
+    clicks: new Float64Array(days),
+    leads: new Float64Array(days),
+    reach: new Float64Array(days).fill(Number.NaN),
+    budget: new Float64Array(days),
+    mixed: new Uint8Array(days),
+    tolerance: tolerances.get(entityKey(level, head.id)) ?? {},
+  }
+  for (let row = 0; row < rows.days.length; row++) {
+    const t = (rows.days[row] as number) - from
+    if (t < 0 || t >= days) continue
     entity.clicks[t] = rows.clicks[row] as number
     entity.leads[t] = rows.leads[row] as number
     entity.reach[t] = rows.reach[row] as number
-    delivered[t] = 1
-    entity.start = Math.min(entity.start, t)
-    entity.end = t
   }
-  for (let t = entity.start; t < days; t++) {
-    if (isActiveOn(head.activeRanges, from + t)) entity.end = Math.max(entity.end, t)
-    else if (delivered[t] === 0) entity.idle[t] = 1
-  }
-  // What still runs on the last day is not known to end.
-  if (entity.end === days - 1) entity.end = Infinity
   for (const { day, ratio } of head.budgetChanges) {
     if (!(ratio > 0) || day > to) continue
     for (let t = Math.max(0, day - from); t < days; t++) (entity.budget[t] as number) += Math.log(ratio)
@@ -79,16 +145,16 @@ const fill = (batch: FrameBatch, i: number, level: Level, frames: AccountFrames)
 
 /** Tells a parent, what is above it and its children that one of them came or went. */
 const mix = (
-  entities: readonly Building[],
+  entities: readonly AccountEntity[],
   children: readonly (readonly number[])[],
   i: number,
   t: number,
 ): void => {
-  const parent = (entities[i] as Building).parent
-  for (let at = parent; at >= 0; at = (entities[at] as Building).parent)
-    (entities[at] as Building).mixed[t] = 1
+  const parent = (entities[i] as AccountEntity).parent
+  for (let at = parent; at >= 0; at = (entities[at] as AccountEntity).parent)
+    (entities[at] as AccountEntity).mixed[t] = 1
   for (const sibling of children[parent] ?? [])
-    if (sibling !== i) (entities[sibling] as Building).mixed[t] = 1
+    if (sibling !== i) (entities[sibling] as AccountEntity).mixed[t] = 1
 }
 
 /**
@@ -103,36 +169,13 @@ export const firstDayOf = ({ batches, from, to }: AccountFrames): DayNumber => {
   return first
 }
 
-/**
- * Campaigns first, then ad sets, then ads, each ascending by id, so that the order of the batches is all the same.
- * Entities whose parent is missing stand for themselves.
- */
+/** In the order of `placedOf`. */
 export const accountOf = (frames: AccountFrames): AccountDays => {
-  const { batches, from, to, holidays, leadsArrived } = frames
+  const { from, to, holidays, leadsArrived } = frames
   const days = to - from + 1
-  const parents: (string | null)[] = []
-  const entities: Building[] = []
-  const index = new Map<string, number>()
-  LEVELS_UP.toReversed().forEach((level, depth) => {
-    const above = LEVELS_UP.toReversed()[depth - 1]
-    const found = batches[level]
-      .flatMap((batch) => batch.heads.map((head, i) => ({ batch, i, head })))
-      .sort((a, b) => (a.head.id < b.head.id ? -1 : 1))
-    for (const { batch, i, head } of found) {
-      const entity = fill(batch, i, level, frames)
-      if (entity.start >= days) continue
-      index.set(entityKey(level, head.id), entities.length)
-      parents.push(above && head.parentId !== null ? entityKey(above, head.parentId) : null)
-      entities.push(entity)
-    }
-  })
+  const entities = placedOf(frames).map((placed) => fill(placed, frames))
   const children: number[][] = entities.map(() => [])
-  parents.forEach((parent, i) => {
-    const at = parent === null ? -1 : (index.get(parent) ?? -1)
-    ;(entities[i] as Building).parent = at
-    children[at]?.push(i)
-  })
-  restWithChildren(entities)
+  entities.forEach(({ parent }, i) => children[parent]?.push(i))
   entities.forEach((entity, i) => {
     // What was there on the first day may have begun long before.
     if (entity.start > 0) mix(entities, children, i, entity.start)

@@ -116,6 +116,5 @@ export const warmUpDetect = (fits: FitResult): DetectTask => {
     forestsDisabled: false,
     excludedDays: new Map(),
     frequencyAlertDays: new Map(),
-    gate: null,
   }
 }

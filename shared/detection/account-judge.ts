@@ -5,7 +5,7 @@
  */
 import { figuresOf } from '../../ml/shifts/anomalies.ts'
 import type { AccountEntity } from '../../ml/shifts/account.ts'
-import { entityKey } from '../../ml/shifts/from-frames.ts'
+import { entityKey, restingDays } from '../../ml/shifts/from-frames.ts'
 import type { ShiftParams } from '../../ml/shifts/judge.ts'
 import type { DayNumber, FrameBatch } from '../../ml/frame.ts'
 import type { ComputePool } from '../compute.ts'
@@ -34,9 +34,13 @@ const SIGNAL_DAYS = 45
 /** Accounts that are remembered. */
 const REMEMBERED = 4
 
-export interface JudgedPage extends JudgedAccount {
-  /** The same days as frames, for who looks at single entities. */
+export interface AccountPage {
+  /** The days as frames, for who looks at single entities meanwhile. */
   readonly batches: Readonly<Record<Level, readonly FrameBatch[]>>
+  /** Days on which a parent is not missed because all its children rest, by `level id`. */
+  readonly resting: ReadonlyMap<string, readonly DayNumber[]>
+  /** What the judge says; may be left alone, also where it fails. */
+  readonly judged: Promise<JudgedAccount>
 }
 
 export interface AccountRequest {
@@ -55,7 +59,7 @@ export interface AccountRequest {
 
 export interface AccountJudge {
   /** The campaigns of the request, page by page. */
-  judge(request: AccountRequest, signal: AbortSignal): AsyncIterable<JudgedPage>
+  judge(request: AccountRequest, signal: AbortSignal): AsyncIterable<AccountPage>
 }
 
 export interface AccountJudgeParts {
@@ -67,12 +71,17 @@ export interface AccountJudgeParts {
   readonly params: ShiftParams
 }
 
+interface PageUnderWay extends AccountPage {
+  /** Judges it for somebody else. */
+  readonly judgeAgain: (signal: AbortSignal) => Promise<JudgedAccount>
+}
+
 /** First day of the columns when `day` is judged. */
 export const anchorOf = (day: DayNumber): DayNumber =>
   Math.floor((day - HISTORY_DAYS) / ANCHOR_DAYS) * ANCHOR_DAYS
 
 export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
-  const remembered = new Map<string, Promise<JudgedPage>>()
+  const remembered = new Map<string, Promise<PageUnderWay>>()
 
   const read = async (
     { configId, day, refFrom, refTo }: AccountRequest,
@@ -133,7 +142,7 @@ export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
     request: AccountRequest,
     page: CampaignPage,
     signal: AbortSignal,
-  ): Promise<JudgedPage> => {
+  ): Promise<PageUnderWay> => {
     const { configId, day, leadsArrived } = request
     const from = anchorOf(day)
     const [campaign, adset, ad, holidays, tolerances] = await Promise.all([
@@ -145,37 +154,42 @@ export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
     ])
     const batches = { campaign, adset, ad }
     const frames = { batches, from, to: day, holidays, leadsArrived, tolerances }
-    const judged = await parts.compute.run(
-      'judge',
-      { frames, params: parts.params, since: day - SIGNAL_DAYS },
-      { signal },
-    )
-    return { ...judged, batches }
+    const judgeAgain = (by: AbortSignal): Promise<JudgedAccount> =>
+      parts.compute.run('judge', { frames, params: parts.params, since: day - SIGNAL_DAYS }, { signal: by })
+    const judged = judgeAgain(signal)
+    judged.catch(() => {})
+    return { batches, resting: restingDays(frames), judged, judgeAgain }
   }
 
   /** Of an account that is judged at once: what the last one was told, while nothing has changed. */
-  const judgeWhole = async (request: AccountRequest, signal: AbortSignal): Promise<JudgedPage> => {
+  const judgeWhole = async (request: AccountRequest, signal: AbortSignal): Promise<AccountPage> => {
     const { configId, day, leadsArrived, refFrom, refTo } = request
     const stamp = await parts.source.stamp(configId, anchorOf(day), day)
     const key = JSON.stringify([configId, day, leadsArrived, refFrom, refTo, stamp])
     const known = remembered.get(key)
     if (known) {
       try {
-        return await known
-      } catch {
+        const page = await known
         // Whoever asked first may have been cancelled.
+        const judged = page.judged.catch(() => {
+          signal.throwIfAborted()
+          return page.judgeAgain(signal)
+        })
+        judged.catch(() => {})
+        return { ...page, judged }
+      } catch {
         signal.throwIfAborted()
       }
     }
-    const judged = judgePage(request, null, signal)
-    remembered.set(key, judged)
+    const page = judgePage(request, null, signal)
+    remembered.set(key, page)
     // What failed, or was given up by the one who asked first, is no answer for the next.
-    judged.catch(() => remembered.delete(key))
+    page.then(({ judged }) => judged).catch(() => remembered.delete(key))
     for (const oldest of remembered.keys()) {
       if (remembered.size <= REMEMBERED) break
       remembered.delete(oldest)
     }
-    return judged
+    return page
   }
 
   return {

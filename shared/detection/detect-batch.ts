@@ -4,7 +4,6 @@
  */
 import { createHash } from 'node:crypto'
 import { ArtifactFormatError } from '../../ml/artifact/safetensors.ts'
-import { toAnomalies } from '../../ml/detectors/anomalies.ts'
 import { detectDay } from '../../ml/detectors/detect-day.ts'
 import { decodeEntityForest } from '../../ml/detectors/entity-forest.ts'
 import type { EntityJudge } from '../../ml/detectors/entity-forest.ts'
@@ -12,13 +11,10 @@ import { judgeByLadder, RUNGS } from '../../ml/detectors/ladder.ts'
 import type { Rung } from '../../ml/detectors/ladder.ts'
 import type { DetectionParams } from '../../ml/detectors/params.ts'
 import { decodePooledForest } from '../../ml/detectors/pooled-forest.ts'
-import { noneBySource } from '../../ml/detectors/signal.ts'
+import { BASELINE_REASONS, MODEL_SOURCES, noneBySource } from '../../ml/detectors/signal.ts'
 import type { BaselineReason, ModelSource, Signal } from '../../ml/detectors/signal.ts'
 import { densify, frameAt, rowOf } from '../../ml/frame.ts'
 import type { DayNumber, FrameBatch } from '../../ml/frame.ts'
-import type { ShiftSignal } from '../../ml/shifts/anomalies.ts'
-import { passGate, withoutLeads } from '../../ml/shifts/gate.ts'
-import type { GatedAnomaly, GatedDay, JudgedBy } from '../../ml/shifts/gate.ts'
 import { messageOf } from '../core/errors.ts'
 
 /** A model of the batch: its artifact, or why there is none to use. */
@@ -40,33 +36,17 @@ export interface DetectTask {
   readonly excludedDays: ReadonlyMap<string, readonly DayNumber[]>
   /** Days that already have a frequency alert, by entity id. */
   readonly frequencyAlertDays: ReadonlyMap<string, readonly DayNumber[]>
-  /** Null: every signal is a finding. */
-  readonly gate: GateTask | null
 }
 
-/** What decides which signals become findings. */
-export interface GateTask {
-  /** What the judge of the account says, by index of the entity in the batch and day. */
-  readonly shifts: ReadonlyMap<number, ReadonlyMap<DayNumber, readonly ShiftSignal[]>>
-  /** Whether every signal passes. */
-  readonly open: boolean
-  /** Leads of later days are still arriving. */
-  readonly leadsArrived: DayNumber
-}
-
-export interface Finding {
-  /** Index of the entity in the batch. */
-  readonly entity: number
-  readonly day: DayNumber
-  readonly anomaly: GatedAnomaly
-  readonly baselineReason: BaselineReason | null
-}
-
+/** A cell is an entity on a day: entity x days + day. */
 export interface DetectResult {
-  readonly findings: readonly Finding[]
-  readonly signals: number
-  /** Signals that became no finding. */
-  readonly gated: number
+  /** What the detectors say of a cell; those that say nothing are left out. */
+  readonly signals: ReadonlyMap<number, readonly Signal[]>
+  /** Per cell which model is in charge: its place in `MODEL_SOURCES`, and its version, 0 of statistics. */
+  readonly sources: Uint8Array
+  readonly versions: Int32Array
+  /** Per cell why it is statistics, where it is: place in `BASELINE_REASONS`. */
+  readonly reasons: Uint8Array
   readonly hypotheses: number
   /** Entity-days a forest judged. */
   readonly judgedByForest: number
@@ -115,10 +95,12 @@ export const detectBatch = (task: DetectTask): DetectResult => {
     return judge
   }
 
-  const findings: Finding[] = []
+  const signals = new Map<number, readonly Signal[]>()
+  const cells = batch.heads.length * days.length
+  const sources = new Uint8Array(cells)
+  const versions = new Int32Array(cells)
+  const reasons = new Uint8Array(cells)
   const failed: { entity: number; message: string }[] = []
-  let signals = 0
-  let gated = 0
   let hypotheses = 0
   let judgedByForest = 0
   const judgedBy = noneBySource()
@@ -131,30 +113,12 @@ export const detectBatch = (task: DetectTask): DetectResult => {
     })
     return broken ? 'broken_artifact' : 'no_model'
   }
-  /** Which of an entity's signals of a day become findings. */
-  const pass = (
-    raised: readonly Signal[],
-    entity: number,
-    day: DayNumber,
-    judgedBy: JudgedBy,
-  ): GatedDay & { readonly signals: number } => {
-    const { gate } = task
-    if (!gate)
-      return {
-        anomalies: toAnomalies(raised).map((draft) => ({ ...draft, shift: null })),
-        gated: 0,
-        signals: raised.length,
-      }
-    const shifts = gate.shifts.get(entity)?.get(day) ?? []
-    const settled = day <= gate.leadsArrived ? raised : withoutLeads(raised)
-    return { ...passGate(settled, shifts, judgedBy, gate.open), signals: settled.length + shifts.length }
-  }
   const first = (days[0] ?? 0) - params.baselineDays
   const last = days.at(-1) ?? 0
 
   for (let entity = 0; entity < batch.heads.length; entity += 1) {
     const head = batch.heads[entity]!
-    const mine: Finding[] = []
+    const mine: [number, readonly Signal[]][] = []
     try {
       const frame = densify(frameAt(batch, entity), head.activeRanges, first, last)
       const excludedDays = new Set(task.excludedDays.get(head.id))
@@ -175,7 +139,6 @@ export const detectBatch = (task: DetectTask): DetectResult => {
         )
         if (verdict) judgedByForest += 1
         if (rowOf(frame.days, day) >= 0) judgedBy[source] += 1
-        const baselineReason = source === 'baseline' ? reasonAt(base) : null
         const modelVersion = source === 'baseline' ? null : (task.models[indexAt(source)]?.version ?? null)
         const found = detectDay(
           {
@@ -192,15 +155,16 @@ export const detectBatch = (task: DetectTask): DetectResult => {
         )
         hypotheses += found.hypotheses
         if (found.signals.some(({ detector }) => detector === 'frequency')) alertDays.push(day)
-        const passed = pass(found.signals, entity, day, { modelSource: source, modelVersion })
-        signals += passed.signals
-        gated += passed.gated
-        for (const anomaly of passed.anomalies) mine.push({ entity, day, anomaly, baselineReason })
+        const cell = entity * days.length + d
+        sources[cell] = MODEL_SOURCES.indexOf(source)
+        versions[cell] = modelVersion ?? 0
+        if (source === 'baseline') reasons[cell] = BASELINE_REASONS.indexOf(reasonAt(base))
+        if (found.signals.length > 0) mine.push([cell, found.signals])
       }
-      findings.push(...mine)
+      for (const [cell, own] of mine) signals.set(cell, own)
     } catch (error) {
       failed.push({ entity, message: messageOf(error) })
     }
   }
-  return { findings, signals, gated, hypotheses, judgedByForest, judgedBy, failed, unreadable }
+  return { signals, sources, versions, reasons, hypotheses, judgedByForest, judgedBy, failed, unreadable }
 }

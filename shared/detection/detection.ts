@@ -1,15 +1,12 @@
 /**
  * Detection of one level of one config. Stages: which days, freshness; then per page of campaigns: the judge of
- * accounts, and per batch of entities models and detectors on the threads, findings through the gate into the store;
- * at the end incidents with their messages, in one transaction. Batches overlap; memory stays a page and a few
- * batches.
+ * accounts and, beside it, per batch of entities models and detectors on the threads; findings through the gate into
+ * the store; at the end incidents with their messages, in one transaction. Batches overlap; memory stays a page.
  */
 import { MODEL_SOURCES, noneBySource, SEVERITIES } from '../../ml/detectors/signal.ts'
 import type { Signal } from '../../ml/detectors/signal.ts'
 import { pickEntities, rangesWithout } from '../../ml/frame.ts'
 import type { DayNumber, FrameBatch } from '../../ml/frame.ts'
-import type { AccountEntity } from '../../ml/shifts/account.ts'
-import type { ShiftSignal } from '../../ml/shifts/anomalies.ts'
 import { entityKey } from '../../ml/shifts/from-frames.ts'
 import { passGate } from '../../ml/shifts/gate.ts'
 import type { AccountAnomaly } from '../../ml/shifts/incidents.ts'
@@ -33,12 +30,15 @@ import type { ArtifactRef } from '../registry/model-version.ts'
 import type { Mutes } from '../notify/mutes.ts'
 import type { Notifications } from '../notify/notifications.ts'
 import { anchorOf } from './account-judge.ts'
-import type { AccountJudge, JudgedPage } from './account-judge.ts'
-import type { DetectResult, DetectTask, GateTask } from './detect-batch.ts'
+import type { AccountJudge, AccountPage } from './account-judge.ts'
+import type { DetectResult, DetectTask } from './detect-batch.ts'
 import type { DetectionStore, ScoredAnomaly } from './detection-store.ts'
+import { findingsOf } from './findings.ts'
+import type { Gate } from './findings.ts'
 import { indexOfEntities, openStoredBook } from './incident-book.ts'
 import { toEvents } from './incident-events.ts'
 import type { IncidentLink, IncidentWriter, SavedIncident } from './incident-store.ts'
+import type { JudgedAccount } from './judge-account.ts'
 import { loadModels, noModels } from './load-models.ts'
 import type { JudgementParams } from './params.ts'
 
@@ -98,14 +98,6 @@ export interface DetectionParts {
   ) => void
 }
 
-const idleDaysOf = ({ idle }: AccountEntity, firstDay: DayNumber): DayNumber[] => {
-  const days: DayNumber[] = []
-  idle.forEach((value, t) => {
-    if (value === 1) days.push(firstDay + t)
-  })
-  return days
-}
-
 /** The part of a level's map that a batch needs: tasks are copied to threads. */
 const entriesOf = <V>(map: ReadonlyMap<string, V>, ids: readonly string[]): ReadonlyMap<string, V> => {
   const part = new Map<string, V>()
@@ -118,7 +110,7 @@ const entriesOf = <V>(map: ReadonlyMap<string, V>, ids: readonly string[]): Read
 }
 
 /** What the judge alone says of the levels that are not detected now. */
-const otherLevels = (page: JudgedPage, level: Level, days: readonly DayNumber[]): AccountAnomaly[] => {
+const otherLevels = (page: JudgedAccount, level: Level, days: readonly DayNumber[]): AccountAnomaly[] => {
   const wanted = new Set(days.map((day) => day - page.firstDay))
   const judgedBy = { modelSource: 'baseline', modelVersion: null } as const
   return [...page.signals].flatMap(([entity, byDay]) =>
@@ -130,12 +122,6 @@ const otherLevels = (page: JudgedPage, level: Level, days: readonly DayNumber[])
             : [],
         ),
   )
-}
-
-/** A batch on its way to the threads. */
-interface Unjudged {
-  readonly batch: FrameBatch
-  readonly gate: GateTask | null
 }
 
 interface Judged {
@@ -171,10 +157,10 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
     configId: number,
     days: readonly DayNumber[],
     memory: Memory,
-    batches: AsyncIterable<Unjudged> | Iterable<Unjudged>,
+    batches: AsyncIterable<FrameBatch> | Iterable<FrameBatch>,
     signal: AbortSignal,
   ): AsyncGenerator<Judged> {
-    const judgeBatch = async ({ batch, gate }: Unjudged): Promise<Judged> => {
+    const judgeBatch = async (batch: FrameBatch): Promise<Judged> => {
       const ids = batch.heads.map((head) => head.id)
       const parents = batch.heads.map((head) => head.parentId)
       const { refs, models, modelOf } = parts.useForests
@@ -189,7 +175,6 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         forestsDisabled: !parts.useForests,
         excludedDays: entriesOf(memory.excludedDays, ids),
         frequencyAlertDays: entriesOf(memory.frequencyAlertDays, ids),
-        gate,
       }
       const result = await parts.compute.run('detect', task, { signal, transfer: frameBuffers(batch) })
       const unreadable = result.unreadable.flatMap((index) => refs[index] ?? [])
@@ -212,40 +197,40 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
     }
   }
 
-  /** The asked entities of a page, in batches of their own memory, with what the judge says of them. */
+  /** The asked entities of a page, in batches of their own memory. */
   function* batchesOf(
-    page: JudgedPage,
-    indexOf: ReadonlyMap<string, number>,
+    { batches, resting }: AccountPage,
     level: Level,
     asked: ReadonlySet<string> | null,
-    leadsArrived: DayNumber,
-  ): Generator<Unjudged> {
-    for (const batch of page.batches[level]) {
+  ): Generator<FrameBatch> {
+    for (const batch of batches[level]) {
       const wanted = batch.heads.flatMap(({ id }, i) => (asked === null || asked.has(id) ? [i] : []))
       for (let i = 0; i < wanted.length; i += BATCH_SIZE) {
         const picked = pickEntities(batch, wanted.slice(i, i + BATCH_SIZE))
-        const shifts = new Map<number, ReadonlyMap<DayNumber, readonly ShiftSignal[]>>()
-        picked.heads.forEach(({ id }, k) => {
-          const signals = page.signals.get(indexOf.get(entityKey(level, id)) ?? -1)
-          if (!signals) return
-          const days = [...signals].map(([day, found]) => [page.firstDay + day, found] as const)
-          shifts.set(k, new Map(days))
-        })
         const heads = picked.heads.map((head) => {
-          const entity = page.account.entities[indexOf.get(entityKey(level, head.id)) ?? -1]
           // Of a parent whose children all rest, none is missing.
-          const resting = entity ? idleDaysOf(entity, page.firstDay) : []
-          return resting.length === 0
-            ? head
-            : { ...head, activeRanges: rangesWithout(head.activeRanges, resting) }
+          const days = resting.get(entityKey(level, head.id))
+          return days ? { ...head, activeRanges: rangesWithout(head.activeRanges, days) } : head
         })
-        yield { batch: { ...picked, heads }, gate: { shifts, open: parts.params.openGate, leadsArrived } }
+        yield { ...picked, heads }
       }
     }
   }
 
-  async function* ungated(batches: AsyncIterable<FrameBatch>): AsyncGenerator<Unjudged> {
-    for await (const batch of batches) yield { batch, gate: null }
+  /** What the judge says of the entities of a batch. */
+  const gateOf = (
+    { signals, firstDay }: JudgedAccount,
+    indexOf: ReadonlyMap<string, number>,
+    level: Level,
+    ids: readonly string[],
+    leadsArrived: DayNumber,
+  ): Gate => {
+    const mine = ids.map((id) => signals.get(indexOf.get(entityKey(level, id)) ?? -1))
+    return {
+      shiftsOf: (entity, day) => mine[entity]?.get(day - firstDay) ?? [],
+      open: parts.params.openGate,
+      leadsArrived,
+    }
   }
 
   const chosenDay = async ({ configId, asOf, day }: DetectRequest): Promise<DayNumber> => {
@@ -387,11 +372,18 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       }
       const askedIds = request.entityIds ? new Set(request.entityIds) : null
       for await (const page of parts.accounts.judge(asks, context.signal)) {
-        const indexOf = indexOfEntities(page)
-        const batches = batchesOf(page, indexOf, level, askedIds, leadsArrived)
+        // One entity at a time, while the judge looks at all together.
+        const looked: Judged[] = []
+        const batches = batchesOf(page, level, askedIds)
+        for await (const batch of judgeAll(level, configId, ordered, memory, batches, context.signal)) {
+          looked.push(batch)
+          context.progress(0.4, counts)
+        }
+        const judged = await page.judged
+        const { firstDay } = judged
+        const indexOf = indexOfEntities(judged)
         const found: AccountAnomaly[] = []
-        for await (const judged of judgeAll(level, configId, ordered, memory, batches, context.signal)) {
-          const { ids, parents, result, unreadable } = judged
+        for (const { ids, parents, result, unreadable } of looked) {
           await quarantine(unreadable, context.logger)
           const failed = new Set(result.failed.map(({ entity }) => entity))
           for (const { entity, message } of result.failed) {
@@ -400,19 +392,20 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
           ids.forEach((id, i) => {
             if (!failed.has(i)) pendingIds.push(id)
           })
-          for (const { entity, day: at, anomaly, baselineReason } of result.findings) {
+          const passed = findingsOf(result, ordered, gateOf(judged, indexOf, level, ids, leadsArrived))
+          for (const { entity, day: at, anomaly, baselineReason } of passed.findings) {
             const entityId = ids[entity] ?? ''
             bySeverity[anomaly.severity] = (bySeverity[anomaly.severity] ?? 0) + 1
             pending.push({ entityId, parentId: parents[entity] ?? null, day: at, anomaly, baselineReason })
             const index = indexOf.get(entityKey(level, entityId))
-            if (index !== undefined) found.push({ ...anomaly, entity: index, day: at - page.firstDay })
+            if (index !== undefined) found.push({ ...anomaly, entity: index, day: at - firstDay })
           }
           counts.done += ids.length - failed.size
           counts.failed += failed.size
-          signals += result.signals
-          gated += result.gated
+          signals += passed.signals
+          gated += passed.gated
           hypotheses += result.hypotheses
-          anomalies += result.findings.length
+          anomalies += passed.findings.length
           judgedByForest += result.judgedByForest
           for (const source of MODEL_SOURCES) judgedBy[source] += result.judgedBy[source]
           if (pendingIds.length >= WRITE_SIZE) await flush()
@@ -420,7 +413,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         }
         const mine = known.filter(({ campaignId }) => indexOf.has(entityKey('campaign', campaignId)))
         const book = openStoredBook({
-          page,
+          page: judged,
           indexOf,
           known: mine,
           days: ordered,
@@ -428,9 +421,9 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
           budgetLeft,
         })
         // What the judge says of the other levels names causes and roots at once.
-        const others = otherLevels(page, level, ordered)
+        const others = otherLevels(judged, level, ordered)
         for (const one of ordered) {
-          const today = [...found, ...others].filter((anomaly) => anomaly.day === one - page.firstDay)
+          const today = [...found, ...others].filter((anomaly) => anomaly.day === one - firstDay)
           book.take(one, today)
         }
         const entries = book.entries()
@@ -502,9 +495,9 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         ...(request.entityIds ? { entityIds: request.entityIds } : {}),
         batchSize: BATCH_SIZE,
       })
-      const judged = judgeAll(level, request.configId, days, memory, ungated(frames), signal)
+      const judged = judgeAll(level, request.configId, days, memory, frames, signal)
       for await (const { ids, result } of judged) {
-        for (const { entity, day, anomaly } of result.findings) {
+        for (const { entity, day, anomaly } of findingsOf(result, days, null).findings) {
           for (const one of anomaly.signals) {
             found.push({ ...one, entityId: ids[entity] ?? '', day: toLocalDate(day) })
           }

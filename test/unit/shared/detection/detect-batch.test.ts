@@ -3,7 +3,9 @@ import { RUNGS } from '../../../../ml/detectors/ladder.ts'
 import { defaultDetectionParams } from '../../../../ml/detectors/params.ts'
 import type { DailyFrame, EntityHead, FrameBatch } from '../../../../ml/frame.ts'
 import { detectBatch } from '../../../../shared/detection/detect-batch.ts'
-import type { BatchModel, DetectTask } from '../../../../shared/detection/detect-batch.ts'
+import type { BatchModel, DetectResult, DetectTask } from '../../../../shared/detection/detect-batch.ts'
+import { findingsOf } from '../../../../shared/detection/findings.ts'
+import type { Findings } from '../../../../shared/detection/findings.ts'
 
 const LAST = 20_000
 
@@ -50,9 +52,13 @@ const taskOf = (batch: FrameBatch, more: Partial<DetectTask> = {}): DetectTask =
     forestsDisabled: false,
     excludedDays: new Map(),
     frequencyAlertDays: new Map(),
-    gate: null,
     ...more,
   }
+}
+
+const judged = (task: DetectTask): Omit<DetectResult, 'signals'> & Findings => {
+  const result = detectBatch(task)
+  return { ...result, ...findingsOf(result, task.days, null) }
 }
 
 const repeated = (value: number, times: number): number[] => Array.from({ length: times }, () => value)
@@ -61,7 +67,7 @@ const spike = [...repeated(100, 28), 130]
 describe('the judgement of a batch', () => {
   it('tells each finding by the place of its entity and its day', () => {
     const batch = batchOf({ calm: repeated(100, 29), odd: spike })
-    const { findings, signals, hypotheses, failed } = detectBatch(taskOf(batch, { days: [LAST - 1, LAST] }))
+    const { findings, signals, hypotheses, failed } = judged(taskOf(batch, { days: [LAST - 1, LAST] }))
     expect(findings.map(({ entity, day, anomaly }) => [entity, day, anomaly.type])).to.deep.equal([
       [1, LAST, 'spend_spike'],
     ])
@@ -75,7 +81,7 @@ describe('the judgement of a batch', () => {
     const heads = batch.heads.map((head) =>
       head.id === 'broken' ? ({ ...head, activeRanges: undefined } as unknown as EntityHead) : head,
     )
-    const { findings, failed } = detectBatch(taskOf({ ...batch, heads }))
+    const { findings, failed } = judged(taskOf({ ...batch, heads }))
     expect(findings.map(({ entity }) => entity)).to.deep.equal([0, 2])
     expect(failed.map(({ entity }) => entity)).to.deep.equal([1])
   })
@@ -83,7 +89,7 @@ describe('the judgement of a batch', () => {
   it('says why there was no forest', () => {
     const batch = batchOf({ odd: spike })
     const reasonWith = (more: Partial<DetectTask>): unknown =>
-      detectBatch(taskOf(batch, more)).findings[0]?.baselineReason
+      judged(taskOf(batch, more)).findings[0]?.baselineReason
     const broken: BatchModel = { version: 1, broken: true }
     expect(reasonWith({})).to.equal('no_model')
     expect(reasonWith({ forestsDisabled: true })).to.equal('disabled')
@@ -94,7 +100,7 @@ describe('the judgement of a batch', () => {
 
   it('names a file that is no model once, however many days asked for it', () => {
     const bytes = new SharedArrayBuffer(64)
-    const result = detectBatch(
+    const result = judged(
       taskOf(batchOf({ odd: spike }), {
         days: [LAST - 1, LAST],
         models: [{ version: 3, bytes }],
@@ -113,7 +119,7 @@ describe('the judgement of a batch', () => {
     batch.columns.reach.fill(250)
     const days = Array.from({ length: 9 }, (_, i) => LAST - 8 + i)
     const alerts = (known: readonly number[]): number[] =>
-      detectBatch(taskOf(batch, { days, frequencyAlertDays: new Map([['seen', known]]) }))
+      judged(taskOf(batch, { days, frequencyAlertDays: new Map([['seen', known]]) }))
         .findings.filter(({ anomaly }) => anomaly.type === 'frequency_alert')
         .map(({ day }) => day - LAST)
     expect(alerts([])).to.deep.equal([-8, -1])
