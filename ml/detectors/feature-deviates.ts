@@ -5,7 +5,9 @@
  *
  * 1. logs, in which figures scatter alike up and down; money and leads carried over known budget changes;
  * 2. less the effect of the weekday: the median distance from the mean of the seven days around;
- * 3. the distance from their median, in robust standard deviations (1.4826 MAD; Hampel 1974).
+ * 3. the distance from their median, in robust standard deviations (1.4826 MAD; Hampel 1974): of the day, or of the
+ *    mean of the last two or three days if that is further out for so many. What has been off for days is the cause
+ *    sooner than what is off today by chance.
  */
 import { lowerBound, rowOf } from '../frame.ts'
 import type { BudgetChange, DailyFrame, DayNumber } from '../frame.ts'
@@ -24,6 +26,9 @@ const LEADS_OFFSET = 1
 /** Added to the other features, of their median. */
 const OFFSET_SHARE = 0.05
 
+/** Days that are looked at together. */
+const LONGEST_RUN = 3
+
 const WEEK = 7
 const HALF_WEEK = 3
 const WEEKDAY_MIN_VALUES = 2
@@ -37,14 +42,19 @@ const weekdayOf = (day: DayNumber): number => ((day % WEEK) + WEEK) % WEEK
 /** Takes the effect of each weekday out of the first `n` logs, and out of the day itself, which stands at n. */
 const removeWeekdays = (logs: Float64Array, days: Int32Array, n: number, work: Float64Array): void => {
   const effects = new Float64Array(WEEK)
+  const aside = new Float64Array(n)
+  let week = 0
+  for (let i = 0; i < n; i++) {
+    week += logs[i] as number
+    if (i < WEEK - 1) continue
+    const middle = i - HALF_WEEK
+    aside[middle] = (logs[middle] as number) - week / WEEK
+    week -= logs[i - WEEK + 1] as number
+  }
   for (let weekday = 0; weekday < WEEK; weekday++) {
     let count = 0
-    for (let i = HALF_WEEK; i < n - HALF_WEEK; i++) {
-      if (weekdayOf(days[i] as number) !== weekday) continue
-      let sum = 0
-      for (let j = i - HALF_WEEK; j <= i + HALF_WEEK; j++) sum += logs[j] as number
-      work[count++] = (logs[i] as number) - sum / WEEK
-    }
+    for (let i = HALF_WEEK; i < n - HALF_WEEK; i++)
+      if (weekdayOf(days[i] as number) === weekday) work[count++] = aside[i] as number
     // Shrunk by one week's worth towards none.
     if (count >= WEEKDAY_MIN_VALUES) effects[weekday] = (medianInPlace(work, count) * count) / (count + 1)
   }
@@ -113,7 +123,15 @@ export const featureDeviates = ({
     work.set(logs.subarray(0, n))
     const level = medianInPlace(work)
     for (let i = 0; i < n; i++) work[i] = Math.abs((logs[i] as number) - level)
-    return ((logs[n] as number) - level) / Math.max(MAD_TO_SD * medianInPlace(work), LEAST_SD)
+    const sd = Math.max(MAD_TO_SD * medianInPlace(work), LEAST_SD)
+    let furthest = 0
+    let sum = 0
+    for (let run = 1; run <= LONGEST_RUN; run++) {
+      sum += (logs[n - run + 1] as number) - level
+      const deviate = sum / (Math.sqrt(run) * sd)
+      if (Math.abs(deviate) > Math.abs(furthest)) furthest = deviate
+    }
+    return furthest
   }
   return new Map(FEATURES.map((feature, c) => [feature, deviateOf(feature, c)]))
 }

@@ -37,14 +37,20 @@ const dayOf = (t: number, off: Partial<Record<Cause, number>> = {}): DayRow => {
 }
 
 const random = randomOf(7, 1, 1)
+/** Noisy days, and three that are just as usual. */
 const history = Array.from({ length: DAYS }, (_, t) =>
-  dayOf(t, {
-    spend: normal(random),
-    cpm: normal(random),
-    ctr: normal(random),
-    cpl: normal(random),
-    frequency: normal(random),
-  }),
+  dayOf(
+    t,
+    t < DAYS - 3
+      ? {
+          spend: normal(random),
+          cpm: normal(random),
+          ctr: normal(random),
+          cpl: normal(random),
+          frequency: normal(random),
+        }
+      : {},
+  ),
 )
 
 const deviates = (rows: readonly (DayRow | null)[], change: Partial<DeviatesInput> = {}) => {
@@ -79,6 +85,22 @@ describe('ml/detectors/feature-deviates', () => {
     // Steadier than 5%, which is the least a figure is taken to scatter.
     expect(off({ frequency: 6 })['frequency']).to.be.within(3.5, 6)
     expect(Math.abs(off({ spend: 6 })['ctr'] ?? 9)).to.be.below(1)
+  })
+
+  it('looks at up to three days together', () => {
+    const ended = (...offs: number[]) =>
+      deviates([...history, ...offs.map((off, k) => dayOf(DAYS + k, { ctr: off }))]) ?? {}
+    const one = ended(0, 0, 0, 3)['ctr'] ?? 0
+    expect(one).to.be.above(2)
+    // By the square root of the days.
+    expect((ended(0, 0, 3, 3)['ctr'] ?? 0) / one).to.be.within(1.2, 1.7)
+    const three = ended(0, 3, 3, 3)['ctr'] ?? 0
+    expect(three / one).to.be.within(1.5, 2)
+    // The fourth is one of those it is measured by.
+    expect((ended(3, 3, 3, 3)['ctr'] ?? 0) / three).to.be.within(0.9, 1.1)
+    expect(ended(0, 0, 3, 0)['ctr'])
+      .to.be.above(0)
+      .and.below(one)
   })
 
   it('takes money and leads after a known budget change for what they should be', () => {
