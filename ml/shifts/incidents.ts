@@ -5,19 +5,19 @@
  */
 import { compareSeverity } from '../detectors/severity.ts'
 import type { AnomalyDraft, Metric, Polarity, Severity } from '../detectors/signal.ts'
+import { shiftSignal } from './anomalies.ts'
+import type { ShiftSignal } from './anomalies.ts'
 import { sumOfDays } from './account.ts'
 import type { AccountDays, AccountEntity } from './account.ts'
 import { effectsOf, sharesOf } from './causes.ts'
 import type { ChildFigures } from './causes.ts'
 import type { FigureName } from './figures.ts'
-import { COUNT_START } from './windows.ts'
 import type { Part, Shift } from './judge.ts'
 import { LEVELS_UP } from './level-name.ts'
+import type { Origins } from './origins.ts'
 
 /** Where nothing is known of their sums, a child that is so much of what is odd is its cause. */
 const MAIN_SHARE = 0.6
-/** Log of the odds from which children are taken to have moved together: one alone is the commoner case. */
-const SHARED_ODDS = 1
 /** New incidents a config is told of on one day, unless told otherwise (ads-domain, alarm budget). */
 export const DAILY_BUDGET = 10
 
@@ -67,7 +67,7 @@ export interface Incident {
   readonly family: IncidentFamily
   /** Index of its campaign. */
   readonly campaign: number
-  /** Lowest common ancestor of its members. */
+  /** Lowest common ancestor of its members and of who is to blame. */
   root: number
   /** Of the loudest anomaly of the first day. */
   readonly metric: Metric
@@ -81,9 +81,9 @@ export interface Incident {
   readonly members: Set<number>
   /** Ranked, from the root down. */
   causes: readonly Cause[]
-  /** Who is most likely to blame: the last cause that makes up most of it; the root when none does. */
+  /** Who is to blame: who explains all of its days best; where that is not known, the last that makes up most. */
   culprit: number
-  /** Whose figures `observed` and `expected` are: who is to blame, or the loudest, with an anomaly of its metric. */
+  /** Whose figures `observed` and `expected` are: who is to blame, or the loudest with an anomaly of its metric. */
   figuresOf: number
   /** Over all of its days: amounts per day, ratios of sums. */
   observed: number | null
@@ -134,7 +134,9 @@ type Move = Pick<AccountAnomaly, 'metric' | 'direction'>
 const isOneMatter = (family: IncidentFamily, a: Move, b: Move): boolean =>
   a.direction === b.direction || (family !== 'volume' && (a.metric !== 'ctr' || b.metric !== 'ctr'))
 
-const louder = (a: AccountAnomaly, b: AccountAnomaly): number =>
+type Loudness = Pick<AccountAnomaly, 'severity' | 'deviation'>
+
+const louder = (a: Loudness, b: Loudness): number =>
   compareSeverity(b.severity, a.severity) || Math.abs(b.deviation ?? 0) - Math.abs(a.deviation ?? 0)
 
 /** How the figure of a shift is made of totals: which of both the children promised, and its unit. */
@@ -208,20 +210,27 @@ const rankParts = (account: AccountDays, { figure, parts, day, window }: Shift):
     .sort((a, b) => b.share - a.share || a.entity - b.entity)
 }
 
-/** Where the parent itself is calm, or nothing is known of its sums: by how odd it is below each child. */
+/**
+ * Where the parent itself is calm, or nothing is known of its sums: by what each child explains, and where that is not
+ * known either, by how odd it is below each.
+ */
 const rankLoudness = (
   account: AccountDays,
   children: readonly number[],
   today: readonly AccountAnomaly[],
   metric: Metric,
+  gains: Gains,
 ): Ranked[] => {
+  const isKnown = children.some((child) => (gains.get(child) ?? 0) > 0)
   const weights = children.map((child) =>
-    Math.max(
-      0,
-      ...today
-        .filter((one) => one.metric === metric && ancestors(account, one.entity).includes(child))
-        .map(({ deviation }) => (deviation ?? 0) ** 2),
-    ),
+    isKnown
+      ? (gains.get(child) ?? 0)
+      : Math.max(
+          0,
+          ...today
+            .filter((one) => one.metric === metric && ancestors(account, one.entity).includes(child))
+            .map(({ deviation }) => (deviation ?? 0) ** 2),
+        ),
   )
   const total = weights.reduce((all, weight) => all + weight, 0)
   return children
@@ -237,46 +246,63 @@ const rankLoudness = (
     .sort((a, b) => b.share - a.share || a.entity - b.entity)
 }
 
-/**
- * Whether the others, taken together, rather moved as the main one did than not at all: then it is what they have
- * in common that moved. The ratio of the likelihoods of both, as of counts; of amounts the same middle holds.
- */
-const isShared = (parts: readonly Part[], main: number): boolean => {
-  const own = parts.find(({ entity }) => entity === main)
-  if (!own) return false
-  let seen = 0
-  let promised = 0
-  for (const part of parts) {
-    if (part === own) continue
-    seen += part.promised + part.gap
-    promised += part.promised
-  }
-  const moved = Math.max(0, own.promised + own.gap + COUNT_START) / (own.promised + COUNT_START)
-  return seen * Math.log(moved) - promised * (moved - 1) > SHARED_ODDS
+/** What each entity explains, as a log-likelihood ratio. */
+type Gains = ReadonlyMap<number, number>
+
+/** What each entity explains of several days together. */
+const addUp = (days: Iterable<Origins>): Gains => {
+  const gains = new Map<number, number>()
+  for (const origins of days)
+    origins.entities.forEach((entity, k) =>
+      gains.set(entity, (gains.get(entity) ?? 0) + (origins.gains[k] as number)),
+    )
+  return gains
 }
 
+/** Who explains most, of who is above or below one that is odd; of those that explain the same the lowest. */
+const bestOf = (gains: Gains, isNear: (entity: number) => boolean): number | null => {
+  let best: number | null = null
+  let most = 0
+  for (const [entity, gain] of gains) {
+    // Parents come before their children.
+    if (gain <= 0 || gain < most || !isNear(entity)) continue
+    best = entity
+    most = gain
+  }
+  return best
+}
+
+interface Blame {
+  readonly gains: Gains
+  /** Null: nobody explains anything. */
+  readonly best: number | null
+}
+
+/** The shares from the root down to who is to blame, and of what is directly below. */
 const causesOf = (
   account: AccountDays,
   children: readonly (readonly number[])[],
   root: number,
   today: readonly AccountAnomaly[],
-  loudest: AccountAnomaly,
+  { metric }: AccountAnomaly,
+  { gains, best }: Blame,
 ): { readonly causes: readonly Cause[]; readonly culprit: number } => {
   const causes: Cause[] = []
-  let at = root
-  for (let depth = 1; ; depth++) {
+  const path = best === null ? null : ancestors(account, best)
+  for (let at = root, depth = 1; ; depth++) {
     const below = children[at] as readonly number[]
-    if (below.length === 0) return { causes, culprit: at }
-    const shift = today.find(({ entity, metric }) => entity === at && metric === loudest.metric)?.shift
-    const parts = shift?.parts ?? []
+    if (below.length === 0) return { causes, culprit: best ?? at }
+    const shift = today.find((one) => one.entity === at && one.metric === metric)?.shift
     const ranked =
-      shift && parts.length > 0
+      shift && shift.parts.length > 0
         ? rankParts(account, shift)
-        : rankLoudness(account, below, today, loudest.metric)
+        : rankLoudness(account, below, today, metric, gains)
     for (const one of ranked) causes.push({ ...one, depth })
     const [main] = ranked
-    const isOwn = main && (parts.length > 0 ? !isShared(parts, main.entity) : main.share >= MAIN_SHARE)
-    if (!isOwn) return { causes, culprit: at }
+    const isOnTheWay = path
+      ? at !== best && path.includes(main?.entity ?? -1)
+      : (main?.share ?? 0) >= MAIN_SHARE
+    if (!main || !isOnTheWay) return { causes, culprit: best ?? at }
     at = main.entity
   }
 }
@@ -346,6 +372,8 @@ export interface BookOptions {
   readonly days?: ReadonlySet<number>
   /** How many more may be told of on a day, given how many this book was the first to tell of so far. */
   readonly budgetOf?: (day: number, told: number) => number
+  /** What the judge said of an entity on a day: of known incidents, what happened on their earlier days. */
+  readonly signalsOf?: (entity: number, day: number) => readonly ShiftSignal[]
   /** Whether nobody wants to hear of that metric of the entity on that day; asked for it and all above it. */
   readonly isMuted?: (entity: number, metric: Metric, day: number) => boolean
 }
@@ -360,7 +388,13 @@ export interface IncidentBook {
 
 export const openIncidentBook = (
   account: AccountDays,
-  { known = [], days = new Set(), budgetOf = () => DAILY_BUDGET, isMuted = () => false }: BookOptions = {},
+  {
+    known = [],
+    days = new Set(),
+    budgetOf = () => DAILY_BUDGET,
+    signalsOf = () => [],
+    isMuted = () => false,
+  }: BookOptions = {},
 ): IncidentBook => {
   const incidents: Incident[] = known.map((one) => ({ ...one, members: new Set(one.members) }))
   const children: number[][] = account.entities.map(() => [])
@@ -454,6 +488,80 @@ export const openIncidentBook = (
     )
   }
 
+  /** By incident, then day. */
+  const origins = new Map<number, Map<number, Origins>>()
+
+  /** The loudest of a day that knows where it began. */
+  const originOf = (loudestFirst: readonly { readonly shift: Shift | null }[]): Origins | null => {
+    for (const { shift } of loudestFirst) if (shift?.origins) return shift.origins
+    return null
+  }
+
+  /** What is known of the days of an incident before it is touched. */
+  const formerOrigins = ({
+    family,
+    from,
+    to,
+    members,
+    metric,
+    direction,
+  }: Incident): Map<number, Origins> => {
+    const former = new Map<number, Origins>()
+    for (let day = Math.max(0, from); day <= to; day++) {
+      if (days.has(day)) continue
+      const signals = [...members]
+        .flatMap((entity) => signalsOf(entity, day))
+        .filter(
+          (signal) =>
+            signal.polarity === 'bad' &&
+            FAMILIES[signal.metric] === family &&
+            isOneMatter(family, signal, { metric, direction }),
+        )
+      const origin = originOf(signals.sort(louder))
+      if (origin) former.set(day, origin)
+    }
+    return former
+  }
+
+  /** Who explains best all that is known of an incident. @param members of the day, the loudest first */
+  const blameOf = (
+    index: number,
+    incident: Incident,
+    members: readonly AccountAnomaly[],
+    day: number,
+  ): Blame => {
+    const byDay = origins.get(index) ?? formerOrigins(incident)
+    origins.set(index, byDay)
+    const origin = originOf(members)
+    if (origin) byDay.set(day, origin)
+    else byDay.delete(day)
+    const gains = addUp(byDay.values())
+    return {
+      gains,
+      best: bestOf(gains, (entity) => [...incident.members].some((one) => related(one, entity))),
+    }
+  }
+
+  /** What its anomalies of a day say of who is to blame, who may be calm by itself; null: nothing. */
+  const toldOf = (
+    { culprit, metric, direction }: Incident,
+    alike: readonly AccountAnomaly[],
+  ): AccountAnomaly | null => {
+    const own = alike.find(({ entity }) => entity === culprit)
+    if (own) return own
+    for (const { shift, ...anomaly } of alike) {
+      const at = shift?.origins?.entities.indexOf(culprit) ?? -1
+      if (!shift?.origins || at < 0) continue
+      const { sizes, window } = shift.origins
+      const size = sizes[at] as number
+      if (shift.figure !== 'joint' && !Number.isFinite(size)) continue
+      const implied = { ...shift, entity: culprit, size, window, parts: [] }
+      const told = { ...anomaly, ...shiftSignal(entityOf(account, culprit), implied), entity: culprit }
+      if (told.metric === metric && told.direction === direction) return told
+    }
+    return null
+  }
+
   let toldHere = 0
 
   return {
@@ -483,9 +591,12 @@ export const openIncidentBook = (
         // Days that came late are looked at after newer ones.
         incident.from = Math.min(incident.from, day)
         incident.to = Math.max(incident.to, day)
-        incident.root = commonRoot(account, incident.members)
-        if (isNewest && isAsLoud(loudest)) {
-          const { causes, culprit } = causesOf(account, children, incident.root, members, loudest)
+        const blame = blameOf(index, incident, members, day)
+        const blamedBefore = incident.culprit
+        const blamed = isNewest ? (blame.best ?? -1) : blamedBefore
+        incident.root = commonRoot(account, blamed < 0 ? incident.members : [...incident.members, blamed])
+        if (isNewest && (isAsLoud(loudest) || (blame.best !== null && blame.best !== blamedBefore))) {
+          const { causes, culprit } = causesOf(account, children, incident.root, members, loudest, blame)
           incident.culprit = culprit
           const isOwn = loudest.metric === incident.metric && loudest.direction === incident.direction
           // Figures of another metric would be read as those of its own.
@@ -499,8 +610,9 @@ export const openIncidentBook = (
         )
         const [own] = alike
         if (own && isNewest) {
-          // Who is to blame is what to look at; where nobody is, or is not odd alone, who is loudest.
-          const told = isAsLoud(own) ? (alike.find(({ entity }) => entity === incident.culprit) ?? own) : null
+          const isToldAnew = isAsLoud(own) || incident.culprit !== blamedBefore
+          // Who is to blame is what to look at; where nothing is known of its figures, who is loudest.
+          const told = isToldAnew ? (toldOf(incident, alike) ?? own) : null
           if (told) incident.figuresOf = told.entity
           const seen = seenOver(account, incident)
           if (told) incident.expected = expectedOf(seen, told)

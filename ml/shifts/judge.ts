@@ -20,9 +20,11 @@ import type { Look } from './level.ts'
 import { LEVELS_UP } from './level-name.ts'
 import { Calibration } from './calibration.ts'
 import { Drift } from './drift.ts'
+import { Scan } from './origins.ts'
+import type { Origins } from './origins.ts'
 import { Promises } from './promises.ts'
 import { deviateAtRate, jointBound, jointDeviate } from './tails.ts'
-import { runsOf, treeOf } from './tree.ts'
+import { parentsOf, runsOf, treeOf } from './tree.ts'
 import { gapsOf, WEEK, weekdayEffects, weekdayOf } from './weekday.ts'
 import { deviateOf, LONGEST, noHeld, Windows, WINDOWS } from './windows.ts'
 
@@ -139,6 +141,14 @@ export interface Shift {
   readonly shares: Readonly<Partial<Record<FigureName, number>>> | null
   /** How far each child's total was from what it promised over the window; empty for who has none, and joint. */
   readonly parts: readonly Part[]
+  /** What each entity of its campaign explains of the days odd so far; null of shifts for the better. */
+  readonly origins: Origins | null
+}
+
+/** Before it is known where it began. */
+interface FoundShift extends Omit<Shift, 'origins'> {
+  /** Place of its entity in the tree. */
+  readonly at: number
 }
 
 /** A child's part of a shift, in the unit of the total: money, events, impressions, people. */
@@ -151,6 +161,8 @@ export interface Part {
 /** How one entity fares. */
 interface Standing {
   run: number
+  /** Days that are odd together, the last of them that of the newest finding. */
+  span: number
   lastOdd: number
   /** Days with delivery since the last without. */
   delivered: number
@@ -189,12 +201,19 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   const { entities, indices, up } = tree
   const standings = entities.map((): Standing => ({
     run: 0,
+    span: 0,
     lastOdd: -9,
     delivered: 0,
     silent: 0,
     sizes: new Float64Array(FIGURE_COUNT),
     odds: Number.NaN,
   }))
+  const parents = parentsOf(tree)
+  const topOf = (i: number): number => {
+    let top = i
+    while ((parents[top] as number) >= 0) top = parents[top] as number
+    return top
+  }
   const isSumOf = (i: number): boolean => (tree.end[i] as number) > (tree.first[i] as number)
   const runs = runsOf(tree, days)
   const runsAt = (at: number, day: number): boolean => runs[day * entities.length + at] === 1
@@ -207,6 +226,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   const promises = new Promises(tree, days, runs, past, levels, LONGEST)
   const sums = sumsOf(account)
   const shifts: Shift[] = []
+  /** Of the day that is judged. */
+  const newest: FoundShift[] = []
 
   const levelOf = (i: number, j: number): Level => levels[i * FIGURE_COUNT + j] as Level
   const childrenOf = (i: number): number[] => {
@@ -536,7 +557,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     }
     oddWindow = Math.max(oddWindow, window)
     standing.sizes[j] = size
-    shifts.push({
+    newest.push({
+      at: i,
       day: t,
       entity: indices[i] as number,
       figure: figure.name,
@@ -682,7 +704,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       if (size < 0) {
         oddWindow = Math.max(oddWindow, 1)
         standing.sizes[SPEND] = size
-        shifts.push({
+        newest.push({
+          at: i,
           day: t,
           entity: indices[i] as number,
           figure: 'spend',
@@ -737,7 +760,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       total += deviate ** 2
       cost += bad * deviate
     }
-    shifts.push({
+    newest.push({
+      at: i,
       day: t,
       entity: indices[i] as number,
       figure: 'joint',
@@ -768,6 +792,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         for (let j = 0; j < FIGURE_COUNT; j++) levelOf(i, j).floor = Math.max(levelOf(i, j).floor, t)
       standing.run = 0
     }
+    standing.span = Math.max(oddWindow, standing.run)
     if (standing.run < LASTING_DAYS) return false
     standing.run = 0
     standing.lastOdd = -9
@@ -868,6 +893,51 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     learn(lastsNow())
   }
 
+  /** What leaf `at` shows of figure j over the days [from, t], for the scan. */
+  const scanLeaf = (scan: Scan, at: number, j: number, from: number): void => {
+    i = at
+    entity = entities[at] as AccountEntity
+    isSum = false
+    const level = levelOf(at, j)
+    // Days before the floor tell of something else.
+    const first = level.floor <= t ? Math.max(from, level.floor) : from
+    const mean = first < entity.start || level.days < FEWEST_DAYS ? Number.NaN : level.meanBefore(first)
+    if (Number.isNaN(mean)) return
+    const variance = level.varianceBefore(first) + (drift.variance(j) * (t - first)) / 3
+    if (judge(j, first, mean, variance, false)) scan.see(at, held)
+    // Who stopped shows nothing, and tells most.
+    else if (j === SPEND && runsAt(at, t) && (entity.spend[first - 1] as number) > 0)
+      scan.seeLog(at, -Infinity, level.noise + variance)
+  }
+
+  /** What each entity of the campaign explains of the days [from, t] of a shift. */
+  const originsOf = ({ at, figure, size }: FoundShift, from: number): Origins => {
+    const scan = new Scan(tree, topOf(at))
+    for (const j of figure === 'joint' ? independent : [FIGURES.indexOf(figure)]) {
+      scan.begin((FIGURE_TABLE[j] as Figure).kind === 'count')
+      for (const leaf of scan.leaves) scanLeaf(scan, leaf, j, from)
+      scan.addUp(figure === 'joint' ? ((standings[at] as Standing).sizes[j] as number) : size)
+    }
+    return scan.origins(t - from + 1, figure !== 'joint')
+  }
+
+  /** Keeps what was found on the day, with where it began: one answer for what moved one way in one campaign. */
+  const trace = (): void => {
+    const known = new Map<string, Origins>()
+    for (const found of newest.splice(0)) {
+      const { at, ...shift } = found
+      let origins: Origins | null = null
+      if (shift.bad) {
+        const { figure, size, window } = shift
+        const from = Math.max(0, t - Math.max(window, (standings[at] as Standing).span) + 1)
+        const key = figure === 'joint' ? `${at}` : `${topOf(at)} ${figure} ${Math.sign(size)} ${from}`
+        origins = known.get(key) ?? originsOf(found, from)
+        known.set(key, origins)
+      }
+      shifts.push({ ...shift, origins })
+    }
+  }
+
   for (t = 0; t < Math.min(days, account.completeUntil); t++) {
     learnWeekdays(t)
     noiseCounts.fill(0)
@@ -880,6 +950,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       isSum = isSumOf(i)
       judgeEntity()
     }
+    trace()
     calibration.learn()
     drift.learn()
     noises.forEach((values, at) => {

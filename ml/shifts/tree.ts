@@ -26,6 +26,13 @@ export const runsOf = ({ entities }: Tree, days: number): Uint8Array => {
   return runs
 }
 
+/** Place of the parent of each; -1: none. */
+export const parentsOf = ({ entities, first, end }: Tree): Int32Array => {
+  const parents = new Int32Array(entities.length).fill(-1)
+  entities.forEach((_, i) => parents.fill(i, first[i], end[i]))
+  return parents
+}
+
 export const treeOf = (entities: readonly AccountEntity[]): Tree => {
   const n = entities.length
   const children: number[][] = entities.map(() => [])

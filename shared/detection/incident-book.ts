@@ -30,7 +30,7 @@ export interface StoredBook {
 }
 
 export interface StoredBookParts {
-  readonly page: Pick<JudgedAccount, 'account' | 'firstDay'>
+  readonly page: JudgedAccount
   readonly indexOf: ReadonlyMap<string, number>
   readonly known: readonly StoredIncident[]
   /** All that will be taken. */
@@ -92,7 +92,7 @@ export const openStoredBook = ({
       to: stored.dateTo - firstDay,
       members: new Set(stored.members.map(find).filter((i) => i >= 0)),
       causes,
-      culprit: root,
+      culprit: figuresOf < 0 ? root : figuresOf,
       figuresOf: figuresOf < 0 ? root : figuresOf,
       observed,
       expected,
@@ -129,6 +129,7 @@ export const openStoredBook = ({
     known: known.flatMap((stored) => toIncident(stored) ?? []),
     days: new Set(days.map((day) => day - firstDay)),
     budgetOf: (_, told) => budgetLeft - told,
+    signalsOf: (entity, day) => page.signals.get(entity)?.get(day) ?? [],
     // The book asks for everything above as well; a mute of one entity is looked up by that entity.
     isMuted: (entity, metric, day) =>
       isMuted(mutes, { path: [refOf(entity)], metric, day: toLocalDate(firstDay + day) }),

@@ -34,6 +34,7 @@ const shift = (changes: Partial<Shift>): Shift => ({
   bad: true,
   shares: null,
   parts: [],
+  origins: null,
   ...changes,
 })
 

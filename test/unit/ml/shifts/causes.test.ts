@@ -94,6 +94,7 @@ describe('root causes', () => {
           { entity: 1, gap: 0, promised: 10 },
           { entity: 2, gap: -8, promised: 10 },
         ],
+        origins: null,
       },
     }
     const book = openIncidentBook(account)

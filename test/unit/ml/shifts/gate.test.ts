@@ -39,6 +39,7 @@ const shiftOf = (changes: Partial<Signal> = {}): ShiftSignal => {
       bad: true,
       shares: null,
       parts: [],
+      origins: null,
     },
   }
 }

@@ -69,6 +69,7 @@ const shiftOf = (figure: Shift['figure'], day: number): Shift => ({
   bad: true,
   shares: null,
   parts: [],
+  origins: null,
 })
 
 /** The one incident of what is seen day by day. */

@@ -241,6 +241,86 @@ describe('incidents of an account', () => {
     expect(both.incidents[0]).to.include({ expected: 10 })
   })
 
+  describe('blame who explains their days best', () => {
+    /** What a day's shift of `entity` says of the campaign: gains of entities 0 to 5. */
+    const traced = (
+      at: number,
+      day: number,
+      gains: readonly number[],
+      changes: Partial<AccountAnomaly> = {},
+    ): AccountAnomaly =>
+      odd(at, day, {
+        shift: {
+          day,
+          entity: at,
+          figure: 'spend',
+          deviate: 6,
+          window: 1,
+          size: Math.log(2),
+          bad: true,
+          shares: null,
+          parts: [],
+          origins: {
+            entities: Int32Array.of(0, 1, 2, 3, 4, 5),
+            gains: Float64Array.from(gains),
+            sizes: new Float64Array(6).fill(Math.log(2)),
+            window: 1,
+          },
+        },
+        ...changes,
+      })
+
+    it('though it is calm by itself: its siblings moved along', () => {
+      const book = openIncidentBook(accountWith())
+      book.take(20, [traced(3, 20, [2, 9, 0, 7, 3, 0])])
+      // 100 a day, where half of it was to be had.
+      expect(book.incidents[0]).to.include({ root: 1, culprit: 1, figuresOf: 1, observed: 100, expected: 50 })
+      expect(book.incidents[0]?.causes.map(({ entity: of, share }) => [of, share])).to.deep.equal([
+        [3, 0.7],
+        [4, 0.3],
+      ])
+    })
+
+    it('among who is above or below one that is odd, of those that explain as much the lowest', () => {
+      const book = openIncidentBook(accountWith())
+      book.take(20, [traced(3, 20, [2, 7, 8, 7, 0, 8])])
+      expect(book.incidents[0]).to.include({ root: 3, culprit: 3 })
+    })
+
+    it('over all of their days, each counted once however often it is looked at', () => {
+      const book = openIncidentBook(accountWith())
+      book.take(20, [traced(1, 20, [0, 9, 0, 2, 2, 0])])
+      book.take(21, [traced(1, 21, [0, 2, 0, 8, 0, 0])])
+      expect(book.incidents[0]).to.include({ root: 1, culprit: 1 })
+      book.take(21, [traced(1, 21, [0, 2, 0, 8, 0, 0])])
+      expect(book.incidents[0]?.culprit).to.equal(1)
+      book.take(22, [traced(1, 22, [0, 2, 0, 4, 0, 0], { severity: 'MEDIUM' })])
+      // 13 against 14.
+      expect(book.incidents[0]).to.include({ culprit: 3, figuresOf: 3 })
+    })
+
+    it('and know those of their days before the book was opened from what the judge said of them', () => {
+      const first = openIncidentBook(accountWith())
+      first.take(20, [traced(1, 20, [0, 9, 0, 2, 2, 0])])
+      const today = traced(1, 21, [0, 2, 0, 8, 0, 0])
+      const { shift } = traced(1, 20, [0, 9, 0, 2, 2, 0])
+      const { modelSource: _source, modelVersion: _version, signals: _signals, ...said } = odd(1, 20)
+      const signal = { ...said, detector: 'shift' as const, shift: shift! }
+      for (const [polarity, culprit] of [
+        ['bad', 1],
+        ['good', 3],
+      ] as const) {
+        const book = openIncidentBook(accountWith(), {
+          known: first.incidents,
+          days: new Set([21]),
+          signalsOf: (at, day) => (at === 1 && day === 20 ? [{ ...signal, polarity }] : []),
+        })
+        book.take(21, [today])
+        expect(book.incidents[0]?.culprit, polarity).to.equal(culprit)
+      }
+    })
+  })
+
   describe('within the alarm budget', () => {
     const many = (count: number): AccountAnomaly[] => Array.from({ length: count }, (_, i) => odd(6 + i, 20))
 

@@ -135,6 +135,41 @@ describe('findShifts', () => {
     expect(parts[0]?.entity).to.equal(ad)
   })
 
+  /** Who explains most of what is said of `entity` on `day`. */
+  const originOf = (account: AccountDays, day: number, entity: number): number => {
+    const shift = of(findShifts(account), entity).find((one) => one.day === day)
+    const gains = [...(shift?.origins?.gains ?? [])]
+    return shift?.origins?.entities[gains.lastIndexOf(Math.max(...gains))] ?? -1
+  }
+  const faultyAds = (ads: readonly number[], factors: Partial<typeof TRIPLED>): AccountDays =>
+    ads.reduce((account, one) => withFault(account, one, 60, 62, factors), calm)
+
+  it('traces a shift to the ad that moved alone, and to the ad set whose ads moved alike', () => {
+    const adsOf = (parent: number): number[] =>
+      calm.entities.flatMap((one, i) =>
+        one.parent === parent && one.start === 0 && one.end >= 62 ? [i] : [],
+      )
+    const several = calm.entities.findIndex(({ level }, i) => level === 'adset' && adsOf(i).length > 1)
+    const siblings = adsOf(several)
+    const [first = -1] = siblings
+    const stopped = { spend: 0, impressions: 0, clicks: 0, leads: 0, reach: 0 }
+    for (const factors of [TRIPLED, stopped]) {
+      expect(originOf(faultyAds([first], factors), 60, first)).to.equal(first)
+      // Each of them says the same.
+      for (const one of [first, several]) {
+        expect(originOf(faultyAds(siblings, factors), 60, one)).to.equal(several)
+      }
+    }
+  })
+
+  it('traces nothing that is for the better', () => {
+    const shifts = findShifts(withFault(calm, ad, 60, 62, { leads: 3 }))
+    const good = shifts.filter((shift) => !shift.bad)
+    expect(good).to.not.deep.equal([])
+    expect(good.every(({ origins }) => origins === null)).to.equal(true)
+    expect(shifts.every(({ bad, origins }) => !bad || origins !== null)).to.equal(true)
+  })
+
   it('says the same of a day whatever comes after it', () => {
     const faulty = withFault(calm, ad, 60, 70, { clicks: 0.5, leads: 0.5 })
     const cut = 64
