@@ -9,7 +9,7 @@
  * renamed. Names are made here from registry names of plain words, and folders must lie below the root when
  * all links are followed.
  */
-import { readFile as readFileWithCallback, stat as statWithCallback } from 'node:fs'
+import { close, open, readv, stat as statWithCallback } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { copyFile, link, readdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
@@ -38,9 +38,29 @@ const URI = /^[A-Za-z0-9_-]{1,200}(\/\.?[A-Za-z0-9_-]{1,200}){1,6}\.safetensors$
 /** File systems without hard links, and shares that refuse them, get a copy. */
 const NO_LINK = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EMLINK', 'EACCES'])
 
-// A third of the cost of their promise namesakes, and detection reads every model of an account.
+// A third of the cost of its promise namesake.
 const statFast = promisify(statWithCallback) as (path: string) => Promise<Stats>
-const readFast = promisify(readFileWithCallback) as (path: string) => Promise<Buffer>
+
+/**
+ * The file, if it has exactly so many bytes; else null. In as few steps as there can be: detection reads every model of
+ * an account.
+ */
+const readExactly = (path: string, bytes: number): Promise<SharedArrayBuffer | null> =>
+  new Promise((resolve, reject) => {
+    open(path, 'r', (failed, fd) => {
+      if (failed) return reject(failed)
+      const shared = new SharedArrayBuffer(bytes)
+      const end = (error: Error | null, read: number): void =>
+        close(fd, () => (error ? reject(error) : resolve(read === bytes ? shared : null)))
+      const readOn = (from: number): void =>
+        // One more than there should be.
+        readv(fd, [new Uint8Array(shared, from), new Uint8Array(1)], from, (error, read) => {
+          if (error || read === 0 || from + read >= bytes) end(error, from + read)
+          else readOn(from + read)
+        })
+      return readOn(0)
+    })
+  })
 
 const refused = (what: string): AppError =>
   new AppError('INVALID_REQUEST', `${what} cannot be the name of a model`)
@@ -140,13 +160,8 @@ export const fileArtifactStore = (root: string): ArtifactStore => {
     read: async (uri, bytes): Promise<ArtifactBytes> => {
       const path = pathOfUri(uri)
       try {
-        const { size } = await statFast(path)
-        if (size !== bytes) return { status: 'wrong_length' }
-        const file = await readFast(path)
-        if (file.length !== bytes) return { status: 'wrong_length' }
-        const shared = new SharedArrayBuffer(bytes)
-        file.copy(new Uint8Array(shared))
-        return { status: 'read', bytes: shared }
+        const shared = await readExactly(path, bytes)
+        return shared ? { status: 'read', bytes: shared } : { status: 'wrong_length' }
       } catch (error) {
         if (codeOf(error) !== 'ENOENT') throw error
         // A missing file is the model's matter; a missing store is everybody's.

@@ -257,7 +257,8 @@ export interface EntityJudge {
 
 export const createJudge = (model: EntityForest): EntityJudge => ({
   model,
-  scorer: createScorer(model.forest),
+  // Of most entities a day or two are asked for.
+  scorer: createScorer(model.forest, true),
 })
 
 /**

@@ -20,6 +20,8 @@ export interface AccountFrames {
   readonly tolerances: ReadonlyMap<string, AccountEntity['tolerance']>
 }
 
+type AccountRows = Pick<AccountFrames, 'batches' | 'from' | 'to'>
+
 /** Weekdays are told from one another only; which one it is does not matter. */
 const WEEK = 7
 
@@ -30,7 +32,7 @@ type Building = {
 export const entityKey = (level: Level, id: string): string => `${level} ${id}`
 
 /** Says when an entity ran. */
-const lifeOf = (batch: FrameBatch, i: number, { from, to }: Pick<AccountFrames, 'from' | 'to'>): Building => {
+const lifeOf = (batch: FrameBatch, i: number, { from, to }: AccountRows): Building => {
   const days = to - from + 1
   const { activeRanges } = batch.heads[i] as EntityHead
   const rows = frameAt(batch, i)
@@ -73,7 +75,7 @@ interface Placed {
  * Campaigns first, then ad sets, then ads, each ascending by id, so that the order of the batches is all the same; those
  * without a day are left out. Entities whose parent is missing stand for themselves.
  */
-const placedOf = (frames: Pick<AccountFrames, 'batches' | 'from' | 'to'>): Placed[] => {
+const placedOf = (frames: AccountRows, isWanted: (head: EntityHead) => boolean = () => true): Placed[] => {
   const { batches, from, to } = frames
   const placed: Placed[] = []
   const index = new Map<string, number>()
@@ -81,6 +83,7 @@ const placedOf = (frames: Pick<AccountFrames, 'batches' | 'from' | 'to'>): Place
     const above = levels[depth - 1]
     const found = batches[level]
       .flatMap((batch) => batch.heads.map((head, i) => ({ batch, i, head })))
+      .filter(({ head }) => isWanted(head))
       .sort((a, b) => (a.head.id < b.head.id ? -1 : 1))
     for (const { batch, i, head } of found) {
       const life = lifeOf(batch, i, frames)
@@ -94,12 +97,29 @@ const placedOf = (frames: Pick<AccountFrames, 'batches' | 'from' | 'to'>): Place
   return placed
 }
 
+/** Whether there is a day on which an entity was active and delivered nothing. */
+const isSilentOnce = (batch: FrameBatch, i: number, { from, to }: AccountRows): boolean => {
+  const delivered = new Uint8Array(to - from + 1)
+  const { days, spend, impressions } = frameAt(batch, i)
+  for (let row = 0; row < days.length; row++)
+    if ((spend[row] as number) > 0 || (impressions[row] as number) > 0)
+      delivered[(days[row] as number) - from] = 1
+  return (batch.heads[i] as EntityHead).activeRanges.some(
+    ([first, last]) =>
+      delivered.subarray(Math.max(0, first - from), Math.max(0, last - from + 1)).indexOf(0) >= 0,
+  )
+}
+
 /** Days on which a parent is not missed because all its children rest, by `level id`. */
-export const restingDays = (
-  frames: Pick<AccountFrames, 'batches' | 'from' | 'to'>,
-): ReadonlyMap<string, readonly DayNumber[]> => {
+export const restingDays = (frames: AccountRows): ReadonlyMap<string, readonly DayNumber[]> => {
   const resting = new Map<string, DayNumber[]>()
-  const placed = placedOf(frames)
+  // In most trees no parent can: what delivers does not rest.
+  const campaigns = new Set<string>()
+  for (const batch of [...frames.batches.campaign, ...frames.batches.adset])
+    batch.heads.forEach(({ campaignId }, i) => {
+      if (!campaigns.has(campaignId) && isSilentOnce(batch, i, frames)) campaigns.add(campaignId)
+    })
+  const placed = placedOf(frames, ({ campaignId }) => campaigns.has(campaignId))
   const parents = new Set(placed.map(({ life }) => life.parent))
   placed.forEach(({ level, batch, i, life }, at) => {
     if (!parents.has(at)) return
