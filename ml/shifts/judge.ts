@@ -190,6 +190,7 @@ const sumsOf = ({ days, entities }: AccountDays): AccountSums => {
 }
 
 const FIGURE_COUNT = FIGURE_TABLE.length
+const isCount = Uint8Array.from(FIGURE_TABLE, ({ kind }) => (kind === 'count' ? 1 : 0))
 const SPEND = FIGURES.indexOf('spend')
 const CONVERSION = FIGURES.indexOf('conversion_rate')
 /** Fewest independent figures that are tested together. */
@@ -323,6 +324,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     FIGURE_TABLE.map(({ wander }) => wander),
   )
   const held = noHeld()
+  /** The level that days are held against. Numbers that are handed to a function are wrapped, one by one. */
+  const against = { mean: Number.NaN, rate: Number.NaN, variance: Number.NaN }
   const day: Look = {
     seen: Number.NaN,
     among: Number.NaN,
@@ -379,8 +382,9 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     return true
   }
 
-  /** `judge` for counts. @param rate exponential of the level */
-  const judgeCount = (j: number, from: number, rate: number, variance: number, former: boolean): boolean => {
+  /** Fills `held` with the days [from, t] against the level. @returns whether they say anything */
+  const judgeCount = (j: number, from: number, former: boolean): boolean => {
+    const { rate, variance } = against
     const dispersion = dispersionOf(j)
     let seen = 0
     let expected = 0
@@ -422,14 +426,9 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     return true
   }
 
-  /** `judge` for logs of amounts and ratios. */
-  const judgeGaussian = (
-    j: number,
-    from: number,
-    mean: number,
-    variance: number,
-    former: boolean,
-  ): boolean => {
+  /** Likewise, of logs of amounts and ratios. */
+  const judgeGaussian = (j: number, from: number, former: boolean): boolean => {
+    const { mean, variance } = against
     const level = levelOf(i, j)
     let seen = 0
     let common = 0
@@ -470,10 +469,12 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   }
 
   /** Fills `held` with the days [from, t] against a level. @returns whether they say anything */
-  const judge = (j: number, from: number, mean: number, variance: number, former: boolean): boolean =>
-    (FIGURE_TABLE[j] as Figure).kind === 'count'
-      ? judgeCount(j, from, Math.exp(mean), variance, former)
-      : judgeGaussian(j, from, mean, variance, former)
+  const judge = (j: number, from: number, mean: number, variance: number, former: boolean): boolean => {
+    against.mean = mean
+    against.rate = Math.exp(mean)
+    against.variance = variance
+    return isCount[j] === 1 ? judgeCount(j, from, former) : judgeGaussian(j, from, former)
+  }
 
   /** What each child's total was beyond its promise over the days [from, t]. */
   const partsOf = (j: number, from: number): Part[] => {
@@ -644,11 +645,10 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         const mean = level.meanBefore(from)
         if (Number.isNaN(mean)) break
         const variance = level.varianceBefore(from) + (drift.variance(j) * (window - 1)) / 3
-        const judged =
-          figure.kind === 'count'
-            ? judgeCount(j, from, level.factorBefore(from), variance, false)
-            : judgeGaussian(j, from, mean, variance, false)
-        if (!judged) continue
+        against.mean = mean
+        against.rate = level.factorBefore(from)
+        against.variance = variance
+        if (!(isCount[j] === 1 ? judgeCount(j, from, false) : judgeGaussian(j, from, false))) continue
         if (figure.usesLeads && window === 1 && held.expected < FEWEST_DAY_LEADS) continue
         calibration.apply(j, w, isSum, held, !wasOdd)
         windows.set(j, w, held)

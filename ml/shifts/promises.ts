@@ -65,6 +65,9 @@ export class Promises {
   readonly #unkept: Gathered
   /** Whether what is gathered is made of levels of today. */
   #isVolatile = false
+  // What a child promises by. Numbers that are handed to a function are wrapped, one by one.
+  #factor = Number.NaN
+  #variance = Number.NaN
   /** Sums of who is below, by how deep. */
   readonly #below: readonly Float64Array[]
   // What was gathered last, and where.
@@ -216,8 +219,10 @@ export class Promises {
       const at = past + (from > began ? from : began) * stride + c
       const factor = factors[at] as number
       const variance = variances[at] as number
+      this.#factor = factor
+      this.#variance = variance
       if (!former && !Number.isNaN(factor)) {
-        this.#add(depth, sums, start, c, j, from, first, last, false, factor, variance)
+        this.#add(depth, sums, start, c, j, from, first, last, false)
         continue
       }
       const level = this.#levels[c * FIGURE_TABLE.length + j] as Level
@@ -225,18 +230,18 @@ export class Promises {
       let k = first
       if (former && level.formerUntil >= from + first) {
         k = Math.min(last, level.formerUntil - from) + 1
-        const was = level.factorOf(level.formerMean)
-        this.#add(depth, sums, start, c, j, from, first, k - 1, true, was, level.formerVariance)
+        this.#factor = level.factorOf(level.formerMean)
+        this.#variance = level.formerVariance
+        this.#add(depth, sums, start, c, j, from, first, k - 1, true)
       }
-      if (!Number.isNaN(factor)) this.#add(depth, sums, start, c, j, from, k, last, former, factor, variance)
-      else if (!Number.isNaN(level.mean)) {
-        const is = level.factorOf(level.mean)
-        this.#add(depth, sums, start, c, j, from, k, last, former, is, level.variance)
-      }
+      if (Number.isNaN(factor) && Number.isNaN(level.mean)) continue
+      this.#factor = Number.isNaN(factor) ? level.factorOf(level.mean) : factor
+      this.#variance = Number.isNaN(factor) ? level.variance : variance
+      this.#add(depth, sums, start, c, j, from, k, last, former)
     }
   }
 
-  /** Adds what c promises to the sums of its parent. */
+  /** Adds what c promises, by `#factor` and `#variance`, to the sums of its parent. */
   #add(
     depth: number,
     sums: Float64Array,
@@ -247,9 +252,9 @@ export class Promises {
     first: number,
     last: number,
     former: boolean,
-    factor: number,
-    variance: number,
   ): void {
+    const factor = this.#factor
+    const variance = this.#variance
     const { variances, squares } = this.#last
     const at = this.#at
     const owed = this.#owed
