@@ -218,11 +218,9 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   const isSumOf = (i: number): boolean => (tree.end[i] as number) > (tree.first[i] as number)
   const runs = runsOf(tree, days)
   const runsAt = (at: number, day: number): boolean => runs[day * entities.length + at] === 1
-  const past = new Past(days, entities.length, FIGURE_COUNT)
+  const past = new Past(entities.length, FIGURE_COUNT)
   const levels = entities.flatMap((_, i) =>
-    FIGURE_TABLE.map(
-      (figure, j) => new Level(past, past.startOf(i, j), isSumOf(i) ? figure.sign : 1, figure),
-    ),
+    FIGURE_TABLE.map((figure, j) => new Level(past, i, j, isSumOf(i) ? figure.sign : 1, figure)),
   )
   const promises = new Promises(tree, days, runs, past, levels, LONGEST)
   const sums = sumsOf(account)
@@ -251,7 +249,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   /** Of a figure at the level of what is judged. */
   const noiseAt = (j: number): number => j * LEVELS_UP.length + (tree.levels[i] as number)
 
-  const { stride, seen: seens, among: amongs } = past
+  const { seen: seens, among: amongs } = past
   const wholes = entities.flatMap((entity) => FIGURE_TABLE.map(({ whole }) => entity[whole]))
   const tolerances = Float64Array.from(
     entities.flatMap(({ tolerance }) => FIGURES.map((name) => tolerance[name] ?? 0)),
@@ -354,11 +352,12 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
 
   /** Fills `day` with today against the levels before it. @returns whether it says anything */
   const look = (j: number): boolean => {
-    const among = amongs[levelOf(i, j).at(t)] as number
+    const at = past.at(i, j, t)
+    const among = amongs[at] as number
     if (Number.isNaN(among)) return false
     day.weekdayVariance = dayVariances[j * days + t] as number
     if (!isSum) {
-      day.seen = seens[levelOf(i, j).at(t)] as number
+      day.seen = seens[at] as number
       day.among = among
       day.variance = 0
       day.concentration = 1
@@ -391,14 +390,13 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     let scatter = 0
     let common = 0
     let ofWeekdays = 0
-    let at = levelOf(i, j).at(from)
     if (isSum) {
       promises.gather(i, j, from, t, former)
       const whole = wholes[i * FIGURE_COUNT + j] as Float64Array
-      for (let d = from; d <= t; d++, at += stride) {
+      for (let d = from; d <= t; d++) {
         const k = d - from
         const sum = promises.sum(k)
-        if (Number.isNaN(amongs[at]) || !(sum > 0)) continue
+        if (Number.isNaN(amongs[past.at(i, j, d)]) || !(sum > 0)) continue
         const mu = sum * (dayFactors[j * days + d] as number) * rate
         seen += whole[d] as number
         expected += mu
@@ -407,7 +405,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         ofWeekdays += mu * mu * (dayVariances[j * days + d] as number)
       }
     } else {
-      for (let d = from; d <= t; d++, at += stride) {
+      for (let d = from; d <= t; d++) {
+        const at = past.at(i, j, d)
         const among = amongs[at] as number
         if (Number.isNaN(among)) continue
         const mu = among * rate
@@ -434,15 +433,14 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     let common = 0
     let ofWeekdays = 0
     let n = 0
-    let at = level.at(from)
     if (isSum) {
       promises.gather(i, j, from, t, former)
       const whole = wholes[i * FIGURE_COUNT + j] as Float64Array
       const { sign, volume } = FIGURE_TABLE[j] as Figure
-      for (let d = from; d <= t; d++, at += stride) {
+      for (let d = from; d <= t; d++) {
         const k = d - from
         const sum = promises.sum(k)
-        if (Number.isNaN(amongs[at]) || !(sum > 0)) continue
+        if (Number.isNaN(amongs[past.at(i, j, d)]) || !(sum > 0)) continue
         const base = sum * (dayFactors[j * days + d] as number)
         const log = sign * Math.log((whole[d] as number) / base) - (volume ? (moves[d] as number) : 0)
         seen += log - mean
@@ -451,7 +449,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         n++
       }
     } else {
-      for (let d = from; d <= t; d++, at += stride) {
+      for (let d = from; d <= t; d++) {
+        const at = past.at(i, j, d)
         if (Number.isNaN(amongs[at])) continue
         seen += (seens[at] as number) - mean
         ofWeekdays += dayVariances[j * days + d] as number
@@ -939,6 +938,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   }
 
   for (t = 0; t < Math.min(days, account.completeUntil); t++) {
+    past.begin(t)
     learnWeekdays(t)
     noiseCounts.fill(0)
     if (account.holiday[t] === 1) learnHoliday(t)

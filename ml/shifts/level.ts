@@ -32,13 +32,14 @@ export interface Look {
   weekdayVariance: number
 }
 
+/** Days that are remembered: a power of two, no window reaches back further. */
+const REMEMBERED = 8
+
 /**
- * What was known before each day, of all entities and figures: day by day, neighbours beside each other, since that
- * is how it is added up.
+ * What was known before each of the last days, of all entities and figures: those of one figure of an entity beside each
+ * other, in a line of the processor's cache.
  */
 export class Past {
-  /** From a day to the next of the same entity and figure. */
-  readonly stride: number
   readonly mean: Float64Array
   readonly variance: Float64Array
   /** What a promise is multiplied with, or divided by, at the level before the day. NaN: there was none. */
@@ -46,12 +47,11 @@ export class Past {
   /** What was seen (weekday apart, if gaussian) and among what. NaN: nothing usable. */
   readonly seen: Float64Array
   readonly among: Float64Array
-  readonly #days: number
+  readonly #figures: number
 
-  constructor(days: number, entities: number, figures: number) {
-    this.#days = days
-    this.stride = entities
-    const length = days * entities * figures
+  constructor(entities: number, figures: number) {
+    this.#figures = figures
+    const length = entities * figures * REMEMBERED
     this.mean = new Float64Array(length).fill(Number.NaN)
     this.variance = new Float64Array(length)
     this.factor = new Float64Array(length).fill(Number.NaN)
@@ -59,9 +59,19 @@ export class Past {
     this.among = new Float64Array(length).fill(Number.NaN)
   }
 
-  /** Where day 0 of an entity's figure is. */
-  startOf(entity: number, figure: number): number {
-    return figure * this.#days * this.stride + entity
+  /** Where the day of an entity's figure is. */
+  at(entity: number, figure: number, day: number): number {
+    return (entity * this.#figures + figure) * REMEMBERED + (day & (REMEMBERED - 1))
+  }
+
+  /** `day` begins: nothing is known of it, and what was known of the one before the remembered is forgotten. */
+  begin(day: number): void {
+    for (let at = this.at(0, 0, day); at < this.mean.length; at += REMEMBERED) {
+      this.mean[at] = Number.NaN
+      this.variance[at] = 0
+      this.factor[at] = Number.NaN
+      this.among[at] = Number.NaN
+    }
   }
 }
 
@@ -83,24 +93,26 @@ export class Level {
   #noiseSum = ZERO
   #noiseDays = ZERO
   readonly #past: Past
-  readonly #start: number
+  readonly #entity: number
+  readonly #figure: number
   readonly #sign: 1 | -1
   readonly #leastNoise: number
 
   /**
-   * @param start where its day 0 is in `past`
+   * @param entity whose, and of which figure, in `past`
    * @param sign of the factor: -1 where it is of a sum that the figure divides
    */
-  constructor(past: Past, start: number, sign: 1 | -1, figure: Figure) {
+  constructor(past: Past, entity: number, figure: number, sign: 1 | -1, { noise }: Pick<Figure, 'noise'>) {
     this.#past = past
-    this.#start = start
+    this.#entity = entity
+    this.#figure = figure
     this.#sign = sign
-    this.#leastNoise = (LEAST_NOISE * figure.noise) ** 2
+    this.#leastNoise = (LEAST_NOISE * noise) ** 2
   }
 
   /** Where `day` is in the past. */
   at(day: number): number {
-    return this.#start + day * this.#past.stride
+    return this.#past.at(this.#entity, this.#figure, day)
   }
 
   meanBefore(day: number): number {

@@ -1,6 +1,6 @@
 /**
  * What children promise their parent for a day, at levels that were known before. Asked for most of all that the
- * judge computes: everything lies day by day, and the children of one parent beside each other.
+ * judge computes: the days of a figure lie beside each other, and the children of one parent.
  */
 import type { AccountEntity } from './account.ts'
 import { FIGURE_TABLE } from './figures.ts'
@@ -10,7 +10,7 @@ import { LEVELS_UP } from './level-name.ts'
 import type { Tree } from './tree.ts'
 
 /**
- * Per figure, day and entity: what its promise is made of; of who has children, 1. NaN on days on which it owes
+ * Per entity, figure and day: what its promise is made of; of who has children, 1. NaN on days on which it owes
  * nothing.
  */
 const owedOf = ({ entities, first, end }: Tree, days: number, runs: Uint8Array): Float64Array => {
@@ -25,7 +25,7 @@ const owedOf = ({ entities, first, end }: Tree, days: number, runs: Uint8Array):
         // A figure of volume is owed also by a child that gave nothing.
         if (!volume && !(exposure(entities[i] as AccountEntity, t) > 0)) continue
         const isSum = (end[i] as number) > (first[i] as number)
-        owed[(j * days + t) * n + i] = isSum ? 1 : ((bases[i] as Float64Array)[t] as number)
+        owed[(i * FIGURE_TABLE.length + j) * days + t] = isSum ? 1 : ((bases[i] as Float64Array)[t] as number)
       }
     }
   })
@@ -52,6 +52,7 @@ export class Promises {
   readonly #past: Past
   readonly #levels: readonly Level[]
   readonly #owed: Float64Array
+  readonly #days: number
   readonly #starts: Int32Array
   readonly #parents: Int32Array
   /** Days that are gathered at once. */
@@ -92,6 +93,7 @@ export class Promises {
     this.#past = past
     this.#levels = levels
     this.#owed = owedOf(tree, days, runs)
+    this.#days = days
     this.#starts = Int32Array.from(tree.entities, ({ start }) => start)
     this.#parents = new Int32Array(n).fill(-1)
     this.#places = new Int32Array(n)
@@ -158,11 +160,9 @@ export class Promises {
 
   /** What a leaf, or the children of c, promise for `day` at the levels before `from`; NaN: nothing is owed. */
   of(c: number, j: number, from: number, day: number): number {
-    const start = this.#past.startOf(c, j)
-    const { stride } = this.#past
-    const factor = this.#past.factor[start + Math.max(from, this.#starts[c] as number) * stride] as number
-    const owed = this.#owed[start + day * stride] as number
+    const owed = this.#owed[this.#owedAt(c, j, day)] as number
     if (Number.isNaN(owed)) return Number.NaN
+    const factor = this.#past.factor[this.#past.at(c, j, Math.max(from, this.#starts[c] as number))] as number
     if (!this.#isSum(c)) return (FIGURE_TABLE[j] as Figure).sign > 0 ? owed * factor : owed / factor
     this.#gatherAnew(c, j, from, day - from, day - from, false)
     return this.sum(day - from) * factor
@@ -170,7 +170,11 @@ export class Promises {
 
   /** What a leaf's promise is made of. */
   owedBy(leaf: number, j: number, day: number): number {
-    return this.#owed[this.#past.startOf(leaf, j) + day * this.#past.stride] as number
+    return this.#owed[this.#owedAt(leaf, j, day)] as number
+  }
+
+  #owedAt(c: number, j: number, day: number): number {
+    return (c * FIGURE_TABLE.length + j) * this.#days + day
   }
 
   #isSum(i: number): boolean {
@@ -209,16 +213,15 @@ export class Promises {
     last: number,
     former: boolean,
   ): void {
-    const { factor: factors, variance: variances, stride } = this.#past
-    const past = this.#past.startOf(0, j)
+    const past = this.#past
     for (let k = first; k <= last; k++) sums[start + k] = 0
     const end = this.#tree.end[i] as number
     for (let c = this.#tree.first[i] as number; c < end; c++) {
       const began = this.#starts[c] as number
       if (began > from + last) continue
-      const at = past + (from > began ? from : began) * stride + c
-      const factor = factors[at] as number
-      const variance = variances[at] as number
+      const at = past.at(c, j, from > began ? from : began)
+      const factor = past.factor[at] as number
+      const variance = past.variance[at] as number
       this.#factor = factor
       this.#variance = variance
       if (!former && !Number.isNaN(factor)) {
@@ -258,12 +261,11 @@ export class Promises {
     const { variances, squares } = this.#last
     const at = this.#at
     const owed = this.#owed
-    const { stride } = this.#past
-    const owedAt = this.#past.startOf(c, j) + from * stride
+    const owedAt = this.#owedAt(c, j, from)
     if (!this.#isSum(c)) {
       const divides = (FIGURE_TABLE[j] as Figure).sign < 0
       for (let k = first; k <= last; k++) {
-        const base = owed[owedAt + k * stride] as number
+        const base = owed[owedAt + k] as number
         if (Number.isNaN(base)) continue
         const part = divides ? base / factor : base * factor
         squares[at + k] = (squares[at + k] as number) + part * part
@@ -276,7 +278,7 @@ export class Promises {
     const below = this.#below[depth] as Float64Array
     for (let k = first; k <= last; k++) {
       let end = k
-      while (end <= last && !Number.isNaN(owed[owedAt + end * stride])) end++
+      while (end <= last && !Number.isNaN(owed[owedAt + end])) end++
       if (end === k) continue
       this.#gather(depth + 1, below, 0, c, j, from, k, end - 1, former)
       for (; k < end; k++) {
