@@ -311,13 +311,13 @@ order by i.id`
 
 const OPEN = `
 insert into ml_incidents (config_id, campaign_id, family, root_type, root_id, metric, direction, polarity, severity,
-  date_from, date_to, causes, figures_type, figures_id, observed, expected, money, alerted_at, created_at, updated_at, run_id)
+  date_from, date_to, causes, figures_type, figures_id, observed, expected, money, created_at, updated_at, run_id)
 select :configId, n.campaign_id, n.family, n.root_type, n.root_id, n.metric, n.direction, n.polarity, n.severity,
   n.date_from, n.date_to, n.causes, n.figures_type, n.figures_id, n.observed, n.expected, n.money,
-  case when n.alerted then cast(:at as timestamptz) end, :at, :at, cast(:runId as uuid)
+  :at, :at, cast(:runId as uuid)
 from jsonb_to_recordset(cast(:incidents as jsonb)) as n(position int, campaign_id text, family text, root_type text,
   root_id text, metric text, direction text, polarity text, severity text, date_from date, date_to date, causes jsonb,
-  figures_type text, figures_id text, observed float8, expected float8, money numeric(15,2), alerted boolean)
+  figures_type text, figures_id text, observed float8, expected float8, money numeric(15,2))
 order by n.position
 returning id, campaign_id, metric, direction, date_from`
 
@@ -333,18 +333,41 @@ where i.id = u.id
     is distinct from (u.root_type, u.root_id, u.polarity, u.severity, u.date_to, u.causes, u.figures_type, u.figures_id,
     u.observed, u.expected, u.money)`
 
+/**
+ * What nobody was told of yet, while there is room on the local day: whoever saves has its turn. What is over as soon as
+ * it is found comes last: it is nothing to send a message of.
+ */
 const TELL = `
 update ml_incidents set alerted_at = :at, updated_at = :at, run_id = cast(:runId as uuid)
-where id = any(cast(:ids as bigint[])) and alerted_at is null and status = 'open'
+where id in (
+  select i.id
+  from jsonb_to_recordset(cast(:wanted as jsonb)) as w(id bigint, deviation float8, is_new boolean)
+  join ml_incidents i on i.id = w.id and i.alerted_at is null and i.polarity <> 'good'
+    and (i.status = 'open' or w.is_new)
+  order by i.status = 'open' desc, array_position(cast(:severities as text[]), i.severity) desc, w.deviation desc nulls last,
+    abs(i.money) desc nulls last, i.id
+  limit greatest(0, :perDay - (
+    select count(*) from ml_incidents told
+    where told.config_id = :configId and cast(told.alerted_at at time zone :timeZone as date)
+      = cast(cast(:at as timestamptz) at time zone :timeZone as date))))
 returning id`
 
 const LINK = `
-update ml_anomalies a set incident_id = l.incident_id, alerted = l.alerted
+update ml_anomalies a set incident_id = l.incident_id
+from jsonb_to_recordset(cast(:links as jsonb)) as l(entity_type text, entity_id text, type text, metric text, day date,
+  incident_id bigint)
+where a.config_id = :configId and a.entity_type = l.entity_type and a.entity_id = l.entity_id and a.type = l.type
+  and a.metric = l.metric and a.anomaly_date = l.day and a.incident_id is distinct from l.incident_id`
+
+/** Alerts are anomalies of what was told of. */
+const ALERT = `
+update ml_anomalies a set alerted = l.alerted and i.alerted_at is not null
 from jsonb_to_recordset(cast(:links as jsonb)) as l(entity_type text, entity_id text, type text, metric text, day date,
   incident_id bigint, alerted boolean)
+left join ml_incidents i on i.id = l.incident_id
 where a.config_id = :configId and a.entity_type = l.entity_type and a.entity_id = l.entity_id and a.type = l.type
   and a.metric = l.metric and a.anomaly_date = l.day
-  and (a.incident_id, a.alerted) is distinct from (l.incident_id, l.alerted)`
+  and a.alerted is distinct from (l.alerted and i.alerted_at is not null)`
 
 /**
  * An incident lasts from the first to the last day of what stands of it, and is as loud as the loudest of it: of the
@@ -382,11 +405,12 @@ where i.id = said.id and (i.severity, i.date_from, i.date_to)
 
 /**
  * What is over, and what is back. An incident is back when a newer day of it was seen, or findings that had been
- * taken back are there again. One whose anomalies are not stored yet is held open by being seen.
+ * taken back are there again: nobody looks after it, and nobody was told of it yet. One whose anomalies are not stored
+ * yet is held open by being seen.
  */
 const SETTLE = `
 with judged as (
-  select i.id, i.status, i.resolution, i.acted_at,
+  select i.id, i.status, i.resolution,
     i.date_to < least(cast(:day as date), case when i.metric = any(:ofLeads) then cast(:leadsDay as date) end) - 1
       as is_old,
     coalesce(m.open, false) as has_open, i.id = any(cast(:seen as bigint[])) and m.open is null as is_awaited,
@@ -396,8 +420,7 @@ with judged as (
     select bool_or(a.status <> 'resolved') as open from ml_anomalies a where a.incident_id = i.id) m
   where i.config_id = :configId and (i.status <> 'resolved' or i.id = any(cast(:seen as bigint[])))
 ), moved as (
-  select id,
-    case when status <> 'resolved' then 'resolved' when acted_at is null then 'open' else 'acknowledged' end as status,
+  select id, case when status <> 'resolved' then 'resolved' else 'open' end as status,
     case when status <> 'resolved' then case when is_old then 'over' else 'settled' end end as resolution
   from judged
   where case
@@ -407,7 +430,8 @@ with judged as (
     end
 )
 update ml_incidents i
-set status = moved.status, resolution = moved.resolution, updated_at = :at, run_id = cast(:runId as uuid)
+set status = moved.status, resolution = moved.resolution,
+  alerted_at = case when moved.status = 'resolved' then i.alerted_at end, updated_at = :at, run_id = cast(:runId as uuid)
 from moved where i.id = moved.id
 returning i.id, i.status`
 
@@ -490,19 +514,9 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
     return rows.map(fromRow)
   },
 
-  toldOn: async (configId, day, timeZone) => {
-    const [row] = await rawRows<{ n: number }>(
-      db,
-      `select count(*) as n from ml_incidents
-       where config_id = :configId and cast(alerted_at at time zone :timeZone as date) = cast(:day as date)`,
-      { configId, timeZone, day: toLocalDate(day) },
-    )
-    return row?.n ?? 0
-  },
-
   save: (fence, batch, noticeOf) =>
     db.transaction(async (trx) => {
-      const { configId, day, leadsDay, at } = batch
+      const { configId, day, leadsDay, at, budget } = batch
       const { runId } = fence
       await assertFence(trx, fence)
       await takeAllTurns(trx, configId)
@@ -535,13 +549,7 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
         configId,
         at,
         runId,
-        incidents: JSON.stringify(
-          fresh.map(({ after, said }, position) => ({
-            position,
-            ...toJson(after),
-            alerted: said.some(({ alerted }) => alerted),
-          })),
-        ),
+        incidents: JSON.stringify(fresh.map(({ after }, position) => ({ position, ...toJson(after) }))),
       })
       const idOf = new Map(
         added.map((row) => [
@@ -558,13 +566,6 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
       })
 
       const ids = merged.map(({ stored, after }) => stored?.id ?? idOf.get(naturalKey(after)) ?? null)
-      const toldLate = await rawRows<{ id: number }>(trx, TELL, {
-        at,
-        runId,
-        ids: merged.flatMap(({ stored, said }) =>
-          stored && said.some(({ alerted }) => alerted) ? [stored.id] : [],
-        ),
-      })
       const idAt = new Map(
         merged.flatMap(({ positions }, i) => positions.map((place) => [place, ids[i]] as const)),
       )
@@ -595,8 +596,23 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
         ),
       })
 
-      const opened = new Set(idOf.values())
-      const told = new Set([...opened, ...toldLate.map(({ id }) => id)])
+      const newlyTold = await rawRows<{ id: number }>(trx, TELL, {
+        configId,
+        at,
+        runId,
+        ...budget,
+        severities: [...SEVERITIES],
+        wanted: JSON.stringify(
+          merged.flatMap(({ stored, said }, i) => {
+            const deviations = said.flatMap(({ alerted, deviation }) => (alerted ? [deviation] : []))
+            if (deviations.length === 0) return []
+            return [{ id: ids[i], deviation: Math.max(...deviations), is_new: stored === null }]
+          }),
+        ),
+      })
+      await rawRows(trx, ALERT, { configId, links })
+
+      const told = new Set(newlyTold.map(({ id }) => id))
       const resolved = new Set(settled.flatMap(({ id, status }) => (status === 'resolved' ? [id] : [])))
       const loudBefore = new Map(
         merged.flatMap(({ before, after }, i) =>
@@ -615,7 +631,7 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
         return [changed(record, 'incident.escalated', loudBefore.get(id) ?? null)]
       })
       return {
-        opened: opened.size,
+        opened: idOf.size,
         escalated: escalated.length,
         resolved: resolved.size,
         carriages: await tell(trx, changes, noticeOf),

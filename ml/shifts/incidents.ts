@@ -28,6 +28,9 @@ export type IncidentFamily = (typeof INCIDENT_FAMILIES)[number]
 /** Days without a sign after which what is seen is another incident. A frequency that stays is told again weekly. */
 export const FORGOTTEN_DAYS: Readonly<Record<IncidentFamily, number>> = { volume: 4, yield: 4, audience: 8 }
 
+/** Days without a sign after which it is over; it may come back until it is forgotten. */
+export const OVER_DAYS = 2
+
 const FAMILIES: Readonly<Record<Metric, IncidentFamily>> = {
   spend: 'volume',
   impressions: 'volume',
@@ -90,7 +93,7 @@ export interface Incident {
   expected: number | null
   /** Money spent beyond, or below 0 short of, what was expected since it began; null when that cannot be told. */
   money: number | null
-  /** Whether anybody is told. */
+  /** Whether anybody is told of it, since it began or came back. */
   alerted: boolean
 }
 
@@ -370,8 +373,8 @@ export interface BookOptions {
   readonly known?: readonly Incident[]
   /** All that will be taken: what is known of them is said anew. */
   readonly days?: ReadonlySet<number>
-  /** How many more may be told of on a day, given how many this book was the first to tell of so far. */
-  readonly budgetOf?: (day: number, told: number) => number
+  /** How many may be told of on a day. */
+  readonly budgetOf?: (day: number) => number
   /** What the judge said of an entity on a day: of known incidents, what happened on their earlier days. */
   readonly signalsOf?: (entity: number, day: number) => readonly ShiftSignal[]
   /** Whether nobody wants to hear of that metric of the entity on that day; asked for it and all above it. */
@@ -382,8 +385,6 @@ export interface IncidentBook {
   /** Takes the anomalies of a day, later days after earlier ones. @returns them with their incidents */
   take(day: number, anomalies: readonly AccountAnomaly[]): readonly ToldAnomaly[]
   readonly incidents: readonly Incident[]
-  /** Incidents this book was the first to tell of. */
-  readonly told: number
 }
 
 export const openIncidentBook = (
@@ -562,16 +563,11 @@ export const openIncidentBook = (
     return null
   }
 
-  let toldHere = 0
-
   return {
     incidents,
-    get told() {
-      return toldHere
-    },
     take: (day, anomalies) => {
       const told = new Map<AccountAnomaly, { incident: number; alerted: boolean }>()
-      let left = budgetOf(day, toldHere)
+      let left = budgetOf(day)
       const ofToday = new Map<number, AccountAnomaly[]>()
       for (const { family, members } of groupsOf(anomalies.filter(({ polarity }) => polarity === 'bad'))) {
         const index = indexFor(family, members, day)
@@ -588,6 +584,8 @@ export const openIncidentBook = (
         if (isAsLoud(loudest)) incident.severity = loudest.severity
         // An older day that is looked at again says nothing of what its newest day made of it.
         const isNewest = before === null || day >= incident.to || days.has(incident.to)
+        // It was told of as over: whether it is back is told like something new.
+        if (before !== null && day - incident.to > OVER_DAYS) incident.alerted = false
         // Days that came late are looked at after newer ones.
         incident.from = Math.min(incident.from, day)
         incident.to = Math.max(incident.to, day)
@@ -622,7 +620,6 @@ export const openIncidentBook = (
         if (!incident.alerted && left > 0 && members.some((one) => !muted(one, day))) {
           incident.alerted = true
           left--
-          toldHere++
         }
         for (const anomaly of members)
           told.set(anomaly, { incident: index, alerted: incident.alerted && !muted(anomaly, day) })

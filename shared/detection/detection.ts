@@ -352,13 +352,6 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       const memory = await memoryOf(configId, level, ordered)
       const known = await parts.incidents.known(configId, (ordered[0] ?? day) - KNOWN_INCIDENT_DAYS)
       const mutes = await parts.mutes.within(configId, toLocalDate(ordered[0] ?? day), toLocalDate(day))
-      const toldToday = await parts.incidents.toldOn(
-        configId,
-        localDayOf(seenAt, zoneOf(config)),
-        zoneOf(config),
-      )
-      /** What one page tells, another cannot. */
-      let budgetLeft = parts.params.alarmBudget - toldToday
       const saved: SavedIncident[] = []
       const links: IncidentLink[] = []
       const asks = {
@@ -418,7 +411,6 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
           known: mine,
           days: ordered,
           mutes,
-          budgetLeft,
         })
         // What the judge says of the other levels names causes and roots at once.
         const others = otherLevels(judged, level, ordered)
@@ -433,14 +425,21 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
             incident: link.incident === null ? null : link.incident + saved.length,
           })),
         )
-        budgetLeft -= entries.told
         saved.push(...entries.incidents)
       }
       await flush()
       const expired = await expire()
       const incidents = await parts.incidents.save(
         context.fence,
-        { configId, day, leadsDay: Math.min(day, leadsArrived), at: seenAt, incidents: saved, links },
+        {
+          configId,
+          day,
+          leadsDay: Math.min(day, leadsArrived),
+          at: seenAt,
+          budget: { perDay: parts.params.alarmBudget, timeZone: zoneOf(config) },
+          incidents: saved,
+          links,
+        },
         (changes) => parts.webhooks.notice(toEvents(changes, seenAt, day)),
       )
       // The messages are safe; that they leave soon may fail without harm.

@@ -20,12 +20,10 @@ import type { JudgedAccount } from './judge-account.ts'
 export interface StoredBook {
   /** Takes the anomalies of a day, later days after earlier ones; of bad polarity they join incidents. */
   take(day: DayNumber, anomalies: readonly AccountAnomaly[]): void
-  /** What was taken, to be saved; new incidents that may be told of, the loudest first. */
+  /** What was taken, to be saved. Whether there is room to tell of it is decided as it is saved. */
   entries(): {
     readonly incidents: readonly SavedIncident[]
     readonly links: readonly IncidentLink[]
-    /** Incidents that nobody was told of before. */
-    readonly told: number
   }
 }
 
@@ -36,8 +34,6 @@ export interface StoredBookParts {
   /** All that will be taken. */
   readonly days: readonly DayNumber[]
   readonly mutes: readonly Mute[]
-  /** Incidents of the page nobody was told of yet that may be. */
-  readonly budgetLeft: number
 }
 
 /** Entities of a page by `level id`. */
@@ -50,18 +46,12 @@ interface Told {
   readonly metric: Metric
   readonly day: DayNumber
   readonly severity: Severity
+  readonly deviation: number | null
   readonly incident: number | null
   readonly alerted: boolean
 }
 
-export const openStoredBook = ({
-  page,
-  indexOf,
-  known,
-  days,
-  mutes,
-  budgetLeft,
-}: StoredBookParts): StoredBook => {
+export const openStoredBook = ({ page, indexOf, known, days, mutes }: StoredBookParts): StoredBook => {
   const { account, firstDay } = page
   const entityOf = (i: number): AccountEntity => account.entities[i] as AccountEntity
   const refOf = (i: number): EntityKey => ({ entityType: entityOf(i).level, entityId: entityOf(i).id })
@@ -78,7 +68,7 @@ export const openStoredBook = ({
       const { depth, share, observed, expected } = cause
       return entity < 0 ? [] : [{ entity, depth, share, observed, expected }]
     })
-    const { id, family, metric, direction, polarity, severity, observed, expected, money, alerted } = stored
+    const { id, family, metric, direction, polarity, severity, observed, expected, money } = stored
     return {
       stored: id,
       family,
@@ -97,10 +87,11 @@ export const openStoredBook = ({
       observed,
       expected,
       money,
-      alerted,
+      // What comes back is told of anew.
+      alerted: stored.alerted && stored.status !== 'resolved',
     }
   }
-  const toSaved = (incident: Incident): SavedIncident => ({
+  const toSaved = (incident: Incident, deviation: number): SavedIncident => ({
     id: incident.stored,
     campaignId: entityOf(incident.campaign).id,
     family: incident.family,
@@ -123,12 +114,13 @@ export const openStoredBook = ({
     expected: incident.expected,
     money: incident.money,
     alerted: incident.alerted,
+    deviation,
   })
 
   const book = openIncidentBook(account, {
     known: known.flatMap((stored) => toIncident(stored) ?? []),
     days: new Set(days.map((day) => day - firstDay)),
-    budgetOf: (_, told) => budgetLeft - told,
+    budgetOf: () => Infinity,
     signalsOf: (entity, day) => page.signals.get(entity)?.get(day) ?? [],
     // The book asks for everything above as well; a mute of one entity is looked up by that entity.
     isMuted: (entity, metric, day) =>
@@ -139,17 +131,20 @@ export const openStoredBook = ({
   return {
     take: (day, anomalies) => {
       for (const one of book.take(day - firstDay, anomalies)) {
-        const { entity, type, metric, severity, incident, alerted } = one
-        told.push({ entity, type, metric, day, severity, incident, alerted })
+        const { entity, type, metric, severity, deviation, incident, alerted } = one
+        told.push({ entity, type, metric, day, severity, deviation, incident, alerted })
       }
     },
     entries: () => {
       // Only what something was seen of: the others are as they were.
-      const touched = [...new Set(told.flatMap(({ incident }) => (incident === null ? [] : [incident])))]
+      const oddest = new Map<number, number>()
+      for (const { incident, deviation } of told)
+        if (incident !== null)
+          oddest.set(incident, Math.max(oddest.get(incident) ?? 0, Math.abs(deviation ?? 0)))
+      const touched = [...oddest.keys()]
       const places = new Map(touched.map((incident, place) => [incident, place]))
       return {
-        told: book.told,
-        incidents: touched.map((i) => toSaved(book.incidents[i] as Incident)),
+        incidents: [...oddest].map(([i, deviation]) => toSaved(book.incidents[i] as Incident, deviation)),
         links: told.map(({ entity, type, metric, day, severity, incident, alerted }) => ({
           ...refOf(entity),
           type,

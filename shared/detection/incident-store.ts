@@ -57,8 +57,10 @@ export interface StoredIncident extends IncidentState {
 export interface SavedIncident extends IncidentState {
   /** Null: a new one. One of the same natural key (config, campaign, metric, direction, first day) is that one. */
   readonly id: number | null
-  /** May be told of from now on: one that was not, for want of room in the budget, is told of late. */
+  /** May be told of, if there is room: one there was none for may be told of late. */
   readonly alerted: boolean
+  /** How odd the oddest of it is, in deviates: what is told of first, of those that are as severe. */
+  readonly deviation: number
 }
 
 /** An anomaly, by its natural key, that belongs to an incident of the same call; unknown ones are passed over. */
@@ -79,6 +81,8 @@ export interface IncidentBatch {
   /** The newest day whose leads have arrived: what counts leads has not been judged since. */
   readonly leadsDay: DayNumber
   readonly at: Date
+  /** How many may be told of on a local day, counting those that were told of by then, by whatever run. */
+  readonly budget: { readonly perDay: number; readonly timeZone: string }
   readonly incidents: readonly SavedIncident[]
   readonly links: readonly IncidentLink[]
 }
@@ -118,13 +122,12 @@ export interface IncidentSaved {
 export interface IncidentWriter {
   /** Incidents seen on `since` or later, by id, whatever their status. */
   known(configId: number, since: DayNumber): Promise<readonly StoredIncident[]>
-  /** How many were first told of on a local day. */
-  toldOn(configId: number, day: DayNumber, timeZone: string): Promise<number>
   /**
-   * One transaction under the fence: writes the incidents, ties the anomalies to them, resolves what is over (no
-   * member open, or nothing seen since the day before yesterday of `day`, of leads of `leadsDay`), and leaves the messages of what opened,
-   * got louder or is over to be sent. Only alerted incidents of bad or neutral polarity are told of. A repetition
-   * changes and sends nothing.
+   * One transaction under the fence, one at a time per config: writes the incidents, ties the anomalies to them,
+   * resolves what is over (no member open, or nothing seen since the day before yesterday of `day`, of leads of
+   * `leadsDay`), opens again what came back, and leaves the messages of what opened, opened again, got louder or is
+   * over to be sent. What opens is told of while there is room: the most severe first, of those the oddest, of those
+   * what costs most. Only alerted incidents of bad or neutral polarity are. A repetition changes and sends nothing.
    */
   save(
     fence: Fence,

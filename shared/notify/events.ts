@@ -79,18 +79,15 @@ export interface IncidentEvent {
   readonly data: IncidentData
 }
 
-const STATE_OF: Readonly<Record<EventType, (data: IncidentData) => string>> = {
-  'incident.opened': () => 'opened',
-  'incident.escalated': ({ severity }) => `escalated-${severity}`,
-  'incident.resolved': ({ date_to }) => `resolved-${date_to}`,
+const STATE_OF: Readonly<Record<EventType, (event: IncidentEvent) => string>> = {
+  'incident.opened': ({ at }) => `opened-${at.getTime()}`,
+  'incident.escalated': ({ data }) => `escalated-${data.severity}`,
+  'incident.resolved': ({ at }) => `resolved-${at.getTime()}`,
 }
 
-/**
- * Names what happened, whoever says it and however often: an incident opens once, gets so loud once, and is over once
- * as of a day.
- */
-export const eventIdOf = ({ type, data }: IncidentEvent): string =>
-  `${data.incident_id}-${STATE_OF[type](data)}`
+/** Names what happened, however often it is said: an incident may come back and be over again, and gets so loud once. */
+export const eventIdOf = (event: IncidentEvent): string =>
+  `${event.data.incident_id}-${STATE_OF[event.type](event)}`
 
 /** The body as it is signed and sent, each time the same to the byte. */
 export const bodyOf = (type: EventBody['type'], at: Date, data: IncidentData): string =>

@@ -46,6 +46,9 @@ export const incidentEvent = (
   },
 })
 
+/** Room for all that tests tell of. */
+export const ROOM = { perDay: 1000, timeZone: 'UTC' }
+
 /** The day incidents of the tests are seen first. */
 export const MONDAY = toDayNumber('2026-03-09')
 
@@ -53,6 +56,7 @@ export const MONDAY = toDayNumber('2026-03-09')
 export const savedIncident = (changes: Partial<SavedIncident> = {}): SavedIncident => ({
   id: null,
   alerted: true,
+  deviation: 6,
   campaignId: 'c1',
   family: 'yield',
   root: { entityType: 'adset', entityId: 's1' },

@@ -9,6 +9,7 @@ import {
   insertTree,
   linkTo,
   MONDAY,
+  ROOM,
   runningFence,
   savedIncident,
 } from '../../support/incidents.ts'
@@ -59,7 +60,7 @@ describe('routes of incidents', () => {
     const at = new Date(NOW)
     await api.store.incidentWriter.save(
       await runningFence(api.knex),
-      { configId, day, leadsDay: day, at, incidents, links },
+      { configId, day, leadsDay: day, at, budget: ROOM, incidents, links },
       (changes) => api.services.webhooks.notice(toEvents(changes, at, day)),
     )
   }

@@ -11,7 +11,14 @@ import type { CommandEnded, Commands } from '../../support/cli.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
 import { temporaryFolder } from '../../support/folders.ts'
-import { insertLinked, insertTree, linkTo, runningFence, savedIncident } from '../../support/incidents.ts'
+import {
+  insertLinked,
+  insertTree,
+  linkTo,
+  ROOM,
+  runningFence,
+  savedIncident,
+} from '../../support/incidents.ts'
 
 describe('commands of incidents', () => {
   let database: TestDatabase
@@ -45,6 +52,7 @@ describe('commands of incidents', () => {
         day,
         leadsDay: day,
         at: new Date(),
+        budget: ROOM,
         incidents: [
           savedIncident({ ...days, severity: 'CRITICAL' }),
           savedIncident({

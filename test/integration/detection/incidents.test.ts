@@ -27,6 +27,7 @@ import {
   insertTree,
   linkTo,
   MONDAY,
+  ROOM,
   runningFence,
   savedIncident,
 } from '../../support/incidents.ts'
@@ -82,6 +83,7 @@ describe('incidents', () => {
     day,
     leadsDay: day,
     at: new Date(AT.getTime() + (day - MONDAY) * DAY_MS),
+    budget: ROOM,
     incidents,
     links,
   })
@@ -138,7 +140,7 @@ describe('incidents', () => {
     expect(saved).to.include({ opened: 1, escalated: 0, resolved: 0 })
     expect(saved.carriages).to.have.length(1)
     const stored = await only()
-    const { id: _, ...state } = savedIncident()
+    const { id: _, deviation: _deviation, ...state } = savedIncident()
     expect(stored).to.deep.equal({
       ...state,
       id: stored.id,
@@ -420,15 +422,87 @@ describe('incidents', () => {
     expect((await only()).alerted).to.equal(true)
   })
 
-  it('count on the local day on which they were told of', async () => {
-    const told = (day: number, timeZone: string): Promise<number> =>
-      incidentWriter(database.knex).toldOn(configId, day, timeZone)
-    const stored = await open({ alerted: false })
-    expect(await told(TUESDAY, 'America/Sao_Paulo')).to.equal(0)
-    await saveBatch({ ...batchOf(MONDAY, [again(stored)]), at: new Date('2026-03-11T02:59:59Z') })
-    expect(await told(TUESDAY, 'America/Sao_Paulo')).to.equal(1)
-    expect(await told(TUESDAY, 'UTC')).to.equal(0)
-    expect(await told(WEDNESDAY, 'UTC')).to.equal(1)
+  describe('within the alarm budget', () => {
+    const METRICS = ['cpl', 'ctr', 'leads', 'conversion_rate'] as const
+    const alertedMetrics = async (): Promise<readonly string[]> =>
+      (await database
+        .knex('ml_incidents')
+        .where({ config_id: configId })
+        .whereNotNull('alerted_at')
+        .orderBy('id')
+        .pluck('metric')) as string[]
+    const ofMetrics = (metrics: readonly SavedIncident['metric'][]): SavedIncident[] =>
+      metrics.map((metric) => savedIncident({ metric }))
+    const within = (batch: IncidentBatch, perDay: number, timeZone = 'UTC'): Promise<IncidentSaved> =>
+      saveBatch({ ...batch, budget: { perDay, timeZone } })
+
+    it('are told as far as there is room, however many runs save at once', async () => {
+      for (const metric of METRICS) await insert({ metric, type: `${metric}_drop` })
+      const saves = METRICS.map((metric) =>
+        within(
+          batchOf(MONDAY, ofMetrics([metric]), [linkTo(0, { metric, type: `${metric}_drop` as 'ctr_drop' })]),
+          2,
+        ),
+      )
+      const outcomes = await Promise.all(saves)
+      expect(outcomes.map(({ opened }) => opened)).to.deep.equal([1, 1, 1, 1])
+      expect(await alertedMetrics()).to.have.length(2)
+      expect((await told()).map(({ metric }) => metric)).to.have.members([...(await alertedMetrics())])
+      const alerts = (await database
+        .knex('ml_anomalies')
+        .where({ config_id: configId, alerted: true })
+        .orderBy('incident_id')
+        .pluck('metric')) as string[]
+      expect(alerts).to.deep.equal(await alertedMetrics())
+    })
+
+    it('are told again of nobody by a repetition, which finds no more room', async () => {
+      const batch = batchOf(MONDAY, ofMetrics(METRICS))
+      await within(batch, 2)
+      const before = await everything()
+      await within(batch, 2)
+      expect(await everything()).to.deep.equal(before)
+      await within(batch, 3)
+      expect(await alertedMetrics()).to.have.length(3)
+    })
+
+    it('are told by severity, then by how odd they are, then by what they cost', async () => {
+      const incidents = [
+        savedIncident({ metric: 'cpl', deviation: 5, money: 10 }),
+        savedIncident({ metric: 'ctr', deviation: 5, money: -20 }),
+        savedIncident({ metric: 'leads', deviation: 6, money: null }),
+        savedIncident({ metric: 'conversion_rate', severity: 'CRITICAL', deviation: 1, money: null }),
+      ]
+      const order: string[] = []
+      for (let perDay = 1; perDay <= incidents.length; perDay++) {
+        await within(batchOf(MONDAY, incidents), perDay)
+        order.push(...(await alertedMetrics()).filter((metric) => !order.includes(metric)))
+      }
+      expect(order).to.deep.equal(['conversion_rate', 'leads', 'ctr', 'cpl'])
+    })
+
+    it('leave the room to what goes on, before what is over as it is found', async () => {
+      const past = { severity: 'CRITICAL', dateFrom: MONDAY - 4, dateTo: MONDAY - 4 } as const
+      const both = [savedIncident({ metric: 'ctr', ...past }), savedIncident({ metric: 'leads' })]
+      await within(batchOf(MONDAY, both), 1)
+      expect(await alertedMetrics()).to.deep.equal(['leads'])
+      expect((await told()).map(({ metric }) => metric)).to.deep.equal(['leads'])
+    })
+
+    it('count on the local day on which they were told of', async () => {
+      const zone = 'America/Sao_Paulo'
+      const at = (time: string, metrics: readonly SavedIncident['metric'][]): IncidentBatch => ({
+        ...batchOf(MONDAY, ofMetrics(metrics)),
+        at: new Date(time),
+      })
+      await within(at('2026-03-11T02:59:59Z', ['cpl']), 1, zone)
+      await within(at('2026-03-11T02:59:59Z', ['ctr']), 1, zone)
+      expect(await alertedMetrics()).to.deep.equal(['cpl'])
+      await within(at('2026-03-11T03:00:00Z', ['ctr']), 1, zone)
+      expect(await alertedMetrics()).to.deep.equal(['cpl', 'ctr'])
+      await within(at('2026-03-11T03:00:00Z', ['leads']), 1, zone)
+      expect(await alertedMetrics()).to.deep.equal(['cpl', 'ctr'])
+    })
   })
 
   it('are not told of late once somebody looks into them', async () => {
@@ -448,12 +522,13 @@ describe('incidents', () => {
       .knex('ml_anomalies')
       .where({ config_id: configId })
       .update({ status: 'open', resolution: null })
-    await save(MONDAY, [again(stored, { dateTo: MONDAY })], [linkTo(0)])
+    const back = batchOf(MONDAY, [again(stored, { dateTo: MONDAY })], [linkTo(0)])
+    await saveBatch({ ...back, at: new Date(AT.getTime() + 3_600_000) })
     expect((await only()).status).to.equal('open')
-    expect(await toldTypes()).to.deep.equal(['incident.opened', 'incident.resolved'])
+    expect(await toldTypes()).to.deep.equal(['incident.opened', 'incident.resolved', 'incident.opened'])
   })
 
-  it('come back when they are seen again after they were over, and are told of as over again', async () => {
+  it('come back when they are seen again after they were over, and are told of as opened and over again', async () => {
     const stored = await open()
     await save(WEDNESDAY, [])
     const thursday = WEDNESDAY + 1
@@ -462,10 +537,45 @@ describe('incidents', () => {
     // The check of a day that is known already brings nothing back.
     await save(MONDAY, [again(stored, { dateTo: MONDAY })], [linkTo(0)])
     expect((await only()).status).to.equal('resolved')
-    await save(thursday, [back], [linkTo(0, { day: thursday })])
-    expect(await only()).to.include({ id: stored.id, status: 'open', dateTo: thursday })
+    const twice = ['incident.opened', 'incident.resolved', 'incident.opened']
+    for (let times = 0; times < 2; times++) {
+      await save(thursday, [back], [linkTo(0, { day: thursday })])
+      expect(await only()).to.include({ id: stored.id, status: 'open', dateTo: thursday, alerted: true })
+      expect(await toldTypes()).to.deep.equal(twice)
+    }
     await save(thursday + 2, [])
-    expect(await toldTypes()).to.deep.equal(['incident.opened', 'incident.resolved', 'incident.resolved'])
+    expect(await toldTypes()).to.deep.equal([...twice, 'incident.resolved'])
+  })
+
+  it('go on when they are seen two days later, and are opened again when nobody saw them in between', async () => {
+    for (const [gap, types] of [
+      [2, ['incident.opened']],
+      [3, ['incident.opened', 'incident.resolved', 'incident.opened']],
+    ] as const) {
+      await database.knex('webhook_deliveries').where({ config_id: configId }).delete()
+      await database.knex('ml_incidents').where({ config_id: configId }).delete()
+      await database.knex('ml_anomalies').where({ config_id: configId }).delete()
+      const stored = await open()
+      for (let day = MONDAY + 1; day < MONDAY + gap; day++) await save(day, [])
+      await insert({ day: MONDAY + gap })
+      const link = linkTo(0, { day: MONDAY + gap })
+      await save(MONDAY + gap, [again(stored, { dateTo: MONDAY + gap })], [link])
+      expect(await toldTypes(), `${gap}`).to.deep.equal(types)
+    }
+  })
+
+  it('are not told of when they come back and there is no room, nor that they are over again', async () => {
+    const stored = await open()
+    await save(WEDNESDAY, [])
+    const thursday = WEDNESDAY + 1
+    const anomaly = await insert({ day: thursday })
+    const batch = batchOf(thursday, [again(stored, { dateTo: thursday })], [linkTo(0, { day: thursday })])
+    await saveBatch({ ...batch, budget: { ...ROOM, perDay: 0 } })
+    expect(await only()).to.include({ status: 'open', alerted: false })
+    const row = await database.knex('ml_anomalies').where({ id: anomaly }).first<{ alerted: boolean }>()
+    expect(row).to.include({ alerted: false })
+    await save(thursday + 2, [])
+    expect(await toldTypes()).to.deep.equal(['incident.opened', 'incident.resolved'])
   })
 
   it('stay open while they are seen and their anomalies are still to be written', async () => {
@@ -583,8 +693,10 @@ describe('incidents', () => {
       expect(await toldTypes()).to.deep.equal(['incident.opened', 'incident.resolved'])
       const friday = TUESDAY + 3
       await insert({ day: friday })
+      // That somebody looked after it was of the time before.
       await save(friday, [again(stored, { dateTo: friday })], [linkTo(0, { day: friday })])
-      expect((await only()).status).to.equal('acknowledged')
+      expect((await only()).status).to.equal('open')
+      expect((await toldTypes()).at(-1)).to.equal('incident.opened')
     })
 
     it('stay resolved when they are seen again, and nothing of them is told any more', async () => {

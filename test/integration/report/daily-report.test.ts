@@ -17,7 +17,14 @@ import { insertDays, newConfig } from '../../support/accounts.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
 import { rejectionOf } from '../../support/entities.ts'
-import { insertLinked, insertTree, linkTo, runningFence, savedIncident } from '../../support/incidents.ts'
+import {
+  insertLinked,
+  insertTree,
+  linkTo,
+  ROOM,
+  runningFence,
+  savedIncident,
+} from '../../support/incidents.ts'
 import { insertAdvice, insertAnomaly, insertForecast, insertRun, insertTier } from '../../support/report.ts'
 
 const DAY = '2026-03-10'
@@ -655,7 +662,7 @@ describe('the morning report', () => {
       for (const link of links) await insertLinked(knex, configId, { ...link, incident: null })
       await incidentWriter(knex).save(
         await runningFence(knex),
-        { configId, day, leadsDay: day, at: NOW, incidents: saved, links },
+        { configId, day, leadsDay: day, at: NOW, budget: ROOM, incidents: saved, links },
         () => NOBODY,
       )
     }

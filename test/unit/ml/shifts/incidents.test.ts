@@ -180,6 +180,21 @@ describe('incidents of an account', () => {
     }
   })
 
+  it('are told anew when they come back after three days, not after two: by then they were over', () => {
+    for (const [gap, alerted] of [
+      [2, true],
+      [3, false],
+    ] as const) {
+      const book = openIncidentBook(accountWith(), { budgetOf: (day) => (day === 20 ? 1 : 0) })
+      book.take(20, [odd(3, 20)])
+      expect(alertedOf(book.take(20 + gap, [odd(3, 20 + gap)])), `${gap}`).to.deep.equal(alerted ? [3] : [])
+      expect(book.incidents).to.have.length(1)
+    }
+    const roomy = openIncidentBook(accountWith())
+    roomy.take(20, [odd(3, 20)])
+    expect(alertedOf(roomy.take(23, [odd(3, 23)]))).to.deep.equal([3])
+  })
+
   it('are never made of good or neutral news', () => {
     const book = openIncidentBook(accountWith())
     const told = book.take(20, [odd(3, 20, { polarity: 'good' }), odd(4, 20, { polarity: 'neutral' })])
@@ -352,7 +367,7 @@ describe('incidents of an account', () => {
       const account = accountWith(1)
       const first = openIncidentBook(account, { budgetOf: () => 1 })
       expect(alertedOf(first.take(20, [odd(3, 20), odd(1, 20), odd(0, 20)]))).to.have.length(3)
-      const again = openIncidentBook(account, { budgetOf: () => 1 - first.told, known: first.incidents })
+      const again = openIncidentBook(account, { budgetOf: () => 0, known: first.incidents })
       expect(alertedOf(again.take(20, [odd(0, 20), odd(6, 20, { severity: 'CRITICAL' })]))).to.deep.equal([0])
     })
 

@@ -33,13 +33,16 @@ describe('what is told of incidents', () => {
     expect(IncidentData.safeParse(data).success).to.equal(true)
   })
 
-  it('is named by what happened: once opened, once so loud, once over as of a day', () => {
-    expect(eventIdOf(incidentEvent(1))).to.equal('1-opened')
-    expect(eventIdOf(incidentEvent(1, { severity: 'CRITICAL', day: '2026-03-12' }))).to.equal('1-opened')
+  it('is named by what happened: opened and over at a time, as it may be again, and once so loud', () => {
+    const opened = incidentEvent(1)
+    const at = opened.at.getTime()
+    expect(eventIdOf(opened)).to.equal(`1-opened-${at}`)
+    expect(eventIdOf({ ...opened, day: '2026-03-12' })).to.equal(`1-opened-${at}`)
+    expect(eventIdOf({ ...opened, at: new Date(at + 1) })).to.not.equal(eventIdOf(opened))
     expect(eventIdOf(incidentEvent(1, { type: 'incident.escalated', severity: 'CRITICAL' }))).to.equal(
       '1-escalated-CRITICAL',
     )
-    expect(eventIdOf(incidentEvent(1, { type: 'incident.resolved' }))).to.equal('1-resolved-2026-03-10')
+    expect(eventIdOf(incidentEvent(1, { type: 'incident.resolved' }))).to.equal(`1-resolved-${at}`)
   })
 
   it('knows every metric', () => {
