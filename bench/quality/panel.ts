@@ -34,6 +34,7 @@ export const toPanel = (account: Account, partial: boolean): AccountDays => {
         mixed,
         idle: new Uint8Array(days),
         tolerance: {},
+        confirmed: new Set(),
       }) - 1
     ids.set(`${level} ${id}`, i)
     return i

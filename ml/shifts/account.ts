@@ -28,6 +28,8 @@ export interface AccountEntity {
   readonly idle: Uint8Array
   /** Deviates by which the thresholds of a figure are raised for it; what is not named: 0. */
   readonly tolerance: Readonly<Partial<Record<FigureName | 'joint', number>>>
+  /** Days that people called odd, of it or of what is above it: they teach nothing. */
+  readonly confirmed: ReadonlySet<number>
 }
 
 /** When an entity is to be running, and what it delivered. */

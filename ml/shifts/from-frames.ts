@@ -18,6 +18,8 @@ export interface AccountFrames {
   readonly leadsArrived: DayNumber
   /** Deviates by which thresholds are raised, by `level id`, then figure. */
   readonly tolerances: ReadonlyMap<string, AccountEntity['tolerance']>
+  /** Days that people called odd, by `level id`. What is below has them too: a parent's day is made of its children's. */
+  readonly confirmed: ReadonlyMap<string, readonly DayNumber[]>
 }
 
 type AccountRows = Pick<AccountFrames, 'batches' | 'from' | 'to'>
@@ -133,8 +135,12 @@ export const restingDays = (frames: AccountRows): ReadonlyMap<string, readonly D
 }
 
 /** Fills the other columns from the rows. */
-const fill = ({ level, batch, i, life }: Placed, frames: AccountFrames): AccountEntity => {
-  const { from, to, tolerances } = frames
+const fill = (
+  { level, batch, i, life }: Placed,
+  frames: AccountFrames,
+  above: AccountEntity | undefined,
+): AccountEntity => {
+  const { from, to, tolerances, confirmed } = frames
   const days = to - from + 1
   const head = batch.heads[i] as EntityHead
   const rows = frameAt(batch, i)
@@ -148,7 +154,9 @@ const fill = ({ level, batch, i, life }: Placed, frames: AccountFrames): Account
     budget: new Float64Array(days),
     mixed: new Uint8Array(days),
     tolerance: tolerances.get(entityKey(level, head.id)) ?? {},
+    confirmed: new Set(above?.confirmed),
   }
+  for (const day of confirmed.get(entityKey(level, head.id)) ?? []) entity.confirmed.add(day - from)
   for (let row = 0; row < rows.days.length; row++) {
     const t = (rows.days[row] as number) - from
     if (t < 0 || t >= days) continue
@@ -193,7 +201,9 @@ export const firstDayOf = ({ batches, from, to }: AccountFrames): DayNumber => {
 export const accountOf = (frames: AccountFrames): AccountDays => {
   const { from, to, holidays, leadsArrived } = frames
   const days = to - from + 1
-  const entities = placedOf(frames).map((placed) => fill(placed, frames))
+  const entities: AccountEntity[] = []
+  // Parents come first.
+  for (const placed of placedOf(frames)) entities.push(fill(placed, frames, entities[placed.life.parent]))
   const children: number[][] = entities.map(() => [])
   entities.forEach(({ parent }, i) => children[parent]?.push(i))
   entities.forEach((entity, i) => {

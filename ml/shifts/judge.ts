@@ -344,6 +344,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   let standing = standings[0] as Standing
   let isSum = false
   let wasOdd = false
+  /** People called the day odd: it teaches nothing. */
+  let isConfirmed = false
   /** What was odd yesterday is over. */
   let ended = false
   /** Days that are odd, the last of them t; 0: none. */
@@ -649,7 +651,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         against.variance = variance
         if (!(isCount[j] === 1 ? judgeCount(j, from, false) : judgeGaussian(j, from, false))) continue
         if (figure.usesLeads && window === 1 && held.expected < FEWEST_DAY_LEADS) continue
-        calibration.apply(j, w, isSum, held, !wasOdd)
+        calibration.apply(j, w, isSum, held, !wasOdd && !isConfirmed)
         windows.set(j, w, held)
       }
     }
@@ -805,7 +807,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       const settled = entities[c] as AccountEntity
       const own = levelOf(c, j)
       if (!runsAt(c, t) || own.floor > t) continue
-      own.settle(Math.max(settled.start, t - LASTING_DAYS + 1), t, figure.kind, dispersion)
+      const from = Math.max(settled.start, t - LASTING_DAYS + 1)
+      own.settle(from, t, figure.kind, dispersion, settled.confirmed)
     }
     if (!isSum) return
     const level = levelOf(i, j)
@@ -848,7 +851,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         promises.forget(i, j, from)
         continue
       }
-      const isSeen = look(j)
+      const isSeen = !isConfirmed && look(j)
       if (!isSum && level.days > FEWEST_DAYS)
         drift.note(i, j, isSeen ? level.gapOf(day, figure.kind === 'count', dispersion) : Number.NaN)
       level.wander(drift.variance(j), isSum)
@@ -879,6 +882,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     present.fill(0)
     windows.clear()
     wasOdd = standing.lastOdd === t - 1
+    isConfirmed = entity.confirmed.has(t)
     ended = false
     oddWindow = 0
     observe()

@@ -225,8 +225,17 @@ export class Level {
     }
   }
 
-  /** What was odd has lasted: the days [from, day] are the level now, and the former one is remembered. */
-  settle(from: number, day: number, kind: Figure['kind'], dispersion: number): void {
+  /**
+   * What was odd has lasted: the days [from, day] are the level now, and the former one is remembered.
+   * @param without days that teach nothing
+   */
+  settle(
+    from: number,
+    day: number,
+    kind: Figure['kind'],
+    dispersion: number,
+    without: ReadonlySet<number>,
+  ): void {
     const former = this.meanBefore(from)
     if (!Number.isFinite(former)) return
     let seen = 0
@@ -235,7 +244,7 @@ export class Level {
     for (let d = from; d <= day; d++) {
       const at = this.at(d)
       const amongThem = this.#past.among[at] as number
-      if (!Number.isFinite(amongThem)) continue
+      if (!Number.isFinite(amongThem) || without.has(d)) continue
       seen += this.#past.seen[at] as number
       among += amongThem
       days++

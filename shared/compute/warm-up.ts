@@ -78,6 +78,7 @@ export const warmUpJudge = (): JudgeTask => {
       holidays: [],
       leadsArrived: DAYS - 1,
       tolerances: new Map(),
+      confirmed: new Map(),
     },
     params: defaultShiftParams,
     since: 0,

@@ -10,6 +10,7 @@ import type { ShiftParams } from '../../ml/shifts/judge.ts'
 import type { DayNumber, FrameBatch } from '../../ml/frame.ts'
 import type { ComputePool } from '../compute.ts'
 import { toDayNumber, toLocalDate } from '../core/days.ts'
+import { LEVELS } from '../core/entity.ts'
 import type { Level } from '../core/entity.ts'
 import type { HolidaysService } from '../entities/holidays.ts'
 import type { FrameSource } from '../entities/frames.ts'
@@ -65,7 +66,7 @@ export interface AccountJudge {
 export interface AccountJudgeParts {
   readonly source: AccountSource
   readonly frames: FrameSource
-  readonly store: Pick<DetectionStore, 'falsePositives'>
+  readonly store: Pick<DetectionStore, 'falsePositives' | 'labelledDays'>
   readonly holidays: Pick<HolidaysService, 'between'>
   readonly compute: ComputePool
   readonly params: ShiftParams
@@ -138,6 +139,19 @@ export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
     return tolerances
   }
 
+  const confirmedOf = async (
+    configId: number,
+    from: DayNumber,
+  ): Promise<Map<string, readonly DayNumber[]>> => {
+    const byLevel = await Promise.all(
+      LEVELS.map(async (level) => {
+        const days = await parts.store.labelledDays(configId, level, from)
+        return [...days].map(([id, labelled]) => [entityKey(level, id), labelled] as const)
+      }),
+    )
+    return new Map(byLevel.flat())
+  }
+
   const judgePage = async (
     request: AccountRequest,
     page: CampaignPage,
@@ -145,15 +159,16 @@ export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
   ): Promise<PageUnderWay> => {
     const { configId, day, leadsArrived } = request
     const from = anchorOf(day)
-    const [campaign, adset, ad, holidays, tolerances] = await Promise.all([
+    const [campaign, adset, ad, holidays, tolerances, confirmed] = await Promise.all([
       read(request, 'campaign', page, from, signal),
       read(request, 'adset', page, from, signal),
       read(request, 'ad', page, from, signal),
       holidaysOf(configId, from, day),
       tolerancesOf(configId, day),
+      confirmedOf(configId, from),
     ])
     const batches = { campaign, adset, ad }
-    const frames = { batches, from, to: day, holidays, leadsArrived, tolerances }
+    const frames = { batches, from, to: day, holidays, leadsArrived, tolerances, confirmed }
     const judgeAgain = (by: AbortSignal): Promise<JudgedAccount> =>
       parts.compute.run('judge', { frames, params: parts.params, since: day - SIGNAL_DAYS }, { signal: by })
     const judged = judgeAgain(signal)

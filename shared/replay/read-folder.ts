@@ -548,6 +548,7 @@ const build = (draft: AccountDraft, lagDays: number, warnings: string[]): Folder
       mixed: new Uint8Array(days),
       idle,
       tolerance: {},
+      confirmed: new Set(),
     })
   }
   restWithChildren(entities)

@@ -204,6 +204,7 @@ export const createReplays = (parts: ReplayParts): ReplayService => {
         leadsArrived: localDayOf(asOf, zoneOf(config)) - config.attribution_lag_days,
         // What people said since is what a replay is held against, so it must not be judged by it.
         tolerances: new Map(),
+        confirmed: new Map(),
       })
       const account: FolderAccount = {
         id: config.account_id,

@@ -15,6 +15,7 @@ import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import type { WorkContext, WorkOutcome } from '../../shared/core/work.ts'
 import { createAccountJudge } from '../../shared/detection/account-judge.ts'
+import type { AccountJudge } from '../../shared/detection/account-judge.ts'
 import { createDetection } from '../../shared/detection/detection.ts'
 import type { DetectionParts, DetectionService, DetectRequest } from '../../shared/detection/detection.ts'
 import type { JudgementParams } from '../../shared/detection/params.ts'
@@ -48,6 +49,7 @@ export const NOBODY: DetectionParts['webhooks'] = {
 }
 
 export interface DetectionSystem {
+  readonly accounts: AccountJudge
   /** The same service with some parts replaced. */
   with(parts: Partial<DetectionParts>): DetectionService
   /** One whole run as a worker does it, recorded as it ended. */
@@ -96,6 +98,7 @@ export const openDetectionSystem = (system: TrainingSystem): DetectionSystem => 
   const withParts = (replaced: Partial<DetectionParts>): DetectionService =>
     createDetection({ ...parts, ...replaced })
   return {
+    accounts: parts.accounts,
     with: withParts,
     startRun,
     detect: async (configId, { level = 'ad', ...asked } = {}, replaced = {}) => {

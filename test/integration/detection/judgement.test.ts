@@ -1,10 +1,13 @@
 import { expect } from 'chai'
 import { simulateAccount } from '../../../bench/quality/simulate.ts'
 import type { SimulatedAd } from '../../../bench/quality/simulate.ts'
+import { anomalyStore } from '../../../db/repositories/anomalies.ts'
 import { incidentWriter } from '../../../db/repositories/incidents.ts'
 import { toLocalDate } from '../../../shared/core/days.ts'
 import { LEVELS } from '../../../shared/core/entity.ts'
 import type { WorkOutcome } from '../../../shared/core/work.ts'
+import { createAnomalies } from '../../../shared/detection/anomalies.ts'
+import type { FeedbackVerdict } from '../../../shared/detection/anomalies.ts'
 import type { StoredIncident } from '../../../shared/detection/incident-store.ts'
 import { insertDays, newConfig } from '../../support/accounts.ts'
 import type { AdDay } from '../../support/accounts.ts'
@@ -152,6 +155,60 @@ describe('detection of an account', () => {
     }
     await detect(day + 1, { ...openJudgement(), alarmBudget: 1 })
     expect(await alerted()).to.equal(2)
+  })
+
+  it('lets days people called odd teach nothing, of who they said it of and of all below, from the next look on', async () => {
+    /** Entities whose day teaches nothing, by level. */
+    const withoutDay = async (day: number): Promise<readonly string[]> => {
+      const asked = { configId, level: 'ad', entityIds: null, day: FIRST_DAY + 80 } as const
+      const window = { leadsArrived: FIRST_DAY + 77, refFrom: FIRST_DAY + 24, refTo: FIRST_DAY + 80 }
+      const named: string[] = []
+      for await (const page of detection.accounts.judge(
+        { ...asked, ...window },
+        new AbortController().signal,
+      )) {
+        const { account, firstDay } = await page.judged
+        for (const { level, id, confirmed } of account.entities)
+          if (confirmed.has(FIRST_DAY + day - firstDay)) named.push(`${level} ${id}`)
+      }
+      return named
+    }
+    const { adId, adsetId } = broken
+    const day = BREAK - 20
+    expect(await withoutDay(day)).to.deep.equal([])
+    const [anomaly] = (await database
+      .knex('ml_anomalies')
+      .insert({
+        config_id: configId,
+        entity_type: 'adset',
+        entity_id: adsetId,
+        type: 'cpl_spike',
+        metric: 'cpl',
+        anomaly_date: dateOf(day),
+        severity: 'HIGH',
+        signals: '[]',
+        model_source: 'baseline',
+        score: 1,
+        direction: 'up',
+        polarity: 'bad',
+        first_seen: new Date(0),
+        last_seen: new Date(0),
+      })
+      .returning('id')) as { id: number }[]
+    const say = async (verdict: FeedbackVerdict): Promise<unknown> =>
+      createAnomalies(anomalyStore(database.knex)).feedback(anomaly?.id ?? 0, {
+        verdict,
+        actor: 'ana',
+        notes: null,
+        at: system.now(),
+      })
+    await say('true_positive')
+    const named = await withoutDay(day)
+    expect(named).to.include.members([`adset ${adsetId}`, `ad ${adId}`])
+    expect(named.filter((name) => !name.includes(adsetId))).to.deep.equal([])
+    expect(await withoutDay(day + 1)).to.deep.equal([])
+    await say('false_positive')
+    expect(await withoutDay(day)).to.deep.equal([])
   })
 
   it('stores all that detectors say when the gate is open, but for leads that are still arriving', async () => {

@@ -24,6 +24,7 @@ const entity = (
   mixed: new Uint8Array(DAYS),
   idle: new Uint8Array(DAYS),
   tolerance: {},
+  confirmed: new Set(),
   ...changes,
 })
 const idleDays = ({ idle }: AccountEntity): number[] => [...idle.keys()].filter((t) => idle[t] === 1)

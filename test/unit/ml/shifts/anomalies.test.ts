@@ -22,6 +22,7 @@ const entityWith = (leads: (day: number) => number, spend = 100): AccountEntity 
   mixed: new Uint8Array(DAYS),
   idle: new Uint8Array(DAYS),
   tolerance: {},
+  confirmed: new Set(),
 })
 
 const shift = (changes: Partial<Shift>): Shift => ({

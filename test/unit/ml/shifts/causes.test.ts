@@ -34,6 +34,7 @@ const entity = (changes: Partial<AccountEntity>): AccountEntity => ({
   mixed: new Uint8Array(DAYS),
   idle: new Uint8Array(DAYS),
   tolerance: {},
+  confirmed: new Set(),
   ...changes,
 })
 

@@ -20,6 +20,7 @@ const entity = (id: string, level: AccountEntity['level'], parent: number): Acco
   mixed: new Uint8Array(DAYS),
   idle: new Uint8Array(DAYS),
   tolerance: {},
+  confirmed: new Set(),
 })
 
 /** Campaign 0 with ad sets 1 and 2; ads 3 and 4 of the first, 5 of the second. Then campaigns of their own. */

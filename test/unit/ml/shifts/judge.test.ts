@@ -162,6 +162,41 @@ describe('findShifts', () => {
     }
   })
 
+  const confirmedOn = (account: AccountDays, days: readonly number[]): AccountDays => ({
+    ...account,
+    entities: account.entities.map((one) => ({ ...one, confirmed: new Set(days) })),
+  })
+
+  it('learns nothing of a day that people called odd', () => {
+    /** How often each person saw the ad, once more of them did on day 50: not enough to be odd. */
+    const sizes = (change: number, confirmed: readonly number[]): number[] => {
+      const before = withFault(calm, ad, 50, 50, { reach: change })
+      const faulty = withFault(before, ad, 60, 62, { reach: 0.4 })
+      const shifts = of(findShifts(confirmedOn(faulty, confirmed)), ad)
+      expect(shifts.some(({ day }) => day < 60)).to.equal(false)
+      return shifts.flatMap(({ figure, size }) => (figure === 'frequency' ? [size] : []))
+    }
+    expect(sizes(1, [50])).to.have.length.above(0)
+    expect(sizes(1.1, [50])).to.deep.equal(sizes(1, [50]))
+    expect(sizes(1.1, [])).to.not.deep.equal(sizes(1, []))
+    expect(sizes(1.1, [49])).to.not.deep.equal(sizes(1, [49]))
+  })
+
+  it('takes days that people called odd for no new level, however long a shift lasts', () => {
+    const lasting = withFault(calm, ad, 50, DAYS - 1, { clicks: 0.5, leads: 0.5 })
+    const daysOf = (confirmed: readonly number[]): number[] =>
+      of(findShifts(confirmedOn(lasting, confirmed)), ad).flatMap(({ day, figure }) =>
+        figure === 'ctr' ? [day] : [],
+      )
+    const from = 50
+    const all = Array.from({ length: 12 }, (_, k) => from + k)
+    expect(Math.max(...daysOf([]))).to.be.at.most(55)
+    // Of those four that made the new level one is enough.
+    expect(Math.max(...daysOf([50, 51, 52]))).to.be.at.most(56)
+    expect(daysOf(all)).to.include.members([58, 59, 60])
+    expect(Math.max(...daysOf(all))).to.be.at.most(67)
+  })
+
   it('traces nothing that is for the better', () => {
     const shifts = findShifts(withFault(calm, ad, 60, 62, { leads: 3 }))
     const good = shifts.filter((shift) => !shift.bad)

@@ -20,6 +20,7 @@ const entity = (level: AccountEntity['level'], parent: number): AccountEntity =>
   mixed: new Uint8Array(1),
   idle: new Uint8Array(1),
   tolerance: {},
+  confirmed: new Set(),
 })
 
 /** Campaign 0, ad sets 1 and 2, ads 3 and 4 of the first, 5 and 6 of the second. */
