@@ -41,7 +41,14 @@ export const measureReplay = async (account: Account): Promise<ReplayFigures> =>
       compute,
     )
     const seconds = (performance.now() - startMs) / 1000
-    const { totals } = replayReport([{ account: { id: account.id, firstDay: FIRST_DAY, days }, replayed }], {
+    const named = {
+      id: account.id,
+      firstDay: FIRST_DAY,
+      days,
+      names: days.entities.map(({ id }) => id),
+      currency: null,
+    }
+    const { totals } = replayReport([{ account: named, replayed }], {
       faults: [],
       falseAlarms: null,
     })

@@ -8,12 +8,12 @@ import { AppError } from '../../shared/core/errors.ts'
 import { judgementParams } from '../../shared/detection/params.ts'
 import { trainingSettings } from '../../shared/training/settings.ts'
 import { LONGEST_CADENCE_DAYS } from '../../shared/jobs/replay.ts'
+import { mostUrgentFirst } from '../../shared/replay/incidents.ts'
 import type { ReplayOverrides } from '../../shared/replay/overrides.ts'
 import { readFolder } from '../../shared/replay/read-folder.ts'
 import { replayFolder } from '../../shared/replay/replay-folder.ts'
 import type { ReplayReport } from '../../shared/replay/report.ts'
-import { describeTotals, mostUrgentFirst, toldIncidents } from '../../shared/replay/words.ts'
-import type { ReplayedForPeople } from '../../shared/replay/words.ts'
+import { describeTotals } from '../../shared/replay/words.ts'
 import { renderReplay } from '../findings/replay.ts'
 import { printJson, printLine, remark, startProgress } from '../output.ts'
 import type { Opener } from '../system.ts'
@@ -86,24 +86,18 @@ interface Asked {
   readonly overrides: ReplayOverrides
 }
 
-/** What was asked for and has been replayed. */
-interface Answer {
-  readonly report: ReplayReport
-  readonly accounts: readonly ReplayedForPeople[]
-}
-
 const replayDir = async (
   dir: string,
   { from, to, trainEveryDays }: Asked,
   config: Config,
   lagDays: number,
-): Promise<Answer> => {
+): Promise<ReplayReport> => {
   const folder = await readFolder(dir, { lagDays })
   for (const warning of folder.warnings) remark(warning)
   const compute = createComputePool({ threads: config.COMPUTE_THREADS })
   const progress = startProgress('replaying')
   try {
-    return await replayFolder(
+    const { report } = await replayFolder(
       folder,
       {
         from: from === null ? null : toDayNumber(from),
@@ -115,22 +109,23 @@ const replayDir = async (
       compute,
       (fraction) => progress.update(fraction, 'models'),
     )
+    return report
   } finally {
     progress.stop()
     await compute.close()
   }
 }
 
-const replayConfig = async (name: string, asked: Asked, open: Opener): Promise<Answer> => {
+const replayConfig = async (name: string, asked: Asked, open: Opener): Promise<ReplayReport> => {
   const { services, configOf } = await open()
   const { id } = await configOf(name)
   const progress = startProgress('replaying')
   try {
-    const { report, account, replayed } = await services.replays.replay(
+    const { report } = await services.replays.replay(
       { ...asked, configId: id, asOf: services.clock.now(), level: null, entityIds: null },
       { progress: (fraction) => progress.update(fraction, 'models') },
     )
-    return { report, accounts: [{ account, replayed }] }
+    return report
   } finally {
     progress.stop()
   }
@@ -157,7 +152,7 @@ export const registerReplay = (
     .option('--iqr-multiplier <number>', 'instead of ANOMALY_IQR_MULTIPLIER')
     .option('--contamination <share>', 'instead of ISOLATION_FOREST_CONTAMINATION')
     .option('--fdr-q <share>', 'instead of ANOMALY_FDR_Q')
-    .option('--json', 'one JSON object: days with their anomalies, and totals')
+    .option('--json', 'one JSON object: days with their anomalies, incidents, and totals')
     .action(async (options: ReplayOptions) => {
       const { dir, config: configName } = options
       const from = dateOf('--from', options.from)
@@ -175,20 +170,23 @@ export const registerReplay = (
       if (dir !== undefined && configName !== undefined) throw usage('--dir: is instead of --config')
       if (configName !== undefined && options.lagDays !== undefined)
         throw usage('--lag-days: is of files; of a config, set attribution_lag_days')
-      let answer: Answer
-      if (dir !== undefined) answer = await replayDir(dir, asked, config, lagDays)
-      else if (configName !== undefined) answer = await replayConfig(configName, asked, open)
+      let report: ReplayReport
+      if (dir !== undefined) report = await replayDir(dir, asked, config, lagDays)
+      else if (configName !== undefined) report = await replayConfig(configName, asked, open)
       else throw usage('--dir, --config: name a folder of CSV files, or a config of the database')
-      const { report, accounts } = answer
       if (options.json) {
         printJson(report)
         return
       }
       printLine(
-        renderReplay(mostUrgentFirst(accounts.flatMap(toldIncidents)), describeTotals(report), {
-          colour: process.stdout.isTTY,
-          withAccount: accounts.length > 1,
-        }),
+        renderReplay(
+          mostUrgentFirst(report.incidents.filter(({ alerted }) => alerted)),
+          describeTotals(report),
+          {
+            colour: process.stdout.isTTY,
+            withAccount: report.totals.accounts > 1,
+          },
+        ),
       )
     })
 }

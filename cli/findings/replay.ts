@@ -1,7 +1,8 @@
 /** A replay on a terminal: what would have been told, the most urgent first, each with its sentence. */
 import { clip } from '../../shared/core/columns.ts'
-import { dayText } from '../../shared/detection/sentence.ts'
-import type { ToldIncident } from '../../shared/replay/words.ts'
+import { dayText, entityText } from '../../shared/detection/sentence.ts'
+import { toDayNumber } from '../../shared/core/days.ts'
+import type { ReplayIncident } from '../../shared/replay/incidents.ts'
 import { wrap } from './incidents.ts'
 import { COLOURS, PLAIN } from './table.ts'
 
@@ -11,9 +12,10 @@ const NAME_WIDTH = 44
 /** More than one reads before a threshold is changed. */
 const SHOWN = 15
 
-const whenOf = ({ from, to, isOver }: ToldIncident): string => {
-  if (!isOver) return `since ${dayText(from)}`
-  return from === to ? dayText(from) : `${dayText(from)} to ${dayText(to)}`
+const whenOf = ({ date_from: from, date_to: to, status }: ReplayIncident): string => {
+  const since = dayText(toDayNumber(from))
+  if (status === 'open') return `since ${since}`
+  return from === to ? since : `${since} to ${dayText(toDayNumber(to))}`
 }
 
 export interface ReplayOptions {
@@ -25,13 +27,18 @@ export interface ReplayOptions {
 
 /** @param incidents the most urgent first; @param totals in sentences */
 export const renderReplay = (
-  incidents: readonly ToldIncident[],
+  incidents: readonly ReplayIncident[],
   totals: readonly string[],
   { colour, withAccount }: ReplayOptions,
 ): string => {
   const blocks = incidents.slice(0, SHOWN).map((one) => {
-    const account = withAccount ? `${clip(one.account, NAME_WIDTH)}, ` : ''
-    const head = `${one.severity.padEnd(INDENT.length)}${account}${clip(one.campaign, NAME_WIDTH)}, ${whenOf(one)}`
+    const account = withAccount ? `${clip(one.account_id, NAME_WIDTH)}, ` : ''
+    const campaign = entityText({
+      entityType: 'campaign',
+      entityId: one.campaign_id,
+      name: one.campaign_name,
+    })
+    const head = `${one.severity.padEnd(INDENT.length)}${account}${clip(campaign, NAME_WIDTH)}, ${whenOf(one)}`
     return [
       colour ? `${COLOURS[one.severity]}${head}${PLAIN}` : head,
       ...wrap(one.sentence, WIDTH - INDENT.length).map((line) => INDENT + line),

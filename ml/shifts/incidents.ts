@@ -139,7 +139,8 @@ const isOneMatter = (family: IncidentFamily, a: Move, b: Move): boolean =>
 
 type Loudness = Pick<AccountAnomaly, 'severity' | 'deviation'>
 
-const louder = (a: Loudness, b: Loudness): number =>
+/** Of two anomalies or incidents, the more severe first, of those the odder. */
+export const louder = (a: Loudness, b: Loudness): number =>
   compareSeverity(b.severity, a.severity) || Math.abs(b.deviation ?? 0) - Math.abs(a.deviation ?? 0)
 
 /** How the figure of a shift is made of totals: which of both the children promised, and its unit. */

@@ -2,10 +2,11 @@
 import type { DayNumber } from '../../ml/frame.ts'
 import { toLocalDate } from '../core/days.ts'
 import type { IncidentEvent } from '../notify/events.ts'
-import type { IncidentChange, NamedEntity, ToldIncident } from './incident-store.ts'
+import type { IncidentChange, NamedEntity } from './incident-store.ts'
 import { mainCauseOf, sentenceOf } from './sentence.ts'
+import type { DescribedIncident } from './sentence.ts'
 
-export const rootOf = ({ incident, path }: Pick<ToldIncident, 'incident' | 'path'>): NamedEntity =>
+export const rootOf = ({ incident, path }: Pick<DescribedIncident, 'incident' | 'path'>): NamedEntity =>
   path[0] ?? { ...incident.root, name: null }
 
 /**

@@ -1,22 +1,20 @@
 /** Incidents for people: lists, what one is made of, and what they decide about it. */
-import type { Metric, Polarity, Severity } from '../../ml/detectors/signal.ts'
-import type { IncidentFamily } from '../../ml/shifts/incidents.ts'
+import type { Severity } from '../../ml/detectors/signal.ts'
 import type { Clock } from '../core/clock.ts'
-import { lastCompleteDay, toLocalDate } from '../core/days.ts'
+import { lastCompleteDay } from '../core/days.ts'
 import type { LocalDate } from '../core/days.ts'
-import type { Level } from '../core/entity.ts'
 import { AppError } from '../core/errors.ts'
 import type { Page, PageRequest } from '../core/page.ts'
-import { wired } from '../core/wire.ts'
 import { zoneOf } from '../entities/configs.ts'
 import type { Configs } from '../entities/configs.ts'
 import type { Notifications } from '../notify/notifications.ts'
 import type { Notice } from '../notify/webhooks.ts'
 import type { Carriage } from '../runs/run.ts'
 import type { AnomalyRow, AnomalyStatus, AnomalyStore, Verdict } from './anomalies.ts'
-import { rootOf, toEvents } from './incident-events.ts'
+import { toEvents } from './incident-events.ts'
+import { causeRows, incidentFacts } from './incident-row.ts'
+import type { CauseRow, IncidentFacts } from './incident-row.ts'
 import type { IncidentCause, IncidentChange, NamedEntity, ToldIncident } from './incident-store.ts'
-import { mainCauseOf, sentenceOf } from './sentence.ts'
 
 export const INCIDENT_RESOLUTIONS = ['over', 'settled', 'manual'] as const
 /** over: not seen any more; settled: none of its anomalies is open; manual: somebody said so. */
@@ -71,32 +69,10 @@ export interface IncidentStore {
   ): Promise<readonly Carriage[]>
 }
 
-export interface NamedRow {
-  readonly entity_type: Level
-  readonly entity_id: string
-  readonly name: string | null
-}
-
 /** A row as it goes over the wire. */
-export interface IncidentRow {
+export interface IncidentRow extends IncidentFacts {
   readonly id: number
   readonly config_id: number
-  readonly campaign_id: string
-  readonly campaign_name: string | null
-  readonly root: NamedRow
-  readonly family: IncidentFamily
-  readonly metric: Metric
-  readonly direction: 'up' | 'down'
-  readonly polarity: Polarity
-  readonly severity: Severity
-  readonly date_from: LocalDate
-  readonly date_to: LocalDate
-  readonly sentence: string
-  readonly figures_of: NamedRow
-  readonly observed: number | null
-  readonly expected: number | null
-  readonly money: { readonly amount: number; readonly currency: string } | null
-  readonly main_cause: (NamedRow & { readonly share: number }) | null
   readonly findings: number
   readonly alerted: boolean
   readonly alerted_at: string | null
@@ -111,12 +87,7 @@ export interface IncidentRow {
 
 export interface IncidentDetail extends IncidentRow {
   /** Ranked: by depth, then by share. Each of depth n + 1 is a child of the first of depth n. */
-  readonly causes: readonly (NamedRow & {
-    readonly depth: number
-    readonly share: number
-    readonly observed: number | null
-    readonly expected: number | null
-  })[]
+  readonly causes: readonly CauseRow[]
   /** Newest first, the first MOST_MEMBERS of them. */
   readonly members: readonly AnomalyRow[]
 }
@@ -141,35 +112,12 @@ export interface IncidentsService {
 export const missingIncident = (id: number): AppError =>
   new AppError('NOT_FOUND', `there is no incident ${id}; list them with GET /api/v1/ml/incidents`)
 
-const named = ({ entityType, entityId, name }: NamedEntity): NamedRow => ({
-  entity_type: entityType,
-  entity_id: entityId,
-  name,
-})
-
 const toRow = (record: IncidentRecord): IncidentRow => {
   const { incident } = record
-  const cause = mainCauseOf(record)
-  const campaign = record.path.find(({ entityType }) => entityType === 'campaign')
-  return wired({
+  return {
     id: incident.id,
     config_id: record.configId,
-    campaign_id: incident.campaignId,
-    campaign_name: campaign?.name ?? null,
-    root: named(rootOf(record)),
-    family: incident.family,
-    metric: incident.metric,
-    direction: incident.direction,
-    polarity: incident.polarity,
-    severity: incident.severity,
-    date_from: toLocalDate(incident.dateFrom),
-    date_to: toLocalDate(incident.dateTo),
-    sentence: sentenceOf(record),
-    figures_of: named(record.figuresOf),
-    observed: incident.observed,
-    expected: incident.expected,
-    money: incident.money === null ? null : { amount: incident.money, currency: record.currency },
-    main_cause: cause && { ...named(cause), share: cause.share },
+    ...incidentFacts(record),
     findings: record.findings,
     alerted: incident.alerted,
     alerted_at: record.alertedAt?.toISOString() ?? null,
@@ -180,22 +128,12 @@ const toRow = (record: IncidentRecord): IncidentRow => {
     acted_at: record.actedAt?.toISOString() ?? null,
     created_at: record.createdAt.toISOString(),
     updated_at: record.updatedAt.toISOString(),
-  })
+  }
 }
 
 const detailOf = (record: IncidentRecord, members: readonly AnomalyRow[]): IncidentDetail => ({
   ...toRow(record),
-  causes: wired(
-    record.causes
-      .toSorted((a, b) => a.depth - b.depth || b.share - a.share)
-      .map((cause) => ({
-        ...named(cause),
-        depth: cause.depth,
-        share: cause.share,
-        observed: cause.observed,
-        expected: cause.expected,
-      })),
-  ),
+  causes: causeRows(record.causes),
   members,
 })
 

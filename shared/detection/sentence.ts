@@ -108,7 +108,13 @@ export const mainCauseOf = ({ mainCauses }: Pick<ToldIncident, 'mainCauses'>): M
   return main
 }
 
-type Told = Omit<ToldIncident, 'configId' | 'configName'>
+/** All that a sentence is made of. */
+export interface DescribedIncident extends Pick<
+  ToldIncident,
+  'currency' | 'path' | 'figuresOf' | 'mainCauses'
+> {
+  readonly incident: Omit<ToldIncident['incident'], 'id' | 'alerted' | 'members' | 'causes' | 'figuresOf'>
+}
 
 interface Wording {
   readonly subject: string
@@ -117,7 +123,7 @@ interface Wording {
   readonly observed: number | null
   readonly expected: number | null
   readonly isUp: boolean
-  readonly polarity: ToldIncident['incident']['polarity']
+  readonly polarity: DescribedIncident['incident']['polarity']
 }
 
 /** What happened, up to the days. Figures of an incident that goes on are those of its worst day or days. */
@@ -141,7 +147,7 @@ const joint: Phrase = ({ subject, polarity }) =>
     ? `Several figures of ${subject} changed together`
     : `Several figures of ${subject} got ${polarity === 'good' ? 'better' : 'worse'} together`
 
-const PHRASES: Readonly<Record<ToldIncident['incident']['metric'], Phrase>> = {
+const PHRASES: Readonly<Record<DescribedIncident['incident']['metric'], Phrase>> = {
   spend: ({ subject, currency, isOver, isUp, observed, expected }) => {
     const has = isOver ? '' : 'has '
     const perDay = (value: number): string => `${amount(value, currency)} a day`
@@ -194,13 +200,13 @@ const moneyText = (money: number | null, metric: string, currency: string): stri
 }
 
 /** Of which the whole says it of its parts: what was not spent at all was not spent by any of them. */
-const saysItOfAll = ({ metric, observed }: ToldIncident['incident']): boolean =>
+const saysItOfAll = ({ metric, observed }: DescribedIncident['incident']): boolean =>
   metric === 'multivariate' ||
   metric === 'frequency' ||
   metric === 'reach' ||
   ((metric === 'spend' || metric === 'impressions') && observed === 0)
 
-const NOTHING: Readonly<Partial<Record<ToldIncident['incident']['metric'], string>>> = {
+const NOTHING: Readonly<Partial<Record<DescribedIncident['incident']['metric'], string>>> = {
   spend: 'spent nothing',
   impressions: 'was not shown at all',
   leads: 'brought none',
@@ -209,13 +215,13 @@ const NOTHING: Readonly<Partial<Record<ToldIncident['incident']['metric'], strin
 /** What a cause stopped doing, of which the whole does only less. */
 const nothingText = (
   { observed }: MainCause,
-  { metric, observed: whole }: ToldIncident['incident'],
+  { metric, observed: whole }: DescribedIncident['incident'],
 ): string => {
   const nothing = NOTHING[metric]
   return nothing === undefined || observed !== 0 || whole === 0 ? '' : `, which ${nothing},`
 }
 
-const causeText = (told: Told, subject: NamedEntity): string => {
+const causeText = (told: DescribedIncident, subject: NamedEntity): string => {
   const { incident } = told
   // The figures are of one branch, what most of it is made of is another: two matters in one sentence.
   const isRoot =
@@ -242,7 +248,7 @@ const causeText = (told: Told, subject: NamedEntity): string => {
 }
 
 /** One sentence, with its full stop. */
-export const sentenceOf = (told: Told): string => {
+export const sentenceOf = (told: DescribedIncident): string => {
   const { incident, currency, path, figuresOf } = told
   const root: NamedEntity = path[0] ?? { ...incident.root, name: null }
   const isOwn =

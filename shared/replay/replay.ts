@@ -4,12 +4,12 @@
  */
 import { detectDay } from '../../ml/detectors/detect-day.ts'
 import { noneBySource } from '../../ml/detectors/signal.ts'
-import type { ModelSource } from '../../ml/detectors/signal.ts'
+import type { AnomalyType, ModelSource } from '../../ml/detectors/signal.ts'
 import { rowOf } from '../../ml/frame.ts'
 import type { AccountDays, AccountEntity } from '../../ml/shifts/account.ts'
 import { shiftSignals } from '../../ml/shifts/anomalies.ts'
 import { passGate, withoutLeads } from '../../ml/shifts/gate.ts'
-import { openIncidentBook } from '../../ml/shifts/incidents.ts'
+import { louder, openIncidentBook } from '../../ml/shifts/incidents.ts'
 import type { AccountAnomaly, Incident, ToldAnomaly } from '../../ml/shifts/incidents.ts'
 import { findShifts } from '../../ml/shifts/judge.ts'
 import type { JudgementParams } from '../detection/params.ts'
@@ -47,11 +47,46 @@ export interface ReplayedDay {
   readonly eighthDays: Readonly<Record<ModelSource, number>>
 }
 
+/** An incident as it was after the last day. */
+export interface ReplayedIncident extends Incident {
+  /** Of the anomaly it began with. */
+  readonly type: AnomalyType
+  /** How many anomalies belong to it, of all entities. */
+  readonly findings: number
+  /** Day whose check told of it first; null: nobody was told. */
+  readonly toldFrom: number | null
+}
+
 export interface Replayed {
   /** How many entities are reported. */
   readonly entities: number
   readonly days: readonly ReplayedDay[]
-  readonly incidents: readonly Incident[]
+  readonly incidents: readonly ReplayedIncident[]
+}
+
+/** The incidents of a book with what their anomalies say of them. @param told by day, the first day first */
+const withHistory = (
+  incidents: readonly Incident[],
+  told: readonly (readonly ToldAnomaly[])[],
+): ReplayedIncident[] => {
+  const members: ToldAnomaly[][] = incidents.map(() => [])
+  for (const day of told) for (const one of day) if (one.incident !== null) members[one.incident]?.push(one)
+  return incidents.map((incident, i) => {
+    const findings = members[i] as readonly ToldAnomaly[]
+    const [first] = findings
+      .filter(
+        ({ day, metric, direction }) =>
+          day === findings[0]?.day && metric === incident.metric && direction === incident.direction,
+      )
+      .sort(louder)
+    return {
+      ...incident,
+      // It was made of the loudest of its first day, whose metric it has.
+      type: (first as ToldAnomaly).type,
+      findings: findings.length,
+      toldFrom: findings.find(({ alerted }) => alerted)?.day ?? null,
+    }
+  })
 }
 
 /** An entity is judged from its eighth day on: seven make a history. */
@@ -108,9 +143,11 @@ export const replayAccount = ({
   })
 
   const book = openIncidentBook(account, { budgetOf: () => params.alarmBudget })
+  const toldByDay: (readonly ToldAnomaly[])[] = []
   const days: ReplayedDay[] = []
   for (let t = 0; t <= until; t++) {
     const told = book.take(t, anomalies[t] ?? [])
+    toldByDay.push(told)
     if (t < from) continue
     days.push({
       day: t,
@@ -122,5 +159,9 @@ export const replayAccount = ({
       eighthDays: eighthDays[t] ?? noneBySource(),
     })
   }
-  return { entities: reported?.size ?? account.entities.length, days, incidents: book.incidents }
+  return {
+    entities: reported?.size ?? account.entities.length,
+    days,
+    incidents: withHistory(book.incidents, toldByDay),
+  }
 }

@@ -5,7 +5,9 @@ import type { AccountEntity } from '../../ml/shifts/account.ts'
 import type { Level } from '../../ml/shifts/level-name.ts'
 import { toLocalDate } from '../core/days.ts'
 import type { LocalDate } from '../core/days.ts'
-import type { FolderAccount, Label } from './read-folder.ts'
+import { incidentName, replayIncidents } from './incidents.ts'
+import type { NamedReplay, ReplayIncident } from './incidents.ts'
+import type { Label } from './read-folder.ts'
 import type { Replayed } from './replay.ts'
 
 /** Days after the end of a labelled fault on which it may still be told of: windows look back a week. */
@@ -66,14 +68,9 @@ export interface ReplayTotals {
 export interface ReplayReport {
   readonly days: readonly ReplayDay[]
   readonly totals: ReplayTotals
+  /** Those the days speak of: by account, the oldest first. */
+  readonly incidents: readonly ReplayIncident[]
 }
-
-export interface ReplayedAccount {
-  readonly account: Pick<FolderAccount, 'id' | 'firstDay' | 'days'>
-  readonly replayed: Replayed
-}
-
-const incidentName = (accountId: string, index: number): string => `${accountId}#${index + 1}`
 
 interface Episode {
   readonly entity: number
@@ -81,7 +78,7 @@ interface Episode {
   to: number
 }
 
-const episodesOf = ({ replayed }: ReplayedAccount): Episode[] => {
+const episodesOf = ({ replayed }: NamedReplay): Episode[] => {
   const open = new Map<number, Episode>()
   const episodes: Episode[] = []
   for (const { day, anomalies } of replayed.days) {
@@ -106,16 +103,16 @@ const pathOf = (entities: readonly AccountEntity[], i: number): number[] => {
 
 /** What a label tells of, where the replay knows it. */
 interface Place {
-  readonly one: ReplayedAccount
+  readonly one: NamedReplay
   readonly entity: number
   /** Days of the account. */
   readonly from: number
   readonly to: number
 }
 
-const placesOf = (accounts: readonly ReplayedAccount[], labels: readonly Label[]): (Place | null)[] => {
+const placesOf = (accounts: readonly NamedReplay[], labels: readonly Label[]): (Place | null)[] => {
   const keyOf = (...parts: readonly string[]): string => JSON.stringify(parts)
-  const places = new Map<string, { one: ReplayedAccount; entity: number }>()
+  const places = new Map<string, { one: NamedReplay; entity: number }>()
   for (const one of accounts) {
     one.account.days.entities.forEach(({ level, id }, entity) => {
       places.set(keyOf(one.account.id, level, id), { one, entity })
@@ -133,7 +130,7 @@ const overlaps = (episode: Episode, { from, to }: Pick<Place, 'from' | 'to'>): b
   episode.from <= to && episode.to >= from
 
 /** A label is met by an episode of its entity, of what is above and of what is below it. */
-const meets = (one: ReplayedAccount, episode: Episode, place: Place): boolean => {
+const meets = (one: NamedReplay, episode: Episode, place: Place): boolean => {
   if (place.one !== one || !overlaps(episode, { ...place, to: place.to + AFTERMATH_DAYS })) return false
   const { entities } = one.account.days
   return (
@@ -142,16 +139,13 @@ const meets = (one: ReplayedAccount, episode: Episode, place: Place): boolean =>
   )
 }
 
-const sumOf = (
-  accounts: readonly ReplayedAccount[],
-  value: (day: Replayed['days'][number]) => number,
-): number =>
+const sumOf = (accounts: readonly NamedReplay[], value: (day: Replayed['days'][number]) => number): number =>
   accounts.reduce((sum, { replayed }) => sum + replayed.days.reduce((days, day) => days + value(day), 0), 0)
 
 type ByModel = Readonly<Record<ModelSource, number>>
 
 const judgesOf = (
-  accounts: readonly ReplayedAccount[],
+  accounts: readonly NamedReplay[],
   value: (day: Replayed['days'][number]) => ByModel,
 ): ByModel => {
   const sum = noneBySource()
@@ -169,7 +163,7 @@ export interface Labels {
 
 /** How what was told fares against labels. */
 const scoresOf = (
-  accounts: readonly ReplayedAccount[],
+  accounts: readonly NamedReplay[],
   { faults, falseAlarms }: Labels,
 ): Pick<
   ReplayTotals,
@@ -211,7 +205,7 @@ const scoresOf = (
 }
 
 /** @param labels of the accounts */
-export const replayReport = (accounts: readonly ReplayedAccount[], labels: Labels): ReplayReport => {
+export const replayReport = (accounts: readonly NamedReplay[], labels: Labels): ReplayReport => {
   const byDate = new Map<number, ReplayAnomaly[]>()
   for (const { account, replayed } of accounts) {
     for (const { day, anomalies } of replayed.days) {
@@ -235,18 +229,8 @@ export const replayReport = (accounts: readonly ReplayedAccount[], labels: Label
       }
     }
   }
-  const incidents = accounts.flatMap(({ account, replayed }) => {
-    const seen = new Set<number>()
-    const alerted = new Set<number>()
-    for (const { anomalies } of replayed.days)
-      for (const { incident, alerted: isAlerted } of anomalies) {
-        if (incident === null) continue
-        seen.add(incident)
-        if (isAlerted) alerted.add(incident)
-      }
-    return [{ id: account.id, seen: seen.size, alerted: alerted.size }]
-  })
-  const alertedIncidents = incidents.reduce((sum, one) => sum + one.alerted, 0)
+  const incidents = accounts.flatMap(replayIncidents)
+  const alertedIncidents = incidents.filter(({ alerted }) => alerted).length
   const days = [...byDate.keys()].sort((a, b) => a - b)
   return {
     days: days.map((day) => ({ date: toLocalDate(day), anomalies: byDate.get(day) ?? [] })),
@@ -259,12 +243,13 @@ export const replayReport = (accounts: readonly ReplayedAccount[], labels: Label
       gated: sumOf(accounts, (day) => day.gated),
       anomalies: sumOf(accounts, (day) => day.anomalies.length),
       alerted: sumOf(accounts, (day) => day.anomalies.filter(({ alerted }) => alerted).length),
-      incidents: incidents.reduce((sum, one) => sum + one.seen, 0),
+      incidents: incidents.length,
       alerted_incidents: alertedIncidents,
       alerted_incidents_per_day: days.length === 0 ? 0 : alertedIncidents / days.length,
       ...scoresOf(accounts, labels),
       judged_by: judgesOf(accounts, ({ judgedBy }) => judgedBy),
       eighth_days_judged_by: judgesOf(accounts, ({ eighthDays }) => eighthDays),
     },
+    incidents,
   }
 }

@@ -2,15 +2,16 @@
 import { toLocalDate } from '../core/days.ts'
 import type { LocalDate } from '../core/days.ts'
 import type { Level } from '../core/entity.ts'
-import { wireNumber } from '../core/wire.ts'
+import { mostUrgentFirst } from './incidents.ts'
+import type { ReplayIncident } from './incidents.ts'
 import type { ReplayOverrides } from './overrides.ts'
 import type { ConfigReplay } from './replay-config.ts'
 import type { ReplayDay } from './report.ts'
-import { mostUrgentFirst, toldIncidents } from './words.ts'
 
 /** A run's row is read whole by every list of runs: what nobody was told of is left out beyond so many. */
 const MOST_ANOMALIES = 5000
 const MOST_INCIDENTS = 200
+const MOST_CAUSES = 2000
 
 const shortened = (days: readonly ReplayDay[]): readonly ReplayDay[] => {
   const anomalies = days.reduce((sum, day) => sum + day.anomalies.length, 0)
@@ -20,6 +21,18 @@ const shortened = (days: readonly ReplayDay[]): readonly ReplayDay[] => {
     const kept = all.filter(({ alerted }) => alerted).slice(0, room)
     room -= kept.length
     return { date, anomalies: kept }
+  })
+}
+
+/** An incident, with null for causes there was no room for. */
+type ListedIncident = Omit<ReplayIncident, 'causes'> & { readonly causes: ReplayIncident['causes'] | null }
+
+/** All causes of the first ones, so that shares sum to what they are of. */
+const withCauses = (incidents: readonly ReplayIncident[]): ListedIncident[] => {
+  let room = MOST_CAUSES
+  return incidents.map((incident) => {
+    room -= incident.causes.length
+    return room < 0 ? { ...incident, causes: null } : incident
   })
 }
 
@@ -36,7 +49,7 @@ export interface AskedReplay {
 /** In wire form: days as `--json` has them, what each held besides, and the incidents somebody would have heard of. */
 export const replayResult = (
   { configId, from, to, entityType, trainEveryDays, overrides }: AskedReplay,
-  { report: { days, totals }, account, replayed }: ConfigReplay,
+  { report: { days, incidents, totals }, account, replayed }: ConfigReplay,
 ): Readonly<Record<string, unknown>> => {
   const told = new Set<number>()
   return {
@@ -65,16 +78,8 @@ export const replayResult = (
       }
     }),
     days: shortened(days),
-    incidents: mostUrgentFirst(toldIncidents({ account, replayed }))
-      .slice(0, MOST_INCIDENTS)
-      .map(({ severity, campaign, from: first, to: last, isOver, money, sentence }) => ({
-        severity,
-        campaign,
-        date_from: toLocalDate(first),
-        date_to: toLocalDate(last),
-        status: isOver ? 'resolved' : 'open',
-        money: wireNumber(money),
-        sentence,
-      })),
+    incidents: withCauses(
+      mostUrgentFirst(incidents.filter(({ alerted }) => alerted)).slice(0, MOST_INCIDENTS),
+    ),
   }
 }

@@ -53,6 +53,27 @@ export const openFolderDesk = async (): Promise<FolderDesk> => {
   }
 }
 
+/** Days of `stoppedAd`, and that of them on which it stops. */
+const STOPPED_DAYS = 40
+export const STOPPED_DAY = 30
+
+/** An ad whose spend stops for three days, beside one that goes on, in an export of Brazilian reals. */
+export const stoppedAd = (): string => {
+  const rows = ['A', 'B'].flatMap((ad, i) =>
+    Array.from({ length: STOPPED_DAYS }, (_, t) => {
+      const isOut = ad === 'B' && t >= STOPPED_DAY && t < STOPPED_DAY + 3
+      const spend = isOut ? 0 : 100 + 7 * Math.sin(t * 2.3 + i)
+      const figures = isOut ? '0,0,0,0,0' : `${spend.toFixed(2)},${4000 + 31 * t},3000,80,8`
+      return `1,Summer,2,Lookalikes,${3 + i},Video ${ad},${toLocalDate(FIRST_DAY + t)},${figures}`
+    }),
+  )
+  return [
+    'Campaign ID,Campaign name,Ad set ID,Ad set name,Ad ID,Ad name,Day,Amount spent (BRL),Impressions,Reach,Clicks (all),Leads',
+    ...rows,
+    '',
+  ].join('\n')
+}
+
 /** A replay as shipped, with trainings so seldom that none falls into the files. */
 export const replayOf = async (folder: Folder): Promise<ReplayReport> => {
   const config = loadConfig({})

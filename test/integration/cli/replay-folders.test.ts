@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { openCommands } from '../../support/cli.ts'
 import type { CommandEnded, Commands } from '../../support/cli.ts'
 import { openFolderDesk } from '../../support/replay-folders.ts'
+import type { ReplayReport } from '../../../shared/replay/report.ts'
 import type { Files, FolderDesk } from '../../support/replay-folders.ts'
 
 const EXPORT =
@@ -78,7 +79,7 @@ describe('vigia replay --dir', () => {
     })
   })
 
-  it('prints nothing but one object of days and totals for machines, and sentences for people', async () => {
+  it('prints nothing but one object of days, totals and incidents for machines, and sentences for people', async () => {
     const rows = Array.from({ length: 30 }, (_, t) => {
       const spend = t === 20 ? 0 : 100 + 5 * Math.sin(2.3 * t)
       const figures = t === 20 ? '0,0,0,0,0' : `${spend.toFixed(2)},4000,3000,80,8`
@@ -89,8 +90,8 @@ describe('vigia replay --dir', () => {
       run(files, '--json', '--train-every', '7'),
       run(files, '--from', '2026-03-20', '--to', '2026-03-25'),
     ])
-    const answer = JSON.parse(machine.stdout) as { days: { date: string; anomalies: object[] }[] }
-    expect(Object.keys(answer)).to.deep.equal(['days', 'totals'])
+    const answer = JSON.parse(machine.stdout) as ReplayReport
+    expect(Object.keys(answer)).to.deep.equal(['days', 'totals', 'incidents'])
     const day = answer.days.find(({ date }) => date === '2026-03-21')
     expect(day?.anomalies[0]).to.have.all.keys(
       'account_id',
@@ -104,6 +105,7 @@ describe('vigia replay --dir', () => {
       'alerted',
       'incident',
     )
+    expect(answer.incidents.map(({ id }) => id)).to.include(day?.anomalies[0]?.incident)
     expect(people).to.include({ code: 0, stderr: '' })
     expect(people.stdout).to.match(/^HIGH +campaign "Summer", /)
     expect(people.stdout).to.match(/spent nothing instead of [\d.]+ BRL a day/)

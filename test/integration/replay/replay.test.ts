@@ -13,8 +13,6 @@ import { judgementParams } from '../../../shared/detection/params.ts'
 import type { ConfigReplay, ConfigReplayRequest } from '../../../shared/replay/replay-config.ts'
 import { replayFolder } from '../../../shared/replay/replay-folder.ts'
 import type { ReplayDay, ReplayReport } from '../../../shared/replay/report.ts'
-import { toldIncidents } from '../../../shared/replay/words.ts'
-import type { ReplayedForPeople } from '../../../shared/replay/words.ts'
 import { trainingSettings } from '../../../shared/training/settings.ts'
 import { LEVELS } from '../../../shared/core/entity.ts'
 import type { Run } from '../../../shared/runs/run.ts'
@@ -70,8 +68,9 @@ const anonymous = (days: readonly ReplayDay[]): unknown =>
       incident: incident?.split('#')[1] ?? null,
     })),
   }))
-const sentences = (replayed: ReplayedForPeople): string[] =>
-  toldIncidents(replayed).map(({ sentence }) => sentence)
+/** Likewise. */
+const facts = ({ incidents }: ReplayReport): unknown =>
+  incidents.map(({ id, account_id: _account, ...incident }) => ({ ...incident, id: id.split('#')[1] }))
 
 describe('replays of a config', () => {
   let api: TestApi
@@ -79,7 +78,7 @@ describe('replays of a config', () => {
   let configId: number
   let trainer: string
   let databaseUrl = ''
-  let files: { readonly report: ReplayReport; readonly accounts: readonly ReplayedForPeople[] }
+  let files: { readonly report: ReplayReport }
   before(async () => {
     api = await openTestApi({
       clock: { now: () => new Date(NOW) },
@@ -149,14 +148,14 @@ describe('replays of a config', () => {
       ),
     )
 
-  it('say what the same days say as files: anomalies, incidents, totals and sentences', async () => {
-    const { report, ...config } = await replayed()
+  it('say what the same days say as files: anomalies, incidents and totals', async () => {
+    const { report } = await replayed()
     expect(report.days.at(-1)?.date).to.equal(LAST)
     expect(anonymous(report.days)).to.deep.equal(anonymous(files.report.days))
     expect(report.totals.alerted_incidents).to.be.greaterThan(0)
     expect(report.totals.judged_by.own).to.be.greaterThan(0)
     expect({ ...report.totals }).to.deep.equal({ ...files.report.totals })
-    expect(sentences(config)).to.deep.equal(files.accounts.flatMap(sentences))
+    expect(facts(report)).to.deep.equal(facts(files.report))
   })
 
   it('say of a day what detection found on it', async () => {
@@ -267,7 +266,14 @@ describe('replays of a config', () => {
       readonly totals: ReplayReport['totals']
       readonly days: readonly ReplayDay[]
       readonly per_day: readonly Readonly<Record<string, unknown>>[]
+      readonly incidents: ReplayReport['incidents']
     }
+    const named = new Set(
+      result.days.flatMap((day) =>
+        day.anomalies.flatMap(({ alerted, incident }) => (alerted ? [incident] : [])),
+      ),
+    )
+    expect(new Set(result.incidents.map(({ id }) => id))).to.deep.equal(named)
     expect(result.days.map(({ date }) => date)).to.deep.equal(
       Array.from({ length: 19 }, (_, t) => toLocalDate(FIRST_DAY + 50 + t)),
     )

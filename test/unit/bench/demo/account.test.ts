@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { expect } from 'chai'
 import { BREAKS, DEMO_DAYS, demoChanges, demoCsv, demoRows } from '../../../../bench/demo/account.ts'
+import { toLocalDate } from '../../../../shared/core/days.ts'
 import { computeInPlace } from '../../../../shared/compute-in-place.ts'
 import { loadConfig } from '../../../../shared/config.ts'
 import { judgementParams } from '../../../../shared/detection/params.ts'
 import { replayFolder } from '../../../../shared/replay/replay-folder.ts'
-import { toldIncidents } from '../../../../shared/replay/words.ts'
 import { trainingSettings } from '../../../../shared/training/settings.ts'
 import { openFolderDesk } from '../../../support/replay-folders.ts'
 
@@ -24,7 +24,7 @@ describe('the account of the demo', () => {
       const config = loadConfig({})
       const folder = await desk.read({ 'account.csv': demoCsv(demoRows()), 'changes.csv': demoChanges() })
       const first = folder.accounts[0]?.firstDay ?? 0
-      const { accounts } = await replayFolder(
+      const { report } = await replayFolder(
         folder,
         {
           from: first + DEMO_DAYS - 14,
@@ -35,15 +35,17 @@ describe('the account of the demo', () => {
         },
         computeInPlace,
       )
-      const told = accounts.flatMap(toldIncidents)
-      expect(told.map(({ from, campaign, isOver }) => [from - first, campaign, isOver])).to.have.deep.members(
-        [
-          [BREAKS[0]?.from, 'campaign "Retargeting | 30 days"', false],
-          [BREAKS[1]?.from, 'campaign "Spring offer | Leads"', false],
-          [BREAKS[2]?.from, 'campaign "New gym | Centro"', false],
-          [BREAKS[3]?.from, 'campaign "Newsletter"', true],
-        ],
-      )
+      const told = report.incidents.filter(({ alerted }) => alerted)
+      const dayOf = (one: (typeof BREAKS)[number] | undefined): string =>
+        toLocalDate(first + (one?.from ?? 0))
+      expect(
+        told.map(({ date_from: from, campaign_name: campaign, status }) => [from, campaign, status]),
+      ).to.have.deep.members([
+        [dayOf(BREAKS[0]), 'Retargeting | 30 days', 'open'],
+        [dayOf(BREAKS[1]), 'Spring offer | Leads', 'open'],
+        [dayOf(BREAKS[2]), 'New gym | Centro', 'open'],
+        [dayOf(BREAKS[3]), 'Newsletter', 'resolved'],
+      ])
     } finally {
       await desk.close()
     }

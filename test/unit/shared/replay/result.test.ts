@@ -3,6 +3,7 @@ import { loadConfig } from '../../../../shared/config.ts'
 import { computeInPlace } from '../../../../shared/compute-in-place.ts'
 import { judgementParams } from '../../../../shared/detection/params.ts'
 import { replayFolder } from '../../../../shared/replay/replay-folder.ts'
+import type { ReplayIncident } from '../../../../shared/replay/incidents.ts'
 import type { ReplayAnomaly, ReplayDay } from '../../../../shared/replay/report.ts'
 import { replayResult } from '../../../../shared/replay/result.ts'
 import type { ConfigReplay } from '../../../../shared/replay/replay-config.ts'
@@ -67,7 +68,7 @@ describe('shared/replay/result', () => {
     expect(result.per_day.reduce((sum, one) => sum + Number(one['new_alerted_incidents']), 0)).to.equal(
       replay.report.totals.alerted_incidents,
     )
-    expect(result.incidents[0]).to.include({ campaign: 'campaign c1', date_from: date, status: 'resolved' })
+    expect(result.incidents[0]).to.include({ campaign_id: 'c1', date_from: date, status: 'resolved' })
     expect(result.incidents[0]?.['sentence']).to.match(/^Campaign c1 spent nothing/)
   })
 
@@ -95,6 +96,29 @@ describe('shared/replay/result', () => {
     const alerted = all.filter((one) => one.alerted).length
     return { told: alerted, quiet: all.length - alerted }
   }
+
+  it('lists two hundred incidents somebody was told of, the causes of as many of them as there is room for', () => {
+    const [one] = replay.report.incidents
+    if (!one) throw new Error('nothing was told')
+    const cause = { ...one.cause, depth: 1, share: 0.1, observed: null, expected: null }
+    const listedOf = (
+      count: number,
+      change: Partial<ReplayIncident>,
+    ): readonly { readonly causes: readonly object[] | null }[] => {
+      const incidents = Array.from({ length: count }, () => ({ ...one, ...change }))
+      return replayResult(ASKED, { ...replay, report: { ...replay.report, incidents } })[
+        'incidents'
+      ] as ReplayIncident[]
+    }
+    expect(listedOf(200, {})).to.have.length(200)
+    expect(listedOf(201, {})).to.have.length(200)
+    expect(listedOf(3, { alerted: false })).to.have.length(0)
+    const wide = listedOf(21, { causes: Array.from({ length: 100 }, () => cause) })
+    expect(wide.map(({ causes }) => causes?.length ?? null)).to.deep.equal([
+      ...Array.from({ length: 20 }, () => 100),
+      null,
+    ])
+  })
 
   it('lists five thousand anomalies; of more those somebody was told of, as many of them', () => {
     expect(listed(1000, 4000)).to.deep.equal({ told: 1000, quiet: 4000 })
