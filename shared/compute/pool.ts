@@ -9,7 +9,7 @@ import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
 import type { ComputePool } from '../compute.ts'
 import { turnstile } from './turnstile.ts'
-import { warmUpDetect, warmUpFit, warmUpJudge } from './warm-up.ts'
+import { WARM_UP_JUDGES, warmUpDetect, warmUpFit, warmUpJudge } from './warm-up.ts'
 
 const IDLE_MS = 60_000
 /**
@@ -71,7 +71,7 @@ export const createComputePool = (options: ComputePoolOptions): ThreadPool => {
     warm: async () => {
       const fits = await Promise.all(Array.from({ length: threads }, () => run('fit', warmUpFit())))
       await Promise.all(fits.map((fit) => run('detect', warmUpDetect(fit))))
-      await Promise.all(fits.map(() => run('judge', warmUpJudge())))
+      for (const days of WARM_UP_JUDGES) await Promise.all(fits.map(() => run('judge', warmUpJudge(days))))
     },
     alive: () => piscina.threads.length,
     close: async () => {

@@ -13,6 +13,8 @@ import type { FitResult, FitTask } from '../training/fit-batch.ts'
 
 const ENTITIES = 24
 const DAYS = 90
+/** Of the two accounts that are judged, in days. */
+export const WARM_UP_JUDGES = [30, DAYS] as const
 /** Ads of an ad set, and ad sets of a campaign. */
 const CHILDREN = 2
 
@@ -62,8 +64,11 @@ const withParents = (batch: FrameBatch, children: number): FrameBatch => ({
   heads: batch.heads.map((head, i) => ({ ...head, parentId: String(Math.floor(i / children)) })),
 })
 
-/** Judges an account of a few campaigns. */
-export const warmUpJudge = (): JudgeTask => {
+/**
+ * Judges an account of a few campaigns. What is compiled while an account is judged for the first time fits that account
+ * alone, since its functions close over it: it takes a second one, and the first may be short.
+ */
+export const warmUpJudge = (days: number): JudgeTask => {
   const ads = warmUpBatch()
   const adsets = parentsOf(ads, CHILDREN)
   return {
@@ -74,9 +79,9 @@ export const warmUpJudge = (): JudgeTask => {
         campaign: [parentsOf(adsets, CHILDREN)],
       },
       from: 0,
-      to: DAYS - 1,
+      to: days - 1,
       holidays: [],
-      leadsArrived: DAYS - 1,
+      leadsArrived: days - 1,
       tolerances: new Map(),
       confirmed: new Map(),
     },
