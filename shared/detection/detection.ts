@@ -233,9 +233,8 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
     }
   }
 
-  const chosenDay = async ({ configId, asOf, day }: DetectRequest): Promise<DayNumber> => {
+  const chosenDay = async ({ configId, asOf, day }: DetectRequest, zone: string): Promise<DayNumber> => {
     const instant = new Date(asOf)
-    const zone = zoneOf(await parts.configs.get(configId))
     if (day !== null) {
       requireCompleteDay(day, instant, zone)
       return toDayNumber(day)
@@ -294,11 +293,19 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
   return {
     detectLevel: async (level, request, context) => {
       const { configId } = request
-      const day = await chosenDay(request)
+      const { attribution_lag_days: lagDays, ...config } = await parts.configs.get(configId)
+      const zone = zoneOf(config)
+      const day = await chosenDay(request, zone)
       const asked = lastDays(day, request.days)
-      const fresh = await freshOf(configId, asked)
       const seenAt = parts.clock.now()
       const whole = request.entityIds === null
+      const look = { job: `detect.${level}`, configId, runId: context.fence.runId }
+      const week = { since: anchorOf(day), from: day - LATE_DAYS + 1, to: day }
+      const [fresh, late] = await Promise.all([
+        freshOf(configId, asked),
+        // Before the frames are read: what comes in between is looked at again, not missed.
+        whole ? store.lateDays(look, week) : null,
+      ])
       const expire = async (): Promise<number> =>
         whole
           ? store.expire(context.fence, configId, level, seenAt, new Date(seenAt.getTime() - EXPIRE_AFTER_MS))
@@ -306,17 +313,13 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       // Anomalies grow old also while a source delivers nothing.
       if (fresh.at(-1) !== day) return skipped('stale_data', day, await expire())
 
-      const { attribution_lag_days: lagDays, ...config } = await parts.configs.get(configId)
       // Of the days since, leads are still arriving.
-      const leadsArrived = localDayOf(new Date(request.asOf), zoneOf(config)) - lagDays
-
-      const look = { job: `detect.${level}`, configId, runId: context.fence.runId }
-      // Before the frames are read: what comes in between is looked at again, not missed.
-      const week = { since: anchorOf(day), from: day - LATE_DAYS + 1, to: day }
-      const late = whole ? await store.lateDays(look, week) : null
+      const leadsArrived = localDayOf(new Date(request.asOf), zone) - lagDays
       // A verdict builds on the days before it: those after a restated day are given again.
-      const outdated = await freshOf(configId, daysSince(late?.days[0] ?? null, day))
-      const settled = await freshOf(configId, settledDays(day, leadsArrived, late?.lookedAt ?? null))
+      const [outdated, settled] = await Promise.all([
+        freshOf(configId, daysSince(late?.days[0] ?? null, day)),
+        freshOf(configId, settledDays(day, leadsArrived, late?.lookedAt ?? null)),
+      ])
       const days = new Set([...fresh, ...outdated, ...(whole ? settled : [])])
       const ordered = [...days].sort((a, b) => a - b)
 
@@ -349,9 +352,13 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         pendingIds = []
         pending = []
       }
-      const memory = await memoryOf(configId, level, ordered)
-      const known = await parts.incidents.known(configId, (ordered[0] ?? day) - KNOWN_INCIDENT_DAYS)
-      const mutes = await parts.mutes.within(configId, toLocalDate(ordered[0] ?? day), toLocalDate(day))
+      // Asked for while the frames are being read.
+      const remembered = Promise.all([
+        memoryOf(configId, level, ordered),
+        parts.incidents.known(configId, (ordered[0] ?? day) - KNOWN_INCIDENT_DAYS),
+        parts.mutes.within(configId, toLocalDate(ordered[0] ?? day), toLocalDate(day)),
+      ])
+      remembered.catch(() => {})
       const saved: SavedIncident[] = []
       const links: IncidentLink[] = []
       const asks = {
@@ -365,6 +372,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       }
       const askedIds = request.entityIds ? new Set(request.entityIds) : null
       for await (const page of parts.accounts.judge(asks, context.signal)) {
+        const [memory, known, mutes] = await remembered
         // One entity at a time, while the judge looks at all together.
         const looked: Judged[] = []
         const batches = batchesOf(page, level, askedIds)
@@ -436,7 +444,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
           day,
           leadsDay: Math.min(day, leadsArrived),
           at: seenAt,
-          budget: { perDay: parts.params.alarmBudget, timeZone: zoneOf(config) },
+          budget: { perDay: parts.params.alarmBudget, timeZone: zone },
           incidents: saved,
           links,
         },
@@ -482,7 +490,8 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
     },
 
     dryRun: async (level, request, signal) => {
-      const days = await freshOf(request.configId, lastDays(await chosenDay(request), request.days))
+      const zone = zoneOf(await parts.configs.get(request.configId))
+      const days = await freshOf(request.configId, lastDays(await chosenDay(request, zone), request.days))
       const found: DryRunSignal[] = []
       if (days.length === 0) return found
       const memory = await memoryOf(request.configId, level, days)
