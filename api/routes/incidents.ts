@@ -46,7 +46,7 @@ export const Incident = z.object({
     .describe('Spent beyond what was expected since it began; below 0: not spent'),
   main_cause: Named.extend({ share: z.number().describe('Of the whole, 0 to 1') })
     .nullable()
-    .describe('null: the root itself, or all below it alike'),
+    .describe('null: nobody below the root makes up most of it'),
   findings: z.int().describe('Anomalies that belong to it'),
   alerted: z.boolean().describe('Whether it was told of'),
   alerted_at: time.nullable(),

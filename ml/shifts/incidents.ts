@@ -301,12 +301,12 @@ const causesOf = (
       shift && shift.parts.length > 0
         ? rankParts(account, shift)
         : rankLoudness(account, below, today, metric, gains)
-    for (const one of ranked) causes.push({ ...one, depth })
     const [main] = ranked
-    const isOnTheWay = path
-      ? at !== best && path.includes(main?.entity ?? -1)
-      : (main?.share ?? 0) >= MAIN_SHARE
-    if (!main || !isOnTheWay) return { causes, culprit: best ?? at }
+    // Of which nothing is known, no shares are said.
+    if (!main || main.share <= 0) return { causes, culprit: best ?? at }
+    for (const one of ranked) causes.push({ ...one, depth })
+    const isOnTheWay = path ? at !== best && path.includes(main.entity) : main.share >= MAIN_SHARE
+    if (!isOnTheWay) return { causes, culprit: best ?? at }
     at = main.entity
   }
 }
@@ -349,10 +349,24 @@ const expectedOf = (observed: number | null, { shift, ...anomaly }: AccountAnoma
     ? observed * (anomaly.expected / anomaly.observed)
     : anomaly.expected
 
-/** @param branches entities none of which is part of another, with what was expected of each */
+/** Whether what was seen is on the wrong side of what was expected: less of what is said to have risen. */
+const isBelied = (
+  { direction, expected: before }: Incident,
+  seen: number,
+  told: AccountAnomaly | null,
+): boolean => {
+  const expected = told ? expectedOf(seen, told) : before
+  return expected !== null && seen !== expected && seen > expected !== (direction === 'up')
+}
+
+/**
+ * @param branches entities none of which is part of another, with what was expected of each
+ * @returns null also where the days of the incident say the contrary of what is odd: clicks that bring no leads save
+ * nothing, and what got worse saved nothing either
+ */
 const moneyOf = (
   account: AccountDays,
-  { metric, from, to }: Incident,
+  { metric, direction, from, to }: Incident,
   branches: readonly Pick<AccountAnomaly, 'entity' | 'expected'>[],
 ): number | null => {
   const ofDay = MONEY[metric]
@@ -366,7 +380,9 @@ const moneyOf = (
       if (Number.isFinite(value)) money += value
     }
   }
-  return money
+  // All of it is bad news.
+  const isLoss = metric !== 'spend' || direction === 'up'
+  return money === null || money === 0 || money > 0 === isLoss ? money : null
 }
 
 export interface BookOptions {
@@ -613,7 +629,9 @@ export const openIncidentBook = (
           // Who is to blame is what to look at; where nothing is known of its figures, who is loudest.
           const told = isToldAnew ? (toldOf(incident, alike) ?? own) : null
           if (told) incident.figuresOf = told.entity
-          const seen = seenOver(account, incident)
+          const ofDays = seenOver(account, incident)
+          // An anomaly may be of more days than the incident has, whose figures may be as expected then.
+          const seen = ofDays !== null && isBelied(incident, ofDays, told) ? (told?.observed ?? null) : ofDays
           if (told) incident.expected = expectedOf(seen, told)
           incident.observed = seen ?? (told ? told.observed : incident.observed)
           incident.money = moneyOf(account, incident, branchesOf(incident, alike))

@@ -15,14 +15,15 @@ const MAIN_SHARE = 0.6
 /** Longer names push what is said of them out of sight. */
 const NAME_WIDTH = 60
 const ALL_OF_IT = 0.995
+/** Shares and amounts that show as more than nothing. */
+const PERCENT = 0.005
+const CENT = 0.005
 
 export const LEVEL_WORDS: Readonly<Record<Level, string>> = {
   campaign: 'campaign',
   adset: 'ad set',
   ad: 'ad',
 }
-const BELOW: Readonly<Record<Level, string | null>> = { campaign: 'ad sets', adset: 'ads', ad: null }
-
 const MONTHS = [
   'January',
   'February',
@@ -192,19 +193,25 @@ const PHRASES: Readonly<Record<DescribedIncident['incident']['metric'], Phrase>>
   multivariate: joint,
 }
 
+/** Whether money says the same as the rest: lost where it got worse, more spent where more was spent. */
+const isInLine = (
+  money: number,
+  { metric, direction, polarity }: Pick<DescribedIncident['incident'], 'metric' | 'direction' | 'polarity'>,
+): boolean => {
+  if (metric === 'spend') return money > 0 === (direction === 'up')
+  return polarity === 'neutral' || money > 0 === (polarity === 'bad')
+}
+
 /** Of metrics that are money, what was spent beyond is said as it is; of others, it is what they cost. */
-const moneyText = (money: number | null, metric: string, currency: string): string => {
-  if (money === null || Math.abs(money) < 0.005) return ''
+const moneyText = ({ incident, currency }: DescribedIncident): string => {
+  const { money, metric } = incident
+  // More clicks cost nothing by themselves: what is lost is what they were to bring.
+  if (metric === 'ctr' && incident.direction === 'up' && incident.polarity === 'bad')
+    return ', but the clicks brought no more leads'
+  if (money === null || Math.abs(money) < CENT || !isInLine(money, incident)) return ''
   const beyond = `${amount(Math.abs(money), currency)} ${money > 0 ? 'more' : 'less'} than expected`
   return metric === 'spend' || metric === 'cpl' ? `, ${beyond}` : `; it cost ${beyond}`
 }
-
-/** Of which the whole says it of its parts: what was not spent at all was not spent by any of them. */
-const saysItOfAll = ({ metric, observed }: DescribedIncident['incident']): boolean =>
-  metric === 'multivariate' ||
-  metric === 'frequency' ||
-  metric === 'reach' ||
-  ((metric === 'spend' || metric === 'impressions') && observed === 0)
 
 const NOTHING: Readonly<Partial<Record<DescribedIncident['incident']['metric'], string>>> = {
   spend: 'spent nothing',
@@ -240,11 +247,9 @@ const causeText = (told: DescribedIncident, subject: NamedEntity): string => {
     return `; ${entityText(cause)}${nothingText(cause, incident)} makes up ${share} of it`
   }
   const [first] = told.mainCauses
-  if (first) return `; the largest part, ${Math.round(first.share * 100)}%, is ${entityText(first)}`
-  const below = BELOW[incident.root.entityType]
-  return below === null || saysItOfAll(incident) || subject.entityType !== incident.root.entityType
-    ? ''
-    : `, all its ${below} alike`
+  // Nobody may know the parts, as of several figures together.
+  if (!first || first.share < PERCENT) return ''
+  return `; the largest part, ${Math.round(first.share * 100)}%, is ${entityText(first)}`
 }
 
 /** One sentence, with its full stop. */
@@ -269,5 +274,5 @@ export const sentenceOf = (told: DescribedIncident): string => {
   const place = isOwn ? (root.entityType === 'ad' ? path[1] : undefined) : root
   const where = place ? ` in ${entityText(place)}` : ''
   const when = whenOf(incident.dateFrom, incident.dateTo, isOver)
-  return `${what}${where} ${when}${moneyText(incident.money, incident.metric, currency)}${causeText(told, subject)}.`
+  return `${what}${where} ${when}${moneyText(told)}${causeText(told, subject)}.`
 }

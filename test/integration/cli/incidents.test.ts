@@ -89,7 +89,7 @@ describe('commands of incidents', () => {
       `${loud}  CRITICAL  Spring, since ${since} ` +
         `Leads of ad set "Lookalike 2%" cost 41.50 BRL instead of 20.00 since ${since}, 312.40 BRL more than expected; ad "Video 1" makes up 87% of it. ` +
         `${quiet}  MEDIUM    Spring, since ${since} ` +
-        `Campaign "Spring" has spent 300.00 BRL a day instead of 100.00 since ${since}, 200.00 BRL more than expected, all its ad sets alike.  ` +
+        `Campaign "Spring" has spent 300.00 BRL a day instead of 100.00 since ${since}, 200.00 BRL more than expected.  ` +
         'Besides: 1 that nobody was told of; "vigia incidents --all" lists them.  ' +
         `"vigia incidents show ${loud}" tells what the first is made of.`,
     )

@@ -240,6 +240,39 @@ describe('incidents of an account', () => {
     expect(incident).to.include(began)
   })
 
+  it('cost no money where their days say the contrary: clicks without leads saved none', () => {
+    const moneyOf = (changes: Partial<AccountAnomaly>): number | null | undefined => {
+      const book = openIncidentBook(accountWith())
+      book.take(20, [odd(3, 20, { metric: 'ctr', ...changes })])
+      return book.incidents[0]?.money
+    }
+    // 100 spent on clicks of 5% of the impressions, on 10 leads.
+    expect(moneyOf({ direction: 'up', expected: 2.5 })).to.equal(null)
+    expect(moneyOf({ direction: 'down', expected: 10 })).to.equal(50)
+    expect(moneyOf({ ...DEAR, expected: 5 })).to.equal(50)
+    expect(moneyOf({ ...DEAR, observed: 25, expected: 20 })).to.equal(null)
+    expect(moneyOf({ ...LESS, metric: 'spend', expected: 200 })).to.equal(-100)
+    expect(moneyOf({ ...LESS, metric: 'spend', observed: 10, expected: 50 })).to.equal(null)
+  })
+
+  it('bear the figures of who is odd where those of their days are on the other side of what was expected', () => {
+    const seenOf = (observed: number, expected: number): number | null | undefined => {
+      const book = openIncidentBook(accountWith())
+      book.take(20, [odd(3, 20, { ...DEAR, observed, expected })])
+      return book.incidents[0]?.observed
+    }
+    // Leads of the day cost 10.
+    expect(seenOf(25, 20)).to.equal(25)
+    expect(seenOf(25, 10)).to.equal(10)
+    expect(seenOf(25, 9)).to.equal(10)
+  })
+
+  it('name no shares where nothing is known of them', () => {
+    const book = openIncidentBook(accountWith())
+    book.take(20, [odd(1, 20, { metric: 'multivariate', observed: null, expected: null, deviation: null })])
+    expect(book.incidents[0]).to.deep.include({ root: 1, culprit: 1, causes: [] })
+  })
+
   it('keep what their newest day made of them when an older one alone is looked at again', () => {
     const account = accountWith()
     const first = openIncidentBook(account)

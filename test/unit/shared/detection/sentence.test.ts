@@ -152,7 +152,7 @@ describe('the sentence of an incident', () => {
         for (const status of ['open', 'resolved'] as const)
           for (const observed of [null, 3])
             expect(ofAd({ metric: metric ?? 'cpl', direction, status, observed, expected: null }))
-              .to.match(/^[A-Z].* (since|on) 9 March\.$/)
+              .to.match(/^[A-Z].* (since|on) 9 March(, but the clicks brought no more leads)?\.$/)
 
               .and.match(/[Aa]d "Video 1"/)
               .and.not.match(/null|NaN|undefined|instead/)
@@ -171,9 +171,30 @@ describe('the sentence of an incident', () => {
     expect(ofAd({ ...leads, money: 12_345.678 })).to.match(
       /since 9 March; it cost 12,345\.68 BRL more than expected\.$/,
     )
-    expect(ofAd({ money: -80 })).to.match(/since 9 March, 80\.00 BRL less than expected\.$/)
+    const cheap = { direction: 'down', polarity: 'good', observed: 8 } as const
+    expect(ofAd({ ...cheap, money: -80 })).to.match(/since 9 March, 80\.00 BRL less than expected\.$/)
     expect(ofAd({ money: 0.004 })).to.match(/since 9 March\.$/)
     expect(ofAd({ money: 0.005 })).to.match(/since 9 March, 0\.01 BRL more than expected\.$/)
+  })
+
+  it('says nothing of money that tells the contrary: saved where it got worse, spent where less was spent', () => {
+    const nothing = /since 9 March\.$/
+    expect(ofAd({ money: -80 })).to.match(nothing)
+    expect(ofAd({ metric: 'ctr', direction: 'down', money: -80 })).to.match(nothing)
+    expect(ofAd({ metric: 'cpl', direction: 'down', polarity: 'good', money: 80 })).to.match(nothing)
+    expect(ofAd({ metric: 'spend', direction: 'down', money: 80 })).to.match(nothing)
+    expect(ofAd({ metric: 'spend', direction: 'up', money: -80 })).to.match(nothing)
+    expect(ofAd({ metric: 'spend', direction: 'down', money: -80 })).to.match(/, 80\.00 BRL less/)
+    expect(ofAd({ metric: 'spend', direction: 'up', money: 80 })).to.match(/, 80\.00 BRL more/)
+  })
+
+  it('says of more clicks that are bad news why they are, and of those that are good what they saved', () => {
+    const clicks = { metric: 'ctr', direction: 'up', observed: 1.51, expected: 0.58 } as const
+    for (const money of [-1974.22, null, 12])
+      expect(ofAd({ ...clicks, money })).to.equal(
+        'The click rate of ad "Video 1" has been 1.51% instead of 0.58% since 9 March, but the clicks brought no more leads.',
+      )
+    expect(ofAd({ ...clicks, polarity: 'good', money: -12 })).to.match(/; it cost 12\.00 BRL less/)
   })
 
   it('calls what has no name by its id, and keeps a long or hostile name in its line', () => {
@@ -291,24 +312,21 @@ describe('the sentence of an incident', () => {
       expect(mainCauseOf(told({}, by({ ...AD, observed: null, share: 0.59 })))).to.equal(null)
     })
 
+    it('nobody either, when nothing is known of their parts', () => {
+      const joint = { metric: 'multivariate', observed: null, expected: null } as const
+      expect(end([], joint)).to.equal('.')
+      expect(end([])).to.equal('.')
+      expect(end([{ ...AD, observed: null, share: 0 }], joint)).to.equal('.')
+      expect(end([{ ...AD, observed: null, share: 0.0049 }], joint)).to.equal('.')
+      expect(end([{ ...AD, observed: null, share: 0.005 }], joint)).to.equal(
+        '; the largest part, 1%, is ad "Video 1".',
+      )
+    })
+
     it('all of it, when it is', () => {
       expect(end([{ ...AD, observed: null, share: 1.3 }])).to.equal('; ad "Video 1" makes up all of it.')
       expect(end([{ ...AD, observed: null, share: 0.995 }])).to.equal('; ad "Video 1" makes up all of it.')
       expect(end([{ ...AD, observed: null, share: 0.994 }])).to.equal('; ad "Video 1" makes up 99% of it.')
-    })
-
-    it('all that is below alike, when none stands out', () => {
-      expect(end([])).to.equal(', all its ads alike.')
-      expect(
-        sentenceOf(
-          told(
-            { ...NO_MONEY, root: { entityType: 'campaign', entityId: 'c1' } },
-            { path: [CAMPAIGN], figuresOf: CAMPAIGN },
-          ),
-        ),
-      ).to.match(/, all its ad sets alike\.$/)
-      expect(ofAd({})).to.match(/since 9 March\.$/)
-      expect(end([], { metric: 'spend', direction: 'down', observed: 0 })).to.equal('.')
     })
   })
 })
