@@ -8,7 +8,6 @@ import { AppError } from '../../shared/core/errors.ts'
 import { judgementParams } from '../../shared/detection/params.ts'
 import { trainingSettings } from '../../shared/training/settings.ts'
 import { LONGEST_CADENCE_DAYS } from '../../shared/jobs/replay.ts'
-import { mostUrgentFirst } from '../../shared/replay/incidents.ts'
 import type { ReplayOverrides } from '../../shared/replay/overrides.ts'
 import { readFolder } from '../../shared/replay/read-folder.ts'
 import { replayFolder } from '../../shared/replay/replay-folder.ts'
@@ -29,6 +28,7 @@ interface ReplayOptions {
   readonly iqrMultiplier?: string
   readonly contamination?: string
   readonly fdrQ?: string
+  readonly all?: boolean
   readonly json?: boolean
 }
 
@@ -152,6 +152,10 @@ export const registerReplay = (
     .option('--iqr-multiplier <number>', 'instead of ANOMALY_IQR_MULTIPLIER')
     .option('--contamination <share>', 'instead of ISOLATION_FOREST_CONTAMINATION')
     .option('--fdr-q <share>', 'instead of ANOMALY_FDR_Q')
+    .option(
+      '--all',
+      'all incidents: also the less urgent, and those nobody would have been told of (too many for a day)',
+    )
     .option('--json', 'one JSON object: days with their anomalies, incidents, and totals')
     .action(async (options: ReplayOptions) => {
       const { dir, config: configName } = options
@@ -179,14 +183,11 @@ export const registerReplay = (
         return
       }
       printLine(
-        renderReplay(
-          mostUrgentFirst(report.incidents.filter(({ alerted }) => alerted)),
-          describeTotals(report),
-          {
-            colour: process.stdout.isTTY,
-            withAccount: report.totals.accounts > 1,
-          },
-        ),
+        renderReplay(report.incidents, describeTotals(report), {
+          colour: process.stdout.isTTY,
+          withAccount: report.totals.accounts > 1,
+          all: options.all ?? false,
+        }),
       )
     })
 }

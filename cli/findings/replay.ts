@@ -2,6 +2,7 @@
 import { clip } from '../../shared/core/columns.ts'
 import { dayText, entityText } from '../../shared/detection/sentence.ts'
 import { toDayNumber } from '../../shared/core/days.ts'
+import { mostUrgentFirst } from '../../shared/replay/incidents.ts'
 import type { ReplayIncident } from '../../shared/replay/incidents.ts'
 import { wrap } from './incidents.ts'
 import { COLOURS, PLAIN } from './table.ts'
@@ -9,13 +10,14 @@ import { COLOURS, PLAIN } from './table.ts'
 const WIDTH = 118
 const INDENT = '          '
 const NAME_WIDTH = 44
-/** More than one reads before a threshold is changed. */
+/** More than one reads before a threshold is changed, unless asked for. */
 const SHOWN = 15
 
-const whenOf = ({ date_from: from, date_to: to, status }: ReplayIncident): string => {
-  const since = dayText(toDayNumber(from))
-  if (status === 'open') return `since ${since}`
-  return from === to ? since : `${since} to ${dayText(toDayNumber(to))}`
+const whenOf = ({ date_from: from, date_to: to, status, alerted }: ReplayIncident): string => {
+  const first = dayText(toDayNumber(from))
+  const quiet = alerted ? '' : 'not told of, '
+  if (status === 'open') return `${quiet}since ${first}`
+  return quiet + (from === to ? first : `${first} to ${dayText(toDayNumber(to))}`)
 }
 
 export interface ReplayOptions {
@@ -23,15 +25,19 @@ export interface ReplayOptions {
   readonly colour: boolean
   /** Whether incidents say which account they are of. */
   readonly withAccount: boolean
+  /** Whether to show what is less urgent, and what nobody was told of, too. */
+  readonly all: boolean
 }
 
-/** @param incidents the most urgent first; @param totals in sentences */
+/** @param incidents in any order; @param totals in sentences */
 export const renderReplay = (
   incidents: readonly ReplayIncident[],
   totals: readonly string[],
-  { colour, withAccount }: ReplayOptions,
+  { colour, withAccount, all }: ReplayOptions,
 ): string => {
-  const blocks = incidents.slice(0, SHOWN).map((one) => {
+  const told = mostUrgentFirst(incidents.filter(({ alerted }) => alerted))
+  const quiet = mostUrgentFirst(incidents.filter(({ alerted }) => !alerted))
+  const blocks = (all ? [...told, ...quiet] : told.slice(0, SHOWN)).map((one) => {
     const account = withAccount ? `${clip(one.account_id, NAME_WIDTH)}, ` : ''
     const campaign = entityText({
       entityType: 'campaign',
@@ -44,10 +50,12 @@ export const renderReplay = (
       ...wrap(one.sentence, WIDTH - INDENT.length).map((line) => INDENT + line),
     ].join('\n')
   })
-  const hidden = incidents.length - blocks.length
+  const hidden = all ? 0 : told.length - blocks.length
   return [
     ...blocks,
-    ...(hidden > 0 ? [`... and ${hidden} more, less urgent: --from and --to look at fewer days`] : []),
+    ...(hidden > 0
+      ? [`... and ${hidden} more, less urgent: --all lists them, --from and --to look at fewer days`]
+      : []),
     ...(blocks.length > 0 ? [''] : []),
     ...totals.flatMap((line) => wrap(line, WIDTH)),
   ].join('\n')

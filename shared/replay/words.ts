@@ -26,10 +26,11 @@ const modelsText = ({ judged_by: judged, eighth_days_judged_by: eighth }: Replay
   const pooled = shareOf(judged, POOLED)
   if (own + pooled === 0) return 'No models: statistics judged alone.'
   const entities = MODEL_SOURCES.reduce((n, name) => n + eighth[name], 0)
+  const onModels = shareOf(eighth, MODELS)
   const onEighth =
     entities === 0
       ? ''
-      : `; of ${many(entities, 'entity', 'entities')} on their eighth day ${percent(shareOf(eighth, MODELS))} by a model`
+      : `; of ${many(entities, 'entity', 'entities')} on their eighth day ${percent(onModels)} by a model${onModels < 1 ? ': there is none before a training on enough days (--train-every)' : ''}`
   return `Days were judged by an own model ${percent(own)}, by one of siblings ${percent(pooled)}, by statistics alone ${percent(shareOf(judged, ['baseline']))}${onEighth}.`
 }
 

@@ -3,7 +3,6 @@ import { loadConfig } from '../../../../shared/config.ts'
 import { computeInPlace } from '../../../../shared/compute-in-place.ts'
 import { toLocalDate } from '../../../../shared/core/days.ts'
 import { judgementParams } from '../../../../shared/detection/params.ts'
-import { mostUrgentFirst } from '../../../../shared/replay/incidents.ts'
 import { replayFolder } from '../../../../shared/replay/replay-folder.ts'
 import type { FolderReplay } from '../../../../shared/replay/replay-folder.ts'
 import { describeTotals } from '../../../../shared/replay/words.ts'
@@ -63,20 +62,48 @@ describe('shared/replay/words', () => {
       ...one,
       severity: 'LOW' as const,
       money: money(i - 20),
+      sentence: `Cost ${i - 20}.`,
     }))
-    const ordered = mostUrgentFirst([...many, { ...one, severity: 'CRITICAL', money: null }])
-    expect(ordered.slice(0, 3).map((each) => each.money?.amount)).to.deep.equal([undefined, -20, -19])
-    const text = renderReplay(ordered, ['Sum.'], { colour: false, withAccount: true })
-    expect(text.match(/^LOW /gm)).to.have.length(14)
-    expect(text).to.include('CRITICAL  act_1, campaign "Summer", 4 February')
+    const critical = { ...one, severity: 'CRITICAL' as const, money: null }
+    const quiet = { ...one, alerted: false, severity: 'CRITICAL' as const }
+    const incidents = [quiet, ...many, critical]
+    const options = { colour: false, withAccount: true }
+    const text = renderReplay(incidents, ['Sum.'], { ...options, all: false })
+    const head = 'CRITICAL  act_1, campaign "Summer", 4 February to 6 February'
+    expect(text.match(/^[A-Z]+ .*$/gm)?.slice(0, 2)).to.deep.equal([
+      head,
+      head.replace('CRITICAL', 'LOW     '),
+    ])
+    expect(text.match(/Cost -\d+/g)).to.deep.equal(Array.from({ length: 14 }, (_, i) => `Cost ${i - 20}`))
     expect(text.split('\n').slice(-3)).to.deep.equal([
-      '... and 2 more, less urgent: --from and --to look at fewer days',
+      '... and 2 more, less urgent: --all lists them, --from and --to look at fewer days',
       '',
       'Sum.',
     ])
+    const whole = renderReplay(incidents, ['Sum.'], { ...options, all: true })
+    expect(whole.match(/^[A-Z]+ .*$/gm)).to.have.length(18)
+    expect(whole).to.not.include('... and')
+    // After all that somebody was told of, though it is as severe.
+    expect(whole.match(/^[A-Z]+ .*$/gm)?.at(-1)).to.equal(
+      'CRITICAL  act_1, campaign "Summer", not told of, 4 February to 6 February',
+    )
+  })
+
+  it('says why models judged no entity on its eighth day, where trainings are seldom', () => {
+    const { totals } = replay.report
+    const judged = { own: 90, adset: 0, campaign: 0, account: 0, baseline: 10 }
+    const lineOf = (baseline: number): string | undefined =>
+      describeTotals({
+        ...replay.report,
+        totals: { ...totals, judged_by: judged, eighth_days_judged_by: { ...judged, own: 4, baseline } },
+      })[3]
+    expect(lineOf(0)).to.match(/; of 4 entities on their eighth day 100% by a model\.$/)
+    expect(lineOf(96)).to.match(
+      /; of 100 entities on their eighth day 4% by a model: there is none before a training on enough days \(--train-every\)\.$/,
+    )
   })
 
   it('has nothing but the totals to show when nothing was told', () => {
-    expect(renderReplay([], ['Sum.'], { colour: false, withAccount: false })).to.equal('Sum.')
+    expect(renderReplay([], ['Sum.'], { colour: false, withAccount: false, all: true })).to.equal('Sum.')
   })
 })
