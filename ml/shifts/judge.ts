@@ -639,6 +639,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       const figure = FIGURE_TABLE[j] as Figure
       const level = levelOf(i, j)
       if (!present[j] || level.days < FEWEST_DAYS) continue
+      if (isSum) promises.extend(i, j, t)
       for (let w = 0; w < WINDOWS.length; w++) {
         const window = WINDOWS[w] as number
         const from = t - window + 1

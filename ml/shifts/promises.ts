@@ -64,6 +64,10 @@ export class Promises {
   readonly #keptFrom: Int32Array
   readonly #keptDays: Uint8Array
   readonly #unkept: Gathered
+  /** Of one day, by how many days before it the levels are. */
+  readonly #today: Gathered
+  /** Likewise: whether it is made of levels of today. */
+  readonly #isUnknown: Uint8Array
   /** Whether what is gathered is made of levels of today. */
   #isVolatile = false
   // What a child promises by. Numbers that are handed to a function are wrapped, one by one.
@@ -108,6 +112,8 @@ export class Promises {
     this.#keptFrom = new Int32Array(kept).fill(-1)
     this.#keptDays = new Uint8Array(kept)
     this.#unkept = gatheredOf(most)
+    this.#today = gatheredOf(most)
+    this.#isUnknown = new Uint8Array(most)
     this.#below = LEVELS_UP.map(() => new Float64Array(most))
     this.#last = this.#unkept
   }
@@ -128,6 +134,32 @@ export class Promises {
     this.#fill(i, j, from, known, asked - 1, false)
     this.#keptFrom[place] = from
     this.#keptDays[place] = this.#isVolatile ? known : asked
+  }
+
+  /**
+   * Adds `day` to all that is known of the days before it, at once: each child is looked at once, not once for every
+   * day whose levels promise. What `gather` is asked for it then finds.
+   */
+  extend(i: number, j: number, day: number): void {
+    const { sums, variances, squares } = this.#today
+    for (let k = 0; k < this.#most; k++) {
+      variances[k] = 0
+      squares[k] = 0
+      this.#isUnknown[k] = 0
+    }
+    this.#gatherDay(0, sums, i, j, day)
+    for (let k = Math.min(this.#most - 1, day); k >= 0; k--) {
+      const from = day - k
+      const place = this.#placeOf(i, j, from)
+      const days = this.#keptFrom[place] === from ? (this.#keptDays[place] as number) : 0
+      if (days !== k || this.#isUnknown[k] === 1) continue
+      const at = place * this.#most + k
+      this.#kept.sums[at] = sums[k] as number
+      this.#kept.variances[at] = variances[k] as number
+      this.#kept.squares[at] = squares[k] as number
+      this.#keptFrom[place] = from
+      this.#keptDays[place] = k + 1
+    }
   }
 
   /** The levels of c before the days from `day` on have become others. */
@@ -189,6 +221,42 @@ export class Promises {
     this.#last = this.#unkept
     this.#at = 0
     this.#fill(i, j, from, first, last, former)
+  }
+
+  /** What the children of i promise for `day` at their levels before the k-th day before it, by k. */
+  #gatherDay(depth: number, sums: Float64Array, i: number, j: number, day: number): void {
+    const past = this.#past
+    const { variances, squares } = this.#today
+    const divides = (FIGURE_TABLE[j] as Figure).sign < 0
+    const last = Math.min(this.#most - 1, day)
+    for (let k = 0; k <= last; k++) sums[k] = 0
+    const end = this.#tree.end[i] as number
+    for (let c = this.#tree.first[i] as number; c < end; c++) {
+      const began = this.#starts[c] as number
+      const base = this.#owed[this.#owedAt(c, j, day)] as number
+      if (began > day || Number.isNaN(base)) continue
+      const isSum = this.#isSum(c)
+      const below = this.#below[depth] as Float64Array
+      if (isSum) this.#gatherDay(depth + 1, below, c, j, day)
+      for (let k = 0; k <= last; k++) {
+        const from = day - k
+        const at = past.at(c, j, from > began ? from : began)
+        const factor = past.factor[at] as number
+        if (Number.isNaN(factor)) {
+          this.#isUnknown[k] = 1
+          continue
+        }
+        let part: number
+        // The level of a sum corrects what its own children promise.
+        if (isSum) part = (below[k] as number) * factor
+        else {
+          part = divides ? base / factor : base * factor
+          squares[k] = (squares[k] as number) + part * part
+        }
+        sums[k] = (sums[k] as number) + part
+        variances[k] = (variances[k] as number) + part * part * (past.variance[at] as number)
+      }
+    }
   }
 
   /** Gathers the days from the `first` to the `last` after `from`. */
