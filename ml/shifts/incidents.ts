@@ -31,6 +31,9 @@ export const FORGOTTEN_DAYS: Readonly<Record<IncidentFamily, number>> = { volume
 /** Days without a sign after which it is over; it may come back until it is forgotten. */
 export const OVER_DAYS = 2
 
+/** Days between what is seen of one matter and the first or last day of an incident of another family. */
+const NEXT_DAYS = 1
+
 const FAMILIES: Readonly<Record<Metric, IncidentFamily>> = {
   spend: 'volume',
   impressions: 'volume',
@@ -136,6 +139,15 @@ type Move = Pick<AccountAnomaly, 'metric' | 'direction'>
 /** More and less money are two matters, as are junk clicks and lost ones; else one fault moves figures either way. */
 const isOneMatter = (family: IncidentFamily, a: Move, b: Move): boolean =>
   a.direction === b.direction || (family !== 'volume' && (a.metric !== 'ctr' || b.metric !== 'ctr'))
+
+/**
+ * Whether findings of another family are the same matter all the same, if they are of the same days: several figures
+ * that changed together leave open which, and how often people see an ad is one of them. Money is none of it.
+ */
+const isPartOf = (incident: Pick<Incident, 'family' | 'metric'>, metric: Metric): boolean =>
+  metric === 'multivariate'
+    ? incident.family === 'audience'
+    : FAMILIES[metric] === 'audience' && incident.metric === 'multivariate'
 
 type Loudness = Pick<AccountAnomaly, 'severity' | 'deviation'>
 
@@ -463,15 +475,21 @@ export const openIncidentBook = (
   const indexFor = (family: IncidentFamily, members: readonly AccountAnomaly[], day: number): number => {
     const { entity, metric, direction, polarity, severity } = members[0] as AccountAnomaly
     const campaign = ancestors(account, entity).at(-1) as number
+    const isNear = (one: Incident, most: number): boolean =>
+      day - one.to <= most &&
+      one.from - day <= most &&
+      [...one.members].some((member) => members.some((other) => related(member, other.entity)))
     const joined = incidents.findIndex(
       (one) =>
         one.family === family &&
         isOneMatter(family, one, { metric, direction }) &&
-        day - one.to <= FORGOTTEN_DAYS[family] &&
-        one.from - day <= FORGOTTEN_DAYS[family] &&
-        [...one.members].some((member) => members.some((other) => related(member, other.entity))),
+        isNear(one, FORGOTTEN_DAYS[family]),
     )
     if (joined >= 0) return joined
+    const shared = incidents.findIndex(
+      (one) => members.every((other) => isPartOf(one, other.metric)) && isNear(one, NEXT_DAYS),
+    )
+    if (shared >= 0) return shared
     // What befalls several branches of a campaign on one day is one matter, at what they have in common.
     const twin = incidents.findIndex(
       (one) =>
@@ -532,8 +550,8 @@ export const openIncidentBook = (
         .filter(
           (signal) =>
             signal.polarity === 'bad' &&
-            FAMILIES[signal.metric] === family &&
-            isOneMatter(family, signal, { metric, direction }),
+            ((FAMILIES[signal.metric] === family && isOneMatter(family, signal, { metric, direction })) ||
+              isPartOf({ family, metric }, signal.metric)),
         )
       const origin = originOf(signals.sort(louder))
       if (origin) former.set(day, origin)

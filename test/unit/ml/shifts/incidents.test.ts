@@ -152,6 +152,43 @@ describe('incidents of an account', () => {
     ])
   })
 
+  describe('of several figures together and of how often people see an ad', () => {
+    const joint = (at: number, day: number): AccountAnomaly =>
+      odd(at, day, { type: 'performance_drop', metric: 'multivariate', observed: null, expected: null })
+    const often = (at: number, day: number): AccountAnomaly =>
+      odd(at, day, { type: 'frequency_alert', metric: 'frequency', severity: 'MEDIUM' })
+    const metricsOf = (...days: readonly (readonly AccountAnomaly[])[]): string[] => {
+      const book = openIncidentBook(accountWith())
+      for (const anomalies of days) book.take(anomalies[0]?.day ?? 0, anomalies)
+      return book.incidents.map(({ metric }) => metric)
+    }
+
+    it('are one, whichever is seen first, of who is above or below the other', () => {
+      expect(metricsOf([often(3, 20), joint(3, 20)])).to.deep.equal(['multivariate'])
+      expect(metricsOf([often(3, 20)], [joint(3, 21)])).to.deep.equal(['frequency'])
+      expect(metricsOf([joint(3, 20)], [often(3, 21)])).to.deep.equal(['multivariate'])
+      expect(metricsOf([often(1, 20)], [joint(3, 20), joint(0, 20)])).to.deep.equal(['frequency'])
+      expect(metricsOf([often(3, 21)], [joint(3, 20)])).to.deep.equal(['frequency'])
+    })
+
+    it('are two when they are two days apart, or of siblings', () => {
+      expect(metricsOf([often(3, 20)], [joint(3, 22)])).to.have.length(2)
+      expect(metricsOf([joint(3, 20)], [often(3, 22)])).to.have.length(2)
+      expect(metricsOf([joint(3, 22)], [often(3, 20)])).to.have.length(2)
+      expect(metricsOf([often(3, 20)], [joint(4, 20)])).to.have.length(2)
+    })
+
+    it('are apart from money, and figures that have a name of their own from how often people see it', () => {
+      expect(metricsOf([odd(3, 20)], [joint(3, 20)])).to.have.length(2)
+      expect(metricsOf([joint(3, 20)], [odd(3, 20)])).to.have.length(2)
+      expect(metricsOf([often(3, 20)], [odd(3, 20, DEAR)])).to.have.length(2)
+      expect(metricsOf([odd(3, 20, DEAR)], [often(3, 20)])).to.have.length(2)
+      // What is told of together with what a lead costs is one matter with that.
+      expect(metricsOf([often(3, 20)], [odd(3, 20, DEAR), joint(3, 20)])).to.have.length(2)
+      expect(metricsOf([odd(3, 20, DEAR)], [often(3, 20)], [joint(3, 21)])).to.have.length(2)
+    })
+  })
+
   it('take fewer leads as part of less money, and alone as a matter of their own', () => {
     const fewer = { type: 'leads_drop', metric: 'leads', direction: 'down' } as const
     const book = openIncidentBook(accountWith())
