@@ -116,6 +116,14 @@ export interface AccountOptions {
   readonly faultDays?: readonly [number, number]
 }
 
+/** A fault before it is known what its entity would have brought without it. */
+interface Fault extends Omit<Label, 'evidence' | 'leadsPerDay'> {
+  /** Standard deviation of a day's spend, as a log. */
+  readonly noise: number
+  /** Days of it that its evidence is made of, and what they would have brought without it. */
+  readonly counted: number
+  readonly expected: { leads: number; clicks: number }
+}
 /** The effect of a fault on a day of it: an audience is used up bit by bit, all else comes at once. */
 export const effectOn = (
   { type, start, end, effect }: Pick<Label, 'type' | 'start' | 'end' | 'effect'>,
@@ -283,6 +291,16 @@ const FAULTS: Readonly<
   },
 }
 
+const labelOf = ({ noise, counted, expected, ...fault }: Fault): Label => {
+  const leads = expected.leads / counted
+  const days = fault.type === 'saturation' ? counted * GROWING_SHARE : counted
+  return {
+    ...fault,
+    evidence: evidenceOf(fault.effect, days, { leads, clicks: expected.clicks / counted, noise }),
+    leadsPerDay: leads,
+  }
+}
+
 const planAdsets = (options: AccountOptions): AdsetPlan[] => {
   const random = randomOf(options.seed, 1, options.index)
   const adsets: AdsetPlan[] = []
@@ -346,9 +364,9 @@ const drift = (random: Random, days: number, sd: number): Float64Array => {
   return path
 }
 
-const planFaults = (options: AccountOptions, adsets: readonly AdsetPlan[]): Label[] => {
+const planFaults = (options: AccountOptions, adsets: readonly AdsetPlan[]): Fault[] => {
   const random = randomOf(options.seed, 2, options.index)
-  const faults: Label[] = []
+  const faults: Fault[] = []
   const busy = new Map<string, (readonly [number, number])[]>()
   for (let tries = 0; faults.length < options.faults && tries < options.faults * 30; tries++) {
     const types = options.types ?? FAULT_TYPES
@@ -369,30 +387,11 @@ const planFaults = (options: AccountOptions, adsets: readonly AdsetPlan[]): Labe
     // One fault at a time in a campaign, with room before and after, so that a finding has one label.
     const others = busy.get(adset.campaignId) ?? []
     if (others.some(([from, to]) => start <= to + 14 && end + 14 >= from)) continue
-    const inside = adsets.filter((one) =>
-      level === 'campaign' ? one.campaignId === entityId : one === adset,
-    )
-    const leads = inside.reduce((sum, one) => {
-      const shares = one.ads.reduce((total, { share }) => total + share, 0)
-      return (
-        sum +
-        one.ads.reduce(
-          (total, one2) =>
-            total +
-            (level === 'ad' && one2 !== ad
-              ? 0
-              : ((one.budget * one2.share) / shares / one2.cpm) * 1000 * one2.ctr * one2.cvr),
-          0,
-        )
-      )
-    }, 0)
-    const clicks = leads / ad.cvr
     const chosen =
       type === 'cvr_drop' && options.cplRise
         ? { ...NONE, cvr: 1 / between(random, ...options.cplRise) }
         : effect(random)
     busy.set(adset.campaignId, [...others, [start, end]])
-    const seen = lasting ? 7 : length
     faults.push({
       id: `${options.index + 1}-${faults.length + 1}`,
       accountId: `act_${options.index + 1}`,
@@ -403,15 +402,12 @@ const planFaults = (options: AccountOptions, adsets: readonly AdsetPlan[]): Labe
       end,
       metric,
       direction,
-      evidence: evidenceOf(chosen, type === 'saturation' ? seen * GROWING_SHARE : seen, {
-        leads,
-        clicks,
-        noise: Math.hypot(adset.noise, 0.05),
-      }),
       factor: Math.max(...Object.values(chosen).map((f) => (f >= 1 ? f : 1 / Math.max(f, 0.01)))),
       lasting,
-      leadsPerDay: leads,
       effect: chosen,
+      noise: Math.hypot(adset.noise, 0.05),
+      counted: lasting ? 7 : length,
+      expected: { leads: 0, clicks: 0 },
     })
   }
   return faults
@@ -459,6 +455,7 @@ export const simulateAccount = (options: AccountOptions): Account => {
           0,
         )
         let effect: Effect = NONE
+        const struck: Fault[] = []
         for (const fault of faults) {
           if (t < fault.start || t > fault.end) continue
           const hit =
@@ -467,18 +464,23 @@ export const simulateAccount = (options: AccountOptions): Account => {
               : fault.level === 'adset'
                 ? fault.entityId === adset.id
                 : fault.entityId === ad.id
-          if (hit) effect = effectOn(fault, t)
+          if (!hit) continue
+          effect = effectOn(fault, t)
+          if (t < fault.start + fault.counted) struck.push(fault)
         }
         const budget = adset.changes.reduce((b, { day, factor }) => (t >= day ? b * factor : b), adset.budget)
         const holiday = holidayOn(t) ? 0.65 : 1
-        const spend =
+        const usual =
           ((budget * ad.share) / alive) *
           ((weekday[t % 7] as number) / mean) *
           Math.exp(spendDrift[t] as number) *
-          (daily[t] as number) *
-          Math.exp(ad.shareNoise * normal(mine)) *
-          holiday *
-          effect.spend
+          holiday
+        for (const { expected } of struck) {
+          const clicks = (usual / ad.cpm) * 1000 * ad.ctr
+          expected.clicks += clicks
+          expected.leads += clicks * ad.cvr
+        }
+        const spend = usual * (daily[t] as number) * Math.exp(ad.shareNoise * normal(mine)) * effect.spend
         const cpm = ad.cpm * Math.exp((cpmDrift[t] as number) + CPM_SD * normal(mine)) * effect.cpm
         const impressions = Math.round((1000 * spend) / cpm)
         const clicks = count(
@@ -511,7 +513,7 @@ export const simulateAccount = (options: AccountOptions): Account => {
       })
     })
   })
-  const account = { id: `act_${index + 1}`, days, ads, changes, holidays, labels: faults }
+  const account = { id: `act_${index + 1}`, days, ads, changes, holidays, labels: faults.map(labelOf) }
   return options.partialEnd ? asSeen(account, days, seed) : account
 }
 
