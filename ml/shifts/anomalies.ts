@@ -100,10 +100,15 @@ export const figuresOf = (metric: Metric): (FigureName | 'joint')[] =>
     ? ['joint']
     : (Object.keys(NAMES) as FigureName[]).filter((figure) => NAMES[figure].metric === metric)
 
-/** What a lead cost in the weeks before a day; null when none came. */
-const cplBefore = ({ spend, leads }: AccountEntity, day: number): number | null => {
-  const from = Math.max(0, day - USUAL_DAYS)
-  return ratio(sumOfDays(spend, from, day - 1), sumOfDays(leads, from, day - 1))
+/** What a lead cost in the weeks before a day, and how many came a day; null when none came. */
+const usualLeads = (
+  { spend, leads, start }: AccountEntity,
+  day: number,
+): { readonly cost: number; readonly perDay: number } | null => {
+  const from = Math.max(0, start, day - USUAL_DAYS)
+  const came = sumOfDays(leads, from, day - 1)
+  const cost = ratio(sumOfDays(spend, from, day - 1), came)
+  return cost === null ? null : { cost, perDay: came / (day - from) }
 }
 
 /** One shift of `entity` as a signal. */
@@ -122,14 +127,15 @@ export const shiftSignal = (entity: AccountEntity, shift: Shift): ShiftSignal =>
   }
   const from = shift.day - shift.window + 1
   const of = (column: Column): number => sumOfDays(entity[column], from, shift.day)
-  const usualCpl = shift.figure === 'cpm' ? cplBefore(entity, from) : null
+  const usual = shift.figure === 'cpm' ? usualLeads(entity, from) : null
   // A single day says nothing of what a lead costs where hardly any are expected.
   const isThin =
     shift.figure === 'cpm' &&
-    (usualCpl === null
+    (usual === null
       ? of('leads') === 0
       : shift.window === 1 &&
-        Math.min(of('spend') / usualCpl, of('leads') * Math.exp(shift.size) || Infinity) < FEWEST_DAY_LEADS)
+        Math.min(usual.perDay, of('spend') / usual.cost, of('leads') * Math.exp(shift.size) || Infinity) <
+          FEWEST_DAY_LEADS)
   // Dearer impressions have no metric of their own.
   if (shift.figure === 'joint' || isThin) {
     const type = shift.bad ? 'performance_drop' : 'performance_spike'
@@ -149,9 +155,9 @@ export const shiftSignal = (entity: AccountEntity, shift: Shift): ShiftSignal =>
   const grown = Math.exp(shift.size)
   // Until a lead comes: what one costs at these prices, all else as before.
   const { observed, expected } =
-    usualCpl === null || of('leads') > 0
+    usual === null || of('leads') > 0
       ? SEEN[shift.figure](of, shift.window, grown)
-      : { observed: usualCpl * grown, expected: usualCpl }
+      : { observed: usual.cost * grown, expected: usual.cost }
   // Without a lead there is no cost of one: what is missing is told as missing leads.
   if (shift.figure === 'cpl' && observed === null) {
     const leads = SEEN.leads(of, shift.window, grown)

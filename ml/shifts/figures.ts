@@ -19,6 +19,11 @@ export interface Figure {
   readonly usesLeads: boolean
   /** The direction in which its level shifts when money is lost; 0: both. `cpl` is kept as leads per money. */
   readonly bad: -1 | 0 | 1
+  /**
+   * Asked for beyond the threshold. What brings fewer leads from a click shows in all figures of leads, and chance in
+   * each has a chance of its own.
+   */
+  readonly surplus: number
   /** Standard deviation of its noise from day to day before anything is known, as a log. */
   readonly noise: number
   /** Standard deviation of what its level wanders in a day, as a log. */
@@ -61,6 +66,7 @@ export const FIGURE_TABLE: readonly Figure[] = [
     volume: true,
     usesLeads: false,
     bad: 0,
+    surplus: 0,
     noise: 0.12,
     wander: 0.03,
     observe: (x, t) => Math.log(at(x.spend, t)) - at(x.budget, t),
@@ -76,6 +82,7 @@ export const FIGURE_TABLE: readonly Figure[] = [
     volume: false,
     usesLeads: false,
     bad: 1,
+    surplus: 0,
     noise: 0.07,
     wander: 0.02,
     observe: (x, t) => Math.log(at(x.spend, t) / at(x.impressions, t)),
@@ -91,6 +98,7 @@ export const FIGURE_TABLE: readonly Figure[] = [
     volume: false,
     usesLeads: false,
     bad: -1,
+    surplus: 0,
     noise: 0.06,
     wander: 0.02,
     observe: (x, t) => at(x.clicks, t),
@@ -106,8 +114,9 @@ export const FIGURE_TABLE: readonly Figure[] = [
     volume: false,
     usesLeads: true,
     bad: -1,
+    surplus: 0,
     noise: 0.12,
-    wander: 0.02,
+    wander: 0.015,
     observe: (x, t) => at(x.leads, t),
     exposure: (x, t) => positive(at(x.clicks, t)),
     base: 'clicks',
@@ -121,8 +130,9 @@ export const FIGURE_TABLE: readonly Figure[] = [
     volume: false,
     usesLeads: true,
     bad: -1,
+    surplus: 0.5,
     noise: 0.15,
-    wander: 0.025,
+    wander: 0.02,
     observe: (x, t) => at(x.leads, t),
     exposure: (x, t) => positive(at(x.spend, t)),
     base: 'spend',
@@ -136,6 +146,7 @@ export const FIGURE_TABLE: readonly Figure[] = [
     volume: true,
     usesLeads: true,
     bad: -1,
+    surplus: 0.9,
     noise: 0.2,
     wander: 0.04,
     observe: (x, t) => at(x.leads, t),
@@ -151,6 +162,7 @@ export const FIGURE_TABLE: readonly Figure[] = [
     volume: false,
     usesLeads: false,
     bad: 1,
+    surplus: 0,
     noise: 0.06,
     wander: 0.015,
     observe: (x, t) => Math.log(at(x.impressions, t) / at(x.reach, t)),

@@ -4,7 +4,7 @@
  *
  * 1. a figure's level is forecast for the day: an ad's from its own days, a parent's from what its children
  *    promise, so that a change of mix is no shift of its own
- * 2. the last 1, 2, 3, 5 and 7 days are held against the level before them (a generalised likelihood ratio
+ * 2. the last 1, 2, 3, 5 and 8 days are held against the level before them (a generalised likelihood ratio
  *    over windows; Lai 1995), and all independent figures together (Fisher 1925) for shifts too small in each
  * 3. odd days teach nothing; once they have lasted five days they are the new level, and the old one is
  *    remembered, so that neither the new level nor the way back is told again
@@ -12,10 +12,11 @@
  * Thresholds are deviates of one test, not of a whole account: the rate of false findings per entity does not
  * depend on how many entities there are.
  */
+import { sumOfDays } from './account.ts'
 import type { AccountDays, AccountEntity } from './account.ts'
 import { FIGURES, FIGURE_TABLE } from './figures.ts'
 import type { AccountSums, Figure, FigureName } from './figures.ts'
-import { Level, Past } from './level.ts'
+import { Level, Past, REMEMBERED_DAYS } from './level.ts'
 import type { Look } from './level.ts'
 import { LEVELS_UP } from './level-name.ts'
 import { Calibration } from './calibration.ts'
@@ -31,10 +32,12 @@ import { deviateOf, LONGEST, noHeld, Windows, WINDOWS } from './windows.ts'
 export interface ShiftParams {
   /** Deviate from which a figure without leads has shifted. */
   readonly threshold: number
-  /** Of money that leaps: of which nobody wants to hear a day later, once it is surer. */
+  /** Of money that leaps from one day to the next: of which nobody wants to hear a day later, once it is surer. */
   readonly leapThreshold: number
-  /** Of figures that count leads. */
+  /** Of figures that count leads, where many are expected: every day of waiting costs some. */
   readonly leadsThreshold: number
+  /** Of figures that count leads, where few are expected. */
+  readonly fewLeadsThreshold: number
   /** Of shifts for the better, which nobody needs to be woken for. */
   readonly goodThreshold: number
   /** Of all independent figures together. */
@@ -46,11 +49,12 @@ export interface ShiftParams {
 /** Chosen on simulated accounts (bench/quality), reported on others. */
 export const defaultShiftParams: ShiftParams = {
   threshold: 4.2,
-  leapThreshold: 3.8,
-  leadsThreshold: 3.3,
+  leapThreshold: 3.3,
+  leadsThreshold: 3.2,
+  fewLeadsThreshold: 3.6,
   goodThreshold: 4.3,
   jointThreshold: 3.4,
-  witness: 2.9,
+  witness: 2.8,
 }
 
 /** The false discovery rate the thresholds stand for (ads-domain section 11, ANOMALY_FDR_Q). */
@@ -60,12 +64,20 @@ const DEFAULT_FDR = 0.1
 export const shiftParamsAt = (fdr: number): ShiftParams => {
   const at = (deviate: number): number =>
     fdr === DEFAULT_FDR ? deviate : deviateAtRate(deviate, fdr / DEFAULT_FDR)
-  const { threshold, leapThreshold, leadsThreshold, goodThreshold, jointThreshold, witness } =
-    defaultShiftParams
+  const {
+    threshold,
+    leapThreshold,
+    leadsThreshold,
+    fewLeadsThreshold,
+    goodThreshold,
+    jointThreshold,
+    witness,
+  } = defaultShiftParams
   return {
     threshold: at(threshold),
     leapThreshold: at(leapThreshold),
     leadsThreshold: at(leadsThreshold),
+    fewLeadsThreshold: at(fewLeadsThreshold),
     goodThreshold: at(goodThreshold),
     jointThreshold: at(jointThreshold),
     witness,
@@ -95,12 +107,20 @@ const FEWEST_SHOWN = 30
 const SILENCE = -6
 /** Log of the odds from which more clicks are taken to bring leads as clicks did before. */
 const SURELY_REAL = 1.5
-/** Growth or fall of the money, as a log, that is a leap. */
-const LEAST_LEAP = 0.6
+/** Growth or fall of a day's money, as a log, that is a leap. */
+const LEAST_LEAP = 0.5
+/** Expected a day: few leads, many leads. In between thresholds go with the log. */
+const FEW_LEADS = 2
+const MANY_LEADS = 8
+/** Moves of a figure of leads, as a log, that many days give by chance and hardly any fault: they have to be surer. */
+const SMALL_MOVE = 0.4
+const SMALL_MOVE_SURPLUS = 0.8
 /** Growth of the click rate, as a log, that may be junk. */
 const LEAST_JUNK = 0.25
 /** Within this deviate of the former level, a shift is the way back. */
 const WAY_BACK = 2.5
+/** Log of the odds from which a figure is back at its former level, whether or not that is loud. */
+const SURELY_BACK = 3
 /** What a change of mix may move, as a log: of an entity among others, and of the sum of others. */
 const MIX_OF_ONE = 0.4
 const MIX_OF_SUM = 0.15
@@ -172,6 +192,10 @@ interface Standing {
   readonly sizes: Float64Array
   /** Log of the odds that what was odd yesterday goes on, never more than even. */
   odds: number
+  /** Per figure: the last day on which the level before what has lasted is remembered; -1: there is none. */
+  readonly formerUntil: Int32Array
+  /** Log of the odds that a figure is back at that level rather than at the new one, never less than even. */
+  readonly backOdds: Float64Array
 }
 
 const sumsOf = ({ days, entities }: AccountDays): AccountSums => {
@@ -208,6 +232,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     silent: 0,
     sizes: new Float64Array(FIGURE_COUNT),
     odds: Number.NaN,
+    formerUntil: new Int32Array(FIGURE_COUNT).fill(-1),
+    backOdds: new Float64Array(FIGURE_COUNT),
   }))
   const parents = parentsOf(tree)
   const topOf = (i: number): number => {
@@ -334,6 +360,17 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   const present = new Uint8Array(FIGURE_COUNT)
   const quiet = FIGURE_TABLE.map((_, n) =>
     n >= FEWEST_TOGETHER ? jointBound(params.jointThreshold, n) : Infinity,
+  )
+  /** What no threshold of a figure is below. */
+  const leasts = FIGURE_TABLE.map(({ usesLeads, surplus }, j) =>
+    Math.min(
+      j === SPEND
+        ? params.leapThreshold
+        : usesLeads
+          ? params.leadsThreshold + surplus
+          : params.threshold + surplus,
+      params.goodThreshold,
+    ),
   )
   const independent = FIGURES.flatMap((name, j) => (INDEPENDENT.has(name) ? [j] : []))
 
@@ -537,24 +574,55 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     return held.expected * Math.expm1(-size) + held.seen * size <= SURELY_REAL
   }
 
+  /** Fills `held` with the days [from, t] against the level that was left. @returns whether there is one to say it of */
+  const judgeFormer = (j: number, from: number): boolean => {
+    const level = levelOf(i, j)
+    if (!isSum && t > level.formerUntil) return false
+    return isSum
+      ? judge(j, from, level.meanBefore(from), level.varianceBefore(from), true)
+      : judge(j, from, level.formerMean, level.formerVariance, false)
+  }
+
+  /** The level before what has lasted is the level again. */
+  const goBack = (j: number): void => {
+    for (const c of isSum ? belowOf(i) : [i]) levelOf(c, j).recall(t, drift.variance(j))
+    levelOf(i, j).floor = t + 1
+    standing.formerUntil[j] = -1
+    standing.backOdds[j] = 0
+    present[j] = 0
+  }
+
+  /** Whether what had lasted is over: a level that is left quietly would else be followed slowly. */
+  const lookBack = (): void => {
+    for (let j = 0; j < FIGURE_COUNT; j++) {
+      if (!present[j] || t > (standing.formerUntil[j] as number)) continue
+      const { kind } = FIGURE_TABLE[j] as Figure
+      const level = levelOf(i, j)
+      if (!judge(j, t, level.mean, level.variance, false)) continue
+      const { expected, spread, size } = held
+      if (!judgeFormer(j, t)) continue
+      let odds = 0
+      if (kind === 'count') {
+        const apart = Math.log(held.expected / expected)
+        odds = (held.seen * apart - expected * Math.expm1(apart)) / (spread / expected)
+      } else {
+        const apart = size - held.size
+        odds = ((size - apart / 2) * apart) / (level.noise + level.variance)
+      }
+      standing.backOdds[j] = Math.max(0, (standing.backOdds[j] as number) + odds)
+      if ((standing.backOdds[j] as number) > SURELY_BACK) goBack(j)
+    }
+  }
+
   /** Tells of what a figure shows over window w, unless it is the way back. */
   const raise = (j: number, w: number, bad: boolean): void => {
     const figure = FIGURE_TABLE[j] as Figure
-    const level = levelOf(i, j)
     const deviate = windows.deviate(j, w)
     const size = windows.size(j, w)
     const window = WINDOWS[w] as number
     const from = t - window + 1
-    const returned = isSum
-      ? judge(j, from, level.meanBefore(from), level.varianceBefore(from), true)
-      : t <= level.formerUntil && judge(j, from, level.formerMean, level.formerVariance, false)
-    if (returned && Math.abs(deviateOf(held)) < WAY_BACK) {
-      for (const c of isSum ? belowOf(i) : [i]) {
-        levelOf(c, j).recall(t)
-        promises.forget(c, j, t)
-      }
-      level.floor = t + 1
-      present[j] = 0
+    if (judgeFormer(j, from) && Math.abs(deviateOf(held)) < WAY_BACK) {
+      goBack(j)
       return
     }
     oddWindow = Math.max(oddWindow, window)
@@ -573,6 +641,31 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     })
   }
 
+  /**
+   * What those who came or went today would move, as a log, if the money stayed what it is: of a parent by its
+   * children, of a child by its siblings.
+   */
+  const movedByMix = (): number => {
+    const group = isSum ? i : (tree.parent[i] as number)
+    if (group < 0) return 0
+    let gone = 0
+    let before = 0
+    let come = 0
+    let now = 0
+    for (const c of childrenOf(group)) {
+      const { spend } = entities[c] as AccountEntity
+      const ran = t > 0 && runsAt(c, t - 1)
+      const runs = runsAt(c, t)
+      const lately = ran ? sumOfDays(spend, Math.max(0, t - WEEK), t - 1) : 0
+      before += lately
+      now += spend[t] as number
+      if (ran && !runs) gone += lately
+      if (!ran && runs) come += spend[t] as number
+    }
+    const moved = Math.log((1 - come / now) / (1 - gone / before))
+    return Number.isFinite(moved) ? moved : 0
+  }
+
   /** Takes in the figures of the day. */
   const observe = (): void => {
     for (let j = 0; j < FIGURE_COUNT; j++) {
@@ -580,7 +673,11 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       const level = levelOf(i, j)
       if (figure.usesLeads && t >= account.leadsUntil) continue
       if (figure.volume && entity.mixed[t]) {
-        level.variance = Math.max(level.variance, (isSum ? MIX_OF_SUM : MIX_OF_ONE) ** 2)
+        const moved = Math.max((isSum ? MIX_OF_SUM : MIX_OF_ONE) ** 2, movedByMix() ** 2)
+        if (moved > level.variance) {
+          level.variance = moved
+          level.since = t
+        }
         level.floor = t
       }
       level.mark(t)
@@ -658,30 +755,48 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     }
   }
 
+  /** The deviate from which figure j has shifted to the worse over window w. */
+  const badThreshold = (j: number, w: number): number => {
+    const { usesLeads, surplus } = FIGURE_TABLE[j] as Figure
+    const size = windows.size(j, w)
+    if (j === SPEND && w === 0 && Math.abs(size) > LEAST_LEAP) return params.leapThreshold
+    if (!usesLeads) return params.threshold + surplus
+    const perDay = windows.expected(j, w) / (WINDOWS[w] as number)
+    const few = Math.log(MANY_LEADS / perDay) / Math.log(MANY_LEADS / FEW_LEADS)
+    const { leadsThreshold: many, fewLeadsThreshold: most } = params
+    const threshold = many + Math.max(0, Math.min(1, few)) * (most - many)
+    return threshold + surplus + (Math.abs(size) < SMALL_MOVE ? SMALL_MOVE_SURPLUS : 0)
+  }
+
+  /** Tells of what figure j shows over window w. @returns whether there was something to tell, and whether it is bad */
+  const tellFigure = (j: number, w: number, tolerance: number): 'good' | 'bad' | null => {
+    const figure = FIGURE_TABLE[j] as Figure
+    const deviate = windows.deviate(j, w)
+    const size = windows.size(j, w)
+    const from = t - (WINDOWS[w] as number) + 1
+    const bad =
+      figure.bad === 0 ||
+      Math.sign(deviate) === figure.bad ||
+      (figure.name === 'ctr' && size > LEAST_JUNK && isJunk(from, size))
+    const threshold = tolerance + (bad ? badThreshold(j, w) : params.goodThreshold)
+    if (Math.abs(deviate) <= threshold || (figure.usesLeads && !isBorneOut(figure, deviate))) return null
+    raise(j, w, bad)
+    return bad ? 'bad' : 'good'
+  }
+
   /** Tells of what single figures show. */
   const tell = (): void => {
     let told = false
     for (let j = 0; j < FIGURE_COUNT; j++) {
-      const figure = FIGURE_TABLE[j] as Figure
+      const { usesLeads } = FIGURE_TABLE[j] as Figure
       const tolerance = tolerances[i * FIGURE_COUNT + j] as number
-      const usual = figure.usesLeads ? params.leadsThreshold : params.threshold
-      const least = j === SPEND ? params.leapThreshold : usual
-      const w = windows.loudest(j, Math.min(least, params.goodThreshold) + tolerance)
+      const w = windows.loudest(j, (leasts[j] as number) + tolerance)
       if (w < 0) continue
-      const deviate = windows.deviate(j, w)
-      const size = windows.size(j, w)
-      const window = WINDOWS[w] as number
-      const from = t - window + 1
-      const bad =
-        figure.bad === 0 ||
-        Math.sign(deviate) === figure.bad ||
-        (figure.name === 'ctr' && size > LEAST_JUNK && isJunk(from, size))
-      const isLeap = j === SPEND && Math.abs(size) > LEAST_LEAP
-      const badThreshold = isLeap ? params.leapThreshold : usual
-      const threshold = tolerance + (bad ? badThreshold : params.goodThreshold)
-      if (Math.abs(deviate) <= threshold || (figure.usesLeads && !isBorneOut(figure, deviate))) continue
-      raise(j, w, bad)
-      told ||= figure.usesLeads && bad
+      const verdict = tellFigure(j, w, tolerance)
+      // A leap of today may be beyond its threshold where a longer window is louder, but not beyond its own.
+      if (verdict === null && j === SPEND && w > 0 && windows.roughBound(j, 0) >= 0)
+        tellFigure(j, 0, tolerance)
+      told ||= usesLeads && verdict === 'bad'
     }
     // What is told of one figure of leads is told of the others that show it.
     if (!told) return
@@ -804,6 +919,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   /** What has lasted is the level now. */
   const settle = (figure: Figure, j: number): void => {
     const dispersion = dispersionOf(j)
+    standing.formerUntil[j] = t + REMEMBERED_DAYS
+    standing.backOdds[j] = 0
     for (const c of isSum ? leavesOf(i) : [i]) {
       const settled = entities[c] as AccountEntity
       const own = levelOf(c, j)
@@ -811,6 +928,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       const from = Math.max(settled.start, t - LASTING_DAYS + 1)
       own.settle(from, t, figure.kind, dispersion, settled.confirmed)
     }
+    // What is above has had its days of telling too: it does not look back on the former level either.
+    for (let p = tree.parent[i] as number; p >= 0; p = tree.parent[p] as number) levelOf(p, j).floor = t + 1
     if (!isSum) return
     const level = levelOf(i, j)
     level.variance = Math.max(level.variance, SETTLED_SUM ** 2)
@@ -888,6 +1007,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     oddWindow = 0
     observe()
     if (wasOdd) followUp()
+    else lookBack()
     hold()
     sizesBefore.set(standing.sizes)
     standing.sizes.fill(0)

@@ -16,7 +16,8 @@ const MEMORY = 0.98
 const FURTHEST = 3
 const FURTHEST_COUNT = 4
 /** A level that was left may come back within so many days. */
-const REMEMBERED_DAYS = 28
+export const REMEMBERED_DAYS = 28
+const FEWEST_KNOWN_DAYS = 7
 /** The sums of a parent wander less than it does itself: its children's levels follow already. */
 const PARENT_WANDER = 0.3
 
@@ -88,6 +89,9 @@ export class Level {
   formerMean = Number.NaN
   formerVariance = Number.NaN
   formerUntil = -1
+  /** The day since which the level has been another one than before; that of the former one. */
+  since = 0
+  #formerSince = 0
   /** Variance of a day of a gaussian figure about its level. */
   noise = Number.NaN
   #noiseSum = ZERO
@@ -147,6 +151,7 @@ export class Level {
     this.mean = mean
     this.variance = variance
     this.days = 1
+    this.since = day
     this.mark(day)
   }
 
@@ -250,9 +255,12 @@ export class Level {
       days++
     }
     if (days === 0) return
+    // A level that was hardly known is none to come back to.
+    this.formerUntil = from - this.since >= FEWEST_KNOWN_DAYS ? day + REMEMBERED_DAYS : -1
     this.formerMean = former
-    this.formerVariance = this.varianceBefore(from) + 0.005
-    this.formerUntil = day + REMEMBERED_DAYS
+    this.formerVariance = this.varianceBefore(from)
+    this.#formerSince = this.since
+    this.since = from
     if (kind === 'count') {
       // One event at the former rate keeps an empty count from being a rate of nothing.
       this.mean = Math.log((seen + 1) / (among + Math.exp(-former)))
@@ -266,11 +274,12 @@ export class Level {
     this.floor = day + 1
   }
 
-  /** Back at the level before the last one, from `day` on. */
-  recall(day: number): void {
+  /** Back at the level before the last one, from `day` on. @param wander variance of a day's wandering */
+  recall(day: number, wander: number): void {
     if (day > this.formerUntil) return
     this.mean = this.formerMean
-    this.variance = this.formerVariance + 0.01
+    this.variance = Math.min(1, this.formerVariance + wander * (day - this.since))
+    this.since = this.#formerSince
     this.formerUntil = -1
     this.floor = day + 1
     this.mark(day)

@@ -11,6 +11,8 @@ export interface Tree {
   /** Children of i: from `first[i]` up to, without, `end[i]`. */
   readonly first: Int32Array
   readonly end: Int32Array
+  /** Of each, -1: none. */
+  readonly parent: Int32Array
   /** From the ads up; within a level in the account's order. */
   readonly up: Int32Array
   /** Index of the level of each, from the ads up. */
@@ -53,6 +55,9 @@ export const treeOf = (entities: readonly AccountEntity[]): Tree => {
   indices.forEach((i, at) => {
     places[i] = at
   })
+  const parent = new Int32Array(n).fill(-1)
+  for (let at = 0; at < n; at++)
+    for (let child = first[at] as number; child < (end[at] as number); child++) parent[child] = at
   const up = LEVELS_UP.flatMap((level) =>
     entities.flatMap((entity, i) => (entity.level === level ? [places[i] as number] : [])),
   )
@@ -61,6 +66,7 @@ export const treeOf = (entities: readonly AccountEntity[]): Tree => {
     indices,
     first,
     end,
+    parent,
     up: Int32Array.from(up),
     levels: Uint8Array.from(indices, (i) => LEVELS_UP.indexOf((entities[i] as AccountEntity).level)),
   }

@@ -6,8 +6,8 @@
 import { countDeviate, countDeviateBound, roughCountBound, studentDeviate } from './tails.ts'
 
 /** Their lengths, in days. */
-export const WINDOWS = [1, 2, 3, 5, 7] as const
-export const LONGEST = 7
+export const WINDOWS = [1, 2, 3, 5, 8] as const
+export const LONGEST = 8
 
 /** Added to a count before its logarithm is taken: none is not infinitely few. */
 export const COUNT_START = 0.25
@@ -119,6 +119,11 @@ export class Windows {
       this.#isCount[k] === 1
         ? countDeviate(this.#seen[k] as number, this.#expected[k] as number, this.#spreads[k] as number)
         : studentDeviate(this.#statistics[k] as number, this.#freedoms[k] as number))
+  }
+
+  /** Of a count. */
+  expected(figure: number, window: number): number {
+    return this.#expected[figure * WINDOWS.length + window] as number
   }
 
   /** Log of seen / expected. */
