@@ -63,3 +63,40 @@ export class Calibration {
     }
   }
 }
+
+/** Deviates that count as far out. What is beyond has a cause, mostly. */
+export const FAR = 2.5
+const TOO_FAR = 4
+/** How often a normal deviate lies between. */
+const FAR_SHARE = 0.01236
+/** Weight of what is usual, in expected days, and what that is. */
+const PRIOR_FAR = 10
+const USUAL_SHARE = 0.5
+
+/** How often single days of an account are far out, against what their deviates claim: heavy tails show here. */
+export class Tail {
+  #found = PRIOR_FAR * USUAL_SHARE
+  #expected = PRIOR_FAR
+  #today = 0
+  #days = 0
+
+  /** A day of one entity; it counts from the next day on. */
+  note(deviate: number): void {
+    const size = Math.abs(deviate)
+    this.#days++
+    if (size > FAR && size < TOO_FAR) this.#today++
+  }
+
+  /** 1: as often as of a normal deviate. */
+  get weight(): number {
+    return this.#found / this.#expected
+  }
+
+  /** A day went by. */
+  learn(): void {
+    this.#found = MEMORY * this.#found + this.#today + (1 - MEMORY) * PRIOR_FAR * USUAL_SHARE
+    this.#expected = MEMORY * this.#expected + this.#days * FAR_SHARE + (1 - MEMORY) * PRIOR_FAR
+    this.#today = 0
+    this.#days = 0
+  }
+}

@@ -19,7 +19,7 @@ import type { AccountSums, Figure, FigureName } from './figures.ts'
 import { Level, Past, REMEMBERED_DAYS } from './level.ts'
 import type { Look } from './level.ts'
 import { LEVELS_UP } from './level-name.ts'
-import { Calibration } from './calibration.ts'
+import { Calibration, FAR, Tail } from './calibration.ts'
 import { Drift } from './drift.ts'
 import { Scan } from './origins.ts'
 import type { Origins } from './origins.ts'
@@ -109,6 +109,9 @@ const SILENCE = -6
 const SURELY_REAL = 1.5
 /** Growth or fall of a day's money, as a log, that is a leap. */
 const LEAST_LEAP = 0.5
+/** How often days are far out, against a normal distribution: as in most accounts, and where leaps are common. */
+const LIGHT_TAIL = 0.7
+const HEAVY_TAIL = 1.2
 /** Expected a day: few leads, many leads. In between thresholds go with the log. */
 const FEW_LEADS = 2
 const MANY_LEADS = 8
@@ -343,6 +346,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
 
   const windows = new Windows(FIGURE_COUNT)
   const calibration = new Calibration(FIGURE_COUNT)
+  const tail = new Tail()
   const drift = new Drift(
     entities.length,
     FIGURE_TABLE.map(({ wander }) => wander),
@@ -753,13 +757,21 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         windows.set(j, w, held)
       }
     }
+    if (!wasOdd && !isConfirmed && windows.roughBound(SPEND, 0) >= 0)
+      tail.note(windows.roughBound(SPEND, 0) > FAR ** 2 ? windows.deviate(SPEND, 0) : 0)
+  }
+
+  /** Where money leaps now and then without a reason, a leap has to be surer. */
+  const leapThreshold = (): number => {
+    const heavy = (tail.weight - LIGHT_TAIL) / (HEAVY_TAIL - LIGHT_TAIL)
+    return params.leapThreshold + Math.max(0, Math.min(1, heavy)) * (params.threshold - params.leapThreshold)
   }
 
   /** The deviate from which figure j has shifted to the worse over window w. */
   const badThreshold = (j: number, w: number): number => {
     const { usesLeads, surplus } = FIGURE_TABLE[j] as Figure
     const size = windows.size(j, w)
-    if (j === SPEND && w === 0 && Math.abs(size) > LEAST_LEAP) return params.leapThreshold
+    if (j === SPEND && w === 0 && Math.abs(size) > LEAST_LEAP) return leapThreshold()
     if (!usesLeads) return params.threshold + surplus
     const perDay = windows.expected(j, w) / (WINDOWS[w] as number)
     const few = Math.log(MANY_LEADS / perDay) / Math.log(MANY_LEADS / FEW_LEADS)
@@ -1077,6 +1089,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     }
     trace()
     calibration.learn()
+    tail.learn()
     drift.learn()
     noises.forEach((values, at) => {
       const n = noiseCounts[at] as number
