@@ -105,7 +105,9 @@ describe('shared/replay', () => {
       expect(signals.some(({ detector }) => detector !== 'isolation_forest')).to.equal(true)
     }
     expect(anomalies.some(({ modelSource }) => modelSource === 'own')).to.equal(true)
-    expect(anomalies.some(({ modelSource }) => modelSource === 'campaign')).to.equal(true)
+    expect(
+      anomalies.some(({ modelSource }) => ['adset', 'campaign', 'account'].includes(modelSource)),
+    ).to.equal(true)
   })
 
   it('alerts of the same without forests, and lets them speak through the open gate', async () => {
