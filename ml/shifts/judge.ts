@@ -589,7 +589,11 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
 
   /** The level before what has lasted is the level again. */
   const goBack = (j: number): void => {
-    for (const c of isSum ? belowOf(i) : [i]) levelOf(c, j).recall(t, drift.variance(j))
+    for (const c of isSum ? leavesOf(i) : [i]) {
+      const own = levelOf(c, j)
+      if (own.settledBy === i) own.recall(t, drift.variance(j))
+    }
+    for (const c of isSum ? belowOf(i) : []) levelOf(c, j).floor = t + 1
     levelOf(i, j).floor = t + 1
     standing.formerUntil[j] = -1
     standing.backOdds[j] = 0
@@ -600,6 +604,9 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   const lookBack = (): void => {
     for (let j = 0; j < FIGURE_COUNT; j++) {
       if (!present[j] || t > (standing.formerUntil[j] as number)) continue
+      // Of a parent whose children left their levels one by one, each knows for itself.
+      if (isSum && leavesOf(i).some((c) => t <= levelOf(c, j).formerUntil && levelOf(c, j).settledBy !== i))
+        continue
       const { kind } = FIGURE_TABLE[j] as Figure
       const level = levelOf(i, j)
       if (!judge(j, t, level.mean, level.variance, false)) continue
@@ -938,7 +945,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       const own = levelOf(c, j)
       if (!runsAt(c, t) || own.floor > t) continue
       const from = Math.max(settled.start, t - LASTING_DAYS + 1)
-      own.settle(from, t, figure.kind, dispersion, settled.confirmed)
+      own.settle(from, t, figure.kind, dispersion, settled.confirmed, i)
     }
     // What is above has had its days of telling too: it does not look back on the former level either.
     for (let p = tree.parent[i] as number; p >= 0; p = tree.parent[p] as number) levelOf(p, j).floor = t + 1

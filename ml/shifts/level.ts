@@ -92,6 +92,8 @@ export class Level {
   /** The day since which the level has been another one than before; that of the former one. */
   since = 0
   #formerSince = 0
+  /** Of whom it had lasted when the former level was left: itself, or one above; -1: of nobody. */
+  settledBy = -1
   /** Variance of a day of a gaussian figure about its level. */
   noise = Number.NaN
   #noiseSum = ZERO
@@ -233,6 +235,7 @@ export class Level {
   /**
    * What was odd has lasted: the days [from, day] are the level now, and the former one is remembered.
    * @param without days that teach nothing
+   * @param by index of the entity that it was odd for: itself, or one above
    */
   settle(
     from: number,
@@ -240,6 +243,7 @@ export class Level {
     kind: Figure['kind'],
     dispersion: number,
     without: ReadonlySet<number>,
+    by: number,
   ): void {
     const former = this.meanBefore(from)
     if (!Number.isFinite(former)) return
@@ -260,6 +264,7 @@ export class Level {
     this.formerMean = former
     this.formerVariance = this.varianceBefore(from)
     this.#formerSince = this.since
+    this.settledBy = by
     this.since = from
     if (kind === 'count') {
       // One event at the former rate keeps an empty count from being a rate of nothing.
