@@ -4,7 +4,7 @@
  * is over when nothing of it was seen for a day; what comes back within a few days is the same one.
  */
 import { compareSeverity } from '../detectors/severity.ts'
-import type { AnomalyDraft, Metric, Polarity, Severity } from '../detectors/signal.ts'
+import type { AnomalyDraft, AnomalyType, Metric, Polarity, Severity } from '../detectors/signal.ts'
 import { shiftSignal } from './anomalies.ts'
 import type { ShiftSignal } from './anomalies.ts'
 import { sumOfDays } from './account.ts'
@@ -256,7 +256,7 @@ const rankLoudness = (
         entity,
         share: total === 0 ? 0 : (weights[k] as number) / total,
         observed: own?.observed ?? null,
-        expected: own?.expected ?? null,
+        expected: own ? expectedOf(own.observed, own, null) : null,
       }
     })
     .sort((a, b) => b.share - a.share || a.entity - b.entity)
@@ -354,12 +354,27 @@ const seenOver = (account: AccountDays, { figuresOf, metric, from, to }: Inciden
   return seen === undefined ? null : finite(seen)
 }
 
-/** What was expected where `observed` was seen instead. */
-const expectedOf = (observed: number | null, { shift, ...anomaly }: AccountAnomaly): number | null =>
+/** Rules that expect the mean of a week, which sinks with every day on which there is nothing. */
+const STOPPED: ReadonlySet<AnomalyType> = new Set(['zero_spend', 'zero_impressions'])
+
+/**
+ * What was expected where `observed` was seen instead.
+ * @param before what was on the day before, of the same entity; null where that is not known
+ */
+const expectedOf = (
+  observed: number | null,
+  { shift, ...anomaly }: AccountAnomaly,
+  before: number | null,
+): number | null => {
+  if (STOPPED.has(anomaly.type)) {
+    const judged = anomaly.signals.find(({ detector }) => detector === 'shift')?.expected
+    return judged ?? Math.max(anomaly.expected ?? 0, before ?? 0)
+  }
   // By how much impressions got dearer is known well; what a lead cost on a day or two is not.
-  shift?.figure === 'cpm' && observed !== null && anomaly.observed && anomaly.expected
+  return shift?.figure === 'cpm' && observed !== null && anomaly.observed && anomaly.expected
     ? observed * (anomaly.expected / anomaly.observed)
     : anomaly.expected
+}
 
 /** Whether what was seen is on the wrong side of what was expected: less of what is said to have risen. */
 const isBelied = (
@@ -367,7 +382,7 @@ const isBelied = (
   seen: number,
   told: AccountAnomaly | null,
 ): boolean => {
-  const expected = told ? expectedOf(seen, told) : before
+  const expected = told ? expectedOf(seen, told, before) : before
   return expected !== null && seen !== expected && seen > expected !== (direction === 'up')
 }
 
@@ -467,7 +482,8 @@ export const openIncidentBook = (
   ): Pick<AccountAnomaly, 'entity' | 'expected'>[] => {
     const branches: Pick<AccountAnomaly, 'entity' | 'expected'>[] = [{ entity: figuresOf, expected }]
     for (const one of anomalies)
-      if (branches.every(({ entity }) => !related(entity, one.entity))) branches.push(one)
+      if (branches.every(({ entity }) => !related(entity, one.entity)))
+        branches.push({ entity: one.entity, expected: expectedOf(one.observed, one, null) })
     return branches
   }
 
@@ -646,11 +662,14 @@ export const openIncidentBook = (
           const isToldAnew = isAsLoud(own) || incident.culprit !== blamedBefore
           // Who is to blame is what to look at; where nothing is known of its figures, who is loudest.
           const told = isToldAnew ? (toldOf(incident, alike) ?? own) : null
-          if (told) incident.figuresOf = told.entity
+          if (told && told.entity !== incident.figuresOf) {
+            incident.figuresOf = told.entity
+            incident.expected = null
+          }
           const ofDays = seenOver(account, incident)
           // An anomaly may be of more days than the incident has, whose figures may be as expected then.
           const seen = ofDays !== null && isBelied(incident, ofDays, told) ? (told?.observed ?? null) : ofDays
-          if (told) incident.expected = expectedOf(seen, told)
+          if (told) incident.expected = expectedOf(seen, told, incident.expected)
           incident.observed = seen ?? (told ? told.observed : incident.observed)
           incident.money = moneyOf(account, incident, branchesOf(incident, alike))
         }

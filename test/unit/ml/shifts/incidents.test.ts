@@ -304,6 +304,30 @@ describe('incidents of an account', () => {
     expect(seenOf(25, 9)).to.equal(10)
   })
 
+  it('expect of who stopped what it spent before, though the mean of a week that a rule goes by sinks', () => {
+    const stopped = (day: number, expected: number, judged: number | null): AccountAnomaly => {
+      const { modelSource, modelVersion, signals: _signals, shift: _shift, ...said } = odd(3, day)
+      const signal = { ...said, modelSource, modelVersion, detector: 'shift' as const, expected: judged }
+      const type = { type: 'zero_spend', direction: 'down', severity: 'CRITICAL', observed: 0 } as const
+      return odd(3, day, { ...type, expected, signals: judged === null ? [] : [signal] })
+    }
+    const account = accountWith()
+    account.entities[3]?.spend.fill(0, 20)
+    const book = openIncidentBook(account)
+    const expectations = [stopped(20, 100, 98), stopped(21, 85, 97), stopped(22, 71, null)].map((one) => {
+      book.take(one.day, [one])
+      return [book.incidents[0]?.expected, book.incidents[0]?.money]
+    })
+    expect(expectations).to.deep.equal([
+      [98, -98],
+      [97, -194],
+      [97, -291],
+    ])
+    const alone = openIncidentBook(account)
+    alone.take(20, [stopped(20, 90, null)])
+    expect(alone.incidents[0]).to.include({ expected: 90, money: -90 })
+  })
+
   it('name no shares where nothing is known of them', () => {
     const book = openIncidentBook(accountWith())
     book.take(20, [odd(1, 20, { metric: 'multivariate', observed: null, expected: null, deviation: null })])

@@ -67,7 +67,7 @@ describe('shared/replay/incidents', () => {
     })
     expect(incident.sentence).to.match(/"Video B".*BRL/)
     expect(incident.money?.currency).to.equal('BRL')
-    expect(incident.money?.amount).to.be.within(-330, -200)
+    expect(incident.money?.amount).to.be.within(-305, -285)
   })
 
   it('bear the ids the anomalies name, each once, and their causes the shares of a whole', async () => {
