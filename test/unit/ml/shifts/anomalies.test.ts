@@ -83,6 +83,33 @@ describe('signals of shifts', () => {
     expect(shiftSignal(few, shift({})).contributions).to.deep.equal({ cpm: 1 })
   })
 
+  it('say nothing of the cost per lead by a day that is strong for who usually brings fewer than three leads', () => {
+    /** Usually so many leads a day; on the day twice the money and twice as many, at a price half as high again. */
+    const strong = (leads: number): string =>
+      shiftSignal(
+        entityWith((day) => (day === DAY ? 2 * leads : leads), 200),
+        shift({}),
+      ).metric
+    expect([2.9, 3].map(strong)).to.deep.equal(['multivariate', 'cpl'])
+    // Nor by a day on which less was spent than three leads usually cost, or that brought too few at any price.
+    const weak = (spend: number, leads: number): string =>
+      shiftSignal(
+        entityWith((day) => (day === DAY ? leads : 4), spend),
+        shift({}),
+      ).metric
+    expect([74, 75].map((spend) => weak(spend, 4))).to.deep.equal(['multivariate', 'cpl'])
+    expect([1, 2].map((leads) => weak(100, leads))).to.deep.equal(['multivariate', 'cpl'])
+  })
+
+  it('take the leads of four weeks for what is usual, or of as many days as it ran', () => {
+    const metricOf = (entity: AccountEntity): string => shiftSignal(entity, shift({})).metric
+    expect(metricOf(entityWith((day) => (day < DAY - 28 ? 0 : 3)))).to.equal('cpl')
+    expect(metricOf(entityWith((day) => (day < DAY - 27 ? 0 : 3)))).to.equal('multivariate')
+    const young = entityWith((day) => (day < DAY - 10 ? 0 : 3))
+    expect(metricOf({ ...young, start: DAY - 10 })).to.equal('cpl')
+    expect(metricOf(young)).to.equal('multivariate')
+  })
+
   it('of no money at all are silence, of less are a drop', () => {
     const [nothing, less] = [0, 20].map((spend) =>
       shiftSignal(

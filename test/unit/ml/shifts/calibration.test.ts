@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { normal, randomOf } from '../../../../bench/random.ts'
-import { Calibration } from '../../../../ml/shifts/calibration.ts'
+import { Calibration, Tail } from '../../../../ml/shifts/calibration.ts'
 import { noHeld } from '../../../../ml/shifts/windows.ts'
 import type { Held } from '../../../../ml/shifts/windows.ts'
 
@@ -74,5 +74,66 @@ describe('calibration', () => {
       calibration.apply(0, window, isSum, held, false)
       expect(held.statistic).to.equal(4)
     }
+  })
+})
+
+describe('how often days are far out', () => {
+  const USUAL = 0.5
+
+  /** `days` days of so many entities, of which `far` are at `deviate` and all others at 0. */
+  const pass = (tail: Tail, days: number, entities: number, far: number, deviate = 3): void => {
+    for (let t = 0; t < days; t++) {
+      for (let i = 0; i < entities; i++) tail.note(i < far ? deviate : 0)
+      tail.learn()
+    }
+  }
+
+  it('is half as often as of a normal deviate before anything is known, and stays so without days', () => {
+    const tail = new Tail()
+    expect(tail.weight).to.equal(USUAL)
+    pass(tail, 400, 0, 0)
+    expect(tail.weight).to.be.closeTo(USUAL, 1e-9)
+  })
+
+  it('is once where days are as far out as normal deviates are, and twice where twice as many are', () => {
+    for (const weight of [1, 2]) {
+      const tail = new Tail()
+      // A normal deviate is between 2.5 and 4, either way, in 1.236 % of draws.
+      for (let t = 0; t < 60; t++) pass(tail, 1, 5000, Math.round(5000 * 0.01236 * weight))
+      expect(tail.weight).to.be.closeTo(weight, 0.02)
+    }
+  })
+
+  it('counts what is beyond 2.5 and below 4, either way: what is further has a cause', () => {
+    const weightOf = (deviate: number): number => {
+      const tail = new Tail()
+      pass(tail, 1, 20, 20, deviate)
+      return tail.weight
+    }
+    for (const sign of [1, -1]) {
+      for (const deviate of [2.5, 4, 12]) expect(weightOf(sign * deviate)).to.equal(weightOf(0))
+      for (const deviate of [2.51, 3.99]) expect(weightOf(sign * deviate)).to.be.above(2)
+    }
+    expect(weightOf(0)).to.be.below(USUAL)
+  })
+
+  it('is not known from few days', () => {
+    const tail = new Tail()
+    pass(tail, 10, 8, 0)
+    expect(tail.weight).to.be.above(0.9 * USUAL)
+    // Chance brings one of them in a day.
+    pass(tail, 1, 8, 1)
+    expect(tail.weight).to.be.below(0.7)
+  })
+
+  it('counts a day when it is over, and forgets half of it in 69 days', () => {
+    const tail = new Tail()
+    for (let i = 0; i < 1000; i++) tail.note(3)
+    expect(tail.weight).to.equal(USUAL)
+    pass(tail, 600, 1000, 50)
+    const heavy = tail.weight
+    expect(heavy).to.be.above(3.9)
+    pass(tail, 69, 1000, 0)
+    expect(tail.weight / heavy).to.be.closeTo(0.5, 0.01)
   })
 })
