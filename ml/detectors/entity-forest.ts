@@ -15,14 +15,7 @@ import type { DailyFrame, DayNumber } from '../frame.ts'
 import { ctrOf, frequencyOf } from '../ratios.ts'
 import { quantileSorted } from '../stats/quantile.ts'
 import type { ForestVerdict } from './forest-signal.ts'
-import {
-  createScorer,
-  drawSeeds,
-  fitForest,
-  ForestShapeError,
-  growForest,
-  scorerOfGrown,
-} from './isolation-forest.ts'
+import { createScorer, drawSeeds, fitForest, fitScorer, ForestShapeError } from './isolation-forest.ts'
 import type { ForestParams, ForestScorer, ForestSeeds, ForestState } from './isolation-forest.ts'
 
 /** Changes whenever the same days and parameters would give other tensors. */
@@ -169,7 +162,7 @@ const scoreOutOfFold = (
       for (let c = 0; c < width; c += 1) kept[k * width + c] = rows[i * width + c] as number
       k += 1
     }
-    const scorer = scorerOfGrown(growForest(kept, k, width, forestParams(params, FOLD_TREES), seeds))
+    const scorer = fitScorer(kept, k, width, forestParams(params, FOLD_TREES), seeds)
     for (let i = fold; i < n; i += FOLDS) {
       for (let c = 0; c < width; c += 1) row[c] = rows[i * width + c] as number
       scores[i] = -scorer.scoreRow(row)

@@ -337,12 +337,37 @@ const growTree = (
   return size
 }
 
+/** Nodes for the next forest: memory in megabytes that is thrown away with every fit costs more than the fit. */
+let spareNodes: NodeBuffer | null = null
+/** No larger one is kept. */
+const MOST_SPARE_NODES = 100_000
+
+/** What `use` makes of a forest must not hold on to it. */
+const withGrown = <T>(
+  rows: ArrayLike<number>,
+  n: number,
+  columns: number,
+  params: ForestParams,
+  seeds: ForestSeeds | undefined,
+  use: (grown: GrownForest) => T,
+): T => {
+  const nodes = spareNodes ?? new NodeBuffer(0)
+  spareNodes = null
+  nodes.length = 0
+  const rounded = roundColumns(rows, n, columns)
+  const drawn = seeds ?? drawSeeds(params.randomState, params.trees)
+  const made = use(growRounded(rounded, n, columns, params, drawn, nodes))
+  if (nodes.feature.length <= MOST_SPARE_NODES) spareNodes = nodes
+  return made
+}
+
 const growRounded = (
   data: Float32Array,
   n: number,
   columns: number,
   params: ForestParams,
   seeds: ForestSeeds,
+  nodes: NodeBuffer,
 ): GrownForest => {
   const maxSamples = resolveMaxSamples(params.maxSamples, n)
   const drawnColumns = Math.max(1, Math.trunc(params.maxFeatures * columns))
@@ -350,7 +375,7 @@ const growRounded = (
   const noise = new Mt19937(params.randomState)
   for (let i = 0; i < n; i += 1) target[i] = noise.double()
 
-  const nodes = new NodeBuffer(params.trees * Math.min(2 * maxSamples, 512))
+  nodes.reserve(params.trees * Math.min(2 * maxSamples, 512))
   const sizes = new Int32Array(params.trees)
   const everyColumn = Int32Array.from({ length: columns }, (_, i) => i)
   const rows = new Int32Array(maxSamples)
@@ -387,7 +412,7 @@ export const growForest = (
   columns: number,
   params: ForestParams,
   seeds: ForestSeeds = drawSeeds(params.randomState, params.trees),
-): GrownForest => growRounded(roundColumns(rows, n, columns), n, columns, params, seeds)
+): GrownForest => growRounded(roundColumns(rows, n, columns), n, columns, params, seeds, new NodeBuffer(0))
 
 const float = new Float32Array(1)
 const bits = new Uint32Array(float.buffer)
@@ -736,11 +761,19 @@ export const scoreForest = (scorer: ForestScorer, rows: ArrayLike<number>, n: nu
 /** Of a forest whose offset is not learnt. */
 const AUTO_OFFSET = -0.5
 
-/** Of a forest that only scores: it is not packed, and its offset not learnt. */
-export const scorerOfGrown = (grown: GrownForest): ForestScorer => {
+const scorerOfGrown = (grown: GrownForest): ForestScorer => {
   const score = scoringBy(tableOfGrown(grown))
   return { columns: grown.columns, offset: AUTO_OFFSET, scoreRow: (row, at = 0) => score(row, at) }
 }
+
+/** `fitForest` of a forest that only scores: it is not packed, and its offset not learnt. */
+export const fitScorer = (
+  rows: ArrayLike<number>,
+  n: number,
+  columns: number,
+  params: ForestParams,
+  seeds?: ForestSeeds,
+): ForestScorer => withGrown(rows, n, columns, params, seeds, scorerOfGrown)
 
 /** numpy's linear percentile at 100*contamination, with its round trip through percent. */
 const learnOffset = (scores: Float64Array, contamination: number): number => {
@@ -773,9 +806,10 @@ export const fitForest = (
   params: ForestParams,
   seeds?: ForestSeeds,
 ): FittedForest => {
-  const grown = growForest(rows, n, columns, params, seeds)
-  const packed = packForest(grown)
-  const scorer = scorerOfGrown(grown)
+  const { packed, scorer } = withGrown(rows, n, columns, params, seeds, (grown) => ({
+    packed: packForest(grown),
+    scorer: scorerOfGrown(grown),
+  }))
   if (params.contamination === 'auto')
     return { state: { ...packed, offset: AUTO_OFFSET }, scorer, scores: null }
   const scores = scoreForest(scorer, rows, n)

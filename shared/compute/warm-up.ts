@@ -43,6 +43,25 @@ const warmUpBatch = (): FrameBatch => ({
   },
 })
 
+/** Within these days of every thirty something happens to some of the entities, one thing to each. */
+const EVENT = [20, 24] as const
+
+/** What happens to accounts: money that leaps, leads that stop, silence, a late start, fewer clicks. */
+const withEvents = (batch: FrameBatch): FrameBatch => {
+  const { spend, impressions, clicks, leads, reach, days } = batch.columns
+  days.forEach((day, row) => {
+    const kind = Math.floor(row / DAYS) % 6
+    const isEvent = day % 30 >= EVENT[0] && day % 30 <= EVENT[1]
+    const isSilent = (kind === 1 && isEvent) || (kind === 2 && day < 10)
+    const grown = kind === 3 && isEvent ? 3 : 1
+    for (const column of [spend, impressions, clicks, leads, reach])
+      column[row] = isSilent ? 0 : (column[row] as number) * grown
+    if (kind === 4 && isEvent) leads[row] = 0
+    if (kind === 5 && isEvent) clicks[row] = Math.floor((clicks[row] as number) / 3)
+  })
+  return batch
+}
+
 /** The parents of a batch, each the sum of as many neighbours. */
 const parentsOf = (batch: FrameBatch, children: number): FrameBatch => {
   const n = batch.heads.length / children
@@ -69,7 +88,7 @@ const withParents = (batch: FrameBatch, children: number): FrameBatch => ({
  * alone, since its functions close over it: it takes a second one, and the first may be short.
  */
 export const warmUpJudge = (days: number): JudgeTask => {
-  const ads = warmUpBatch()
+  const ads = withEvents(warmUpBatch())
   const adsets = parentsOf(ads, CHILDREN)
   return {
     frames: {
@@ -80,7 +99,7 @@ export const warmUpJudge = (days: number): JudgeTask => {
       },
       from: 0,
       to: days - 1,
-      holidays: [],
+      holidays: [15],
       leadsArrived: days - 1,
       tolerances: new Map(),
       confirmed: new Map(),
@@ -103,6 +122,9 @@ export const warmUpFit = (): FitTask => ({
   trainedAt: '1970-01-01T00:00:00.000Z',
 })
 
+/** Days that are judged one by one. */
+const WARM_UP_DAYS = Array.from({ length: 12 }, (_, i) => DAYS - 12 + i)
+
 /** Judges the last days with the models of `fits`. */
 export const warmUpDetect = (fits: FitResult): DetectTask => {
   const models = fits.map((fit): BatchModel => {
@@ -112,12 +134,12 @@ export const warmUpDetect = (fits: FitResult): DetectTask => {
     return { version: 1, bytes }
   })
   return {
-    batch: warmUpBatch(),
-    days: [DAYS - 2, DAYS - 1],
+    batch: withEvents(warmUpBatch()),
+    days: WARM_UP_DAYS,
     params: defaultDetectionParams,
     models,
-    modelOf: Int32Array.from({ length: ENTITIES * 2 * RUNGS.length }, (_, i) =>
-      i % RUNGS.length === 0 ? Math.floor(i / (2 * RUNGS.length)) : -1,
+    modelOf: Int32Array.from({ length: ENTITIES * WARM_UP_DAYS.length * RUNGS.length }, (_, i) =>
+      i % RUNGS.length === 0 ? Math.floor(i / (WARM_UP_DAYS.length * RUNGS.length)) : -1,
     ),
     forestsDisabled: false,
     excludedDays: new Map(),
