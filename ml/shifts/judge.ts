@@ -101,6 +101,8 @@ export const FEWEST_DAY_LEADS = 3
 const HOLIDAY_MOVE = -0.2
 const HOLIDAY_SD = 0.35
 const HOLIDAY_SCATTER = 0.1
+/** How far prices and rates may be off on a holiday, as a log. */
+const HOLIDAY_RATE_SD = 0.25
 /** Impressions a day from which none at all is no chance. */
 const FEWEST_SHOWN = 30
 /** How rare silence counts as, of who never was silent. */
@@ -339,7 +341,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       for (let d = Math.max(0, t - LONGEST + 1); d <= t; d++) {
         const at = j * WEEK + (weekdayAt[d] as number)
         dayVariances[j * days + d] =
-          (effectVariances[at] as number) + (volume ? (moveVariances[d] as number) : 0)
+          (effectVariances[at] as number) +
+          (volume ? (moveVariances[d] as number) : account.holiday[d] === 1 ? HOLIDAY_RATE_SD ** 2 : 0)
         dayFactors[j * days + d] = effectFactors[at] as number
       }
     })
@@ -994,7 +997,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       if (!isSum && level.days > FEWEST_DAYS)
         drift.note(i, j, isSeen ? level.gapOf(day, figure.kind === 'count', dispersion) : Number.NaN)
       level.wander(drift.variance(j), isSum)
-      if (!isSeen || (figure.volume && account.holiday[t] === 1)) continue
+      if (!isSeen || account.holiday[t] === 1) continue
       if (figure.kind === 'gaussian') {
         level.learnGaussian(day)
         const own = level.ownNoise
