@@ -27,7 +27,7 @@ import { Promises } from './promises.ts'
 import { deviateAtRate, jointBound, jointDeviate } from './tails.ts'
 import { parentsOf, runsOf, treeOf } from './tree.ts'
 import { gapsOf, WEEK, weekdayEffects, weekdayOf } from './weekday.ts'
-import { deviateOf, LONGEST, noHeld, Windows, WINDOWS } from './windows.ts'
+import { deviateOf, LONGEST, noHeld, sizeOf, Windows, WINDOWS } from './windows.ts'
 
 export interface ShiftParams {
   /** Deviate from which a figure without leads has shifted. */
@@ -124,6 +124,8 @@ const SMALL_MOVE_SURPLUS = 0.8
 const LEAST_JUNK = 0.25
 /** Within this deviate of the former level, a shift is the way back. */
 const WAY_BACK = 2.5
+/** So much nearer to the former level than to the present one is back however rare the rest of the way. */
+const FAR_NEARER = 1 / 3
 /** Log of the odds from which a figure is back at its former level, whether or not that is loud. */
 const SURELY_BACK = 3
 /** What a change of mix may move, as a log: of an entity among others, and of the sum of others. */
@@ -613,14 +615,23 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       const { kind } = FIGURE_TABLE[j] as Figure
       const level = levelOf(i, j)
       if (!judge(j, t, level.mean, level.variance, false)) continue
-      const { expected, spread, size } = held
+      const { expected, spread } = held
+      const size = sizeOf(held)
       if (!judgeFormer(j, t)) continue
+      const formerSize = sizeOf(held)
+      // What is far from both is nearer to one of them by chance.
+      const isNear =
+        Math.abs(formerSize) < FAR_NEARER * Math.abs(size) || Math.abs(deviateOf(held)) < WAY_BACK
+      if (!isNear) {
+        standing.backOdds[j] = 0
+        continue
+      }
       let odds = 0
       if (kind === 'count') {
         const apart = Math.log(held.expected / expected)
         odds = (held.seen * apart - expected * Math.expm1(apart)) / (spread / expected)
       } else {
-        const apart = size - held.size
+        const apart = size - formerSize
         odds = ((size - apart / 2) * apart) / (level.noise + level.variance)
       }
       standing.backOdds[j] = Math.max(0, (standing.backOdds[j] as number) + odds)
@@ -687,7 +698,9 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       const level = levelOf(i, j)
       if (figure.usesLeads && t >= account.leadsUntil) continue
       if (figure.volume && entity.mixed[t]) {
-        const moved = Math.max((isSum ? MIX_OF_SUM : MIX_OF_ONE) ** 2, movedByMix() ** 2)
+        // Who has nobody above it is told of its own children.
+        const ofSum = isSum || (tree.parent[i] as number) < 0
+        const moved = Math.max((ofSum ? MIX_OF_SUM : MIX_OF_ONE) ** 2, movedByMix() ** 2)
         if (moved > level.variance) {
           level.variance = moved
           level.since = t

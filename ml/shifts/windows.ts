@@ -39,6 +39,10 @@ export const noHeld = (): Held => ({
 export const deviateOf = ({ isCount, statistic, freedom, seen, expected, spread }: Held): number =>
   isCount ? countDeviate(seen, expected, spread) : studentDeviate(statistic, freedom)
 
+/** Log of seen / expected. */
+export const sizeOf = ({ isCount, seen, expected, size }: Held): number =>
+  isCount ? Math.log((seen + COUNT_START) / expected) : size
+
 export class Windows {
   // As `Held`, in columns.
   readonly #isCount: Uint8Array
