@@ -50,7 +50,7 @@ export interface ShiftParams {
 export const defaultShiftParams: ShiftParams = {
   threshold: 4.2,
   leapThreshold: 3.3,
-  leadsThreshold: 3.2,
+  leadsThreshold: 3.1,
   fewLeadsThreshold: 3.6,
   goodThreshold: 4.3,
   jointThreshold: 3.4,
@@ -954,15 +954,17 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   /** What has lasted is the level now. */
   const settle = (figure: Figure, j: number): void => {
     const dispersion = dispersionOf(j)
-    standing.formerUntil[j] = t + REMEMBERED_DAYS
-    standing.backOdds[j] = 0
+    let settled = 0
     for (const c of isSum ? leavesOf(i) : [i]) {
-      const settled = entities[c] as AccountEntity
+      const { start, confirmed } = entities[c] as AccountEntity
       const own = levelOf(c, j)
       if (!runsAt(c, t) || own.floor > t) continue
-      const from = Math.max(settled.start, t - LASTING_DAYS + 1)
-      own.settle(from, t, figure.kind, dispersion, settled.confirmed, i)
+      const from = Math.max(start, t - LASTING_DAYS + 1)
+      if (own.settle(from, t, figure.kind, dispersion, confirmed, i)) settled++
     }
+    if (settled === 0) return
+    standing.formerUntil[j] = t + REMEMBERED_DAYS
+    standing.backOdds[j] = 0
     // What is above has had its days of telling too: it does not look back on the former level either.
     for (let p = tree.parent[i] as number; p >= 0; p = tree.parent[p] as number) levelOf(p, j).floor = t + 1
     if (!isSum) return

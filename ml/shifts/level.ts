@@ -236,6 +236,7 @@ export class Level {
    * What was odd has lasted: the days [from, day] are the level now, and the former one is remembered.
    * @param without days that teach nothing
    * @param by index of the entity that it was odd for: itself, or one above
+   * @returns whether there was a former level, and days to learn the new one of
    */
   settle(
     from: number,
@@ -244,9 +245,9 @@ export class Level {
     dispersion: number,
     without: ReadonlySet<number>,
     by: number,
-  ): void {
+  ): boolean {
     const former = this.meanBefore(from)
-    if (!Number.isFinite(former)) return
+    if (!Number.isFinite(former)) return false
     let seen = 0
     let among = 0
     let days = 0
@@ -258,7 +259,7 @@ export class Level {
       among += amongThem
       days++
     }
-    if (days === 0) return
+    if (days === 0) return false
     // A level that was hardly known is none to come back to.
     this.formerUntil = from - this.since >= FEWEST_KNOWN_DAYS ? day + REMEMBERED_DAYS : -1
     this.formerMean = former
@@ -277,6 +278,7 @@ export class Level {
     // It may still be on its way.
     this.variance += (0.3 * (this.mean - former)) ** 2
     this.floor = day + 1
+    return true
   }
 
   /** Back at the level before the last one, from `day` on. @param wander variance of a day's wandering */
