@@ -7,8 +7,8 @@ export type OfDay = (day: number) => number
 
 /** What an ad is made of, by day. */
 export interface MadeAd {
-  /** Its ad set; the campaign of that is `campaign`. */
-  readonly adset: string
+  /** Its ad set, and the campaign of that; without one it stands for itself. */
+  readonly adset?: string
   readonly campaign?: string
   /** First and last day, inclusive. */
   readonly start?: number
@@ -79,7 +79,7 @@ export const accountOfAds = (days: number, ads: readonly MadeAd[]): AccountDays 
   }
   ads.forEach((ad, k) => {
     const { adset, campaign = 'c', start = 0, end = days - 1 } = ad
-    const parent = add(adset, 'adset', add(campaign, 'campaign', -1, null), null)
+    const parent = adset === undefined ? -1 : add(adset, 'adset', add(campaign, 'campaign', -1, null), null)
     const i = add(`ad ${k}`, 'ad', parent, ad)
     const own = entities[i] as AccountEntity
     for (let t = start; t <= Math.min(end, days - 1); t++) {
