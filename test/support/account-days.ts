@@ -50,6 +50,15 @@ export const noisy = (usual: number, sd: number, seed: number): OfDay =>
 export const even = (usual: number, reach: number, seed: number): OfDay =>
   drawn(seed, 2, (random) => usual * Math.exp(reach * (2 * random() - 1)))
 
+/** A value with log-normal noise about a level that itself goes a step of that kind every day. */
+export const wandering = (usual: number, sd: number, step: number, seed: number): OfDay => {
+  let level = 0
+  return drawn(seed, 3, (random) => {
+    level += step * normal(random)
+    return usual * Math.exp(level + sd * normal(random))
+  })
+}
+
 /** The ads and all that is above them. Who comes or goes after the first day is known to siblings and parents. */
 export const accountOfAds = (days: number, ads: readonly MadeAd[]): AccountDays => {
   const entities: AccountEntity[] = []
