@@ -376,10 +376,8 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         // One entity at a time, while the judge looks at all together.
         const looked: Judged[] = []
         const batches = batchesOf(page, level, askedIds)
-        for await (const batch of judgeAll(level, configId, ordered, memory, batches, context.signal)) {
+        for await (const batch of judgeAll(level, configId, ordered, memory, batches, context.signal))
           looked.push(batch)
-          context.progress(0.4, counts)
-        }
         const judged = await page.judged
         const { firstDay } = judged
         const indexOf = indexOfEntities(judged)
