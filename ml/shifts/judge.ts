@@ -127,7 +127,7 @@ const WAY_BACK = 2.5
 /** So much nearer to the former level than to the present one is back however rare the rest of the way. */
 const FAR_NEARER = 1 / 3
 /** Log of the odds from which a figure is back at its former level, whether or not that is loud. */
-const SURELY_BACK = 3
+const SURELY_BACK = 5
 /** What a change of mix may move, as a log: of an entity among others, and of the sum of others. */
 const MIX_OF_ONE = 0.4
 const MIX_OF_SUM = 0.15
