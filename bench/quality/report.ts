@@ -122,7 +122,7 @@ export const rowsOf = (measured: Measured): Row[] => {
   )
   const clearJoint = joint.outcomes.filter((one) => one.clear)
   const found = faulty.outcomes.filter(({ incidents }) => incidents > 0)
-  const silent = given(faulty.outcomes.map(({ silentFrom }) => silentFrom))
+  const silent = given(faulty.outcomes.filter((one) => one.clear).map(({ silentFrom }) => silentFrom))
   const cause = rightShare(
     faulty.outcomes.filter(({ level }) => level === 'ad').map(({ causeRight }) => causeRight),
   )

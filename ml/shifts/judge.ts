@@ -197,6 +197,8 @@ interface Standing {
   silent: number
   /** Size of what was odd yesterday, per figure. */
   readonly sizes: Float64Array
+  /** The same of the last odd day. */
+  readonly told: Float64Array
   /** Log of the odds that what was odd yesterday goes on, never more than even. */
   odds: number
   /** Per figure: the last day on which the level before what has lasted is remembered; -1: there is none. */
@@ -238,6 +240,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     delivered: 0,
     silent: 0,
     sizes: new Float64Array(FIGURE_COUNT),
+    told: new Float64Array(FIGURE_COUNT),
     odds: Number.NaN,
     formerUntil: new Int32Array(FIGURE_COUNT).fill(-1),
     backOdds: new Float64Array(FIGURE_COUNT),
@@ -934,17 +937,21 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       standing.sizes.set(sizesBefore)
     }
     if (oddWindow > 0) {
-      // What was found late began earlier.
-      standing.run = wasOdd ? standing.run + 1 : Math.min(oddWindow, SURE_DAYS)
+      // What was found late began earlier; what is found again has gone on since.
+      const away = t - standing.lastOdd
+      const goesOn =
+        wasOdd ||
+        (away <= LASTING_DAYS && standing.sizes.some((size, j) => size * (standing.told[j] as number) > 0))
+      standing.run = goesOn ? standing.run + away : Math.min(oddWindow, SURE_DAYS)
+      standing.told.set(standing.sizes)
       standing.lastOdd = t
       if (!wasOdd) standing.odds = 0
     } else {
       // Days of a fault that is over are not looked back on.
       if (wasOdd)
         for (let j = 0; j < FIGURE_COUNT; j++) levelOf(i, j).floor = Math.max(levelOf(i, j).floor, t)
-      standing.run = 0
     }
-    standing.span = Math.max(oddWindow, standing.run)
+    standing.span = oddWindow > 0 ? Math.max(oddWindow, standing.run) : 0
     if (standing.run < LASTING_DAYS) return false
     standing.run = 0
     standing.lastOdd = -9
