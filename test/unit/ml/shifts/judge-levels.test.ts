@@ -91,7 +91,7 @@ describe('the way back from what has lasted', () => {
   })
 })
 
-describe('what has lasted of an ad', () => {
+describe('what has lasted', () => {
   /** An ad with two thirds of the money of its ad set, and half of its campaign's, changes for good. */
   const lasting = (changes: { readonly ctr?: OfDay; readonly conversion?: OfDay }): AccountDays =>
     accountOfAds(DAYS, [
@@ -100,7 +100,7 @@ describe('what has lasted of an ad', () => {
       { adset: 's1', spend: noisy(150, 0.1, 3) },
     ])
 
-  it('is not told of its ad set and campaign afterwards, though a longer window would still see it', () => {
+  it('of an ad is not told of its ad set and campaign afterwards, though a longer window would still see it', () => {
     const quietOf = judged(lasting({ conversion: during(FAULT, DAYS, 0.5, () => 0.04) }))
     const days = quietOf('ad 0', 'conversion_rate')
     expect(days.at(-1)).to.equal(FAULT + 3)
@@ -114,6 +114,18 @@ describe('what has lasted of an ad', () => {
         id,
       ).to.deep.equal([])
     }
+  })
+
+  it('of a campaign is not told of its ad sets afterwards, which show too little each before', () => {
+    const conversion = during(FAULT, DAYS, 0.6, () => 0.04)
+    const ads = Array.from({ length: 12 }, (_, k) => ({
+      adset: `s${k % 3}`,
+      spend: noisy(50, 0.05, k + 1),
+      conversion,
+    }))
+    const daysOf = judged(accountOfAds(DAYS, ads))
+    expect(daysOf('c', 'conversion_rate').at(-1)).to.equal(FAULT + 3)
+    for (const id of ['s0', 's1', 's2']) expect(daysOf(id, 'conversion_rate'), id).to.deep.equal([])
   })
 })
 

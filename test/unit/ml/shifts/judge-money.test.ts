@@ -98,12 +98,12 @@ describe('money that others take over of who came or went', () => {
 
   /**
    * An ad set: until, or from, `TURN` on its first ad has `share` of the money, and the others all of it at other
-   * times; on that day they spend `spike` times as much. Another ad set beside it, and another campaign.
+   * times, by `lasting` more; on that day they spend `spike` times as much. Another ad set beside it, and another campaign.
    */
   const turning = (
     kind: 'ends' | 'starts',
     share: number,
-    { spike = 1, others = 1, isKnown = true } = {},
+    { spike = 1, lasting = 1, others = 1, isKnown = true } = {},
   ): AccountDays => {
     const [from, to] = kind === 'ends' ? [TURN, DAYS] : [0, TURN - 1]
     const rest = (1000 * (1 - share)) / others
@@ -115,7 +115,7 @@ describe('money that others take over of who came or went', () => {
       },
       ...Array.from({ length: others }, (_, k) => ({
         adset: 's0',
-        spend: during(TURN, TURN, spike, during(from, to, 1 / (1 - share), noisy(rest, 0.05, 5 + k))),
+        spend: during(TURN, TURN, spike, during(from, to, lasting / (1 - share), noisy(rest, 0.05, 5 + k))),
       })),
       { adset: 's1', spend: noisy(300, 0.05, 3) },
       { adset: 's2', campaign: 'd', spend: noisy(300, 0.05, 4) },
@@ -145,4 +145,11 @@ describe('money that others take over of who came or went', () => {
       ])
     })
   }
+
+  it('may be more than that by about a half', () => {
+    // One of 17 with a tenth of the money ends, and all others spend more than is left by it.
+    expect(toldOf(turning('ends', 0.1, { others: 16, lasting: 1.5 }))).to.deep.equal([])
+    expect(toldOf(turning('ends', 0.1, { others: 16, lasting: 1.5, isKnown: false }))).to.not.deep.equal([])
+    expect(toldOf(turning('ends', 0.1, { others: 16, lasting: 4 }))).to.not.deep.equal([])
+  })
 })
