@@ -1020,6 +1020,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         drift.note(i, j, isSeen ? level.gapOf(day, figure.kind === 'count', dispersion) : Number.NaN)
       level.wander(drift.variance(j), isSum)
       if (!isSeen || account.holiday[t] === 1) continue
+      // Of a day on which somebody came or went the children learn all that moved: above them it would count twice.
+      if (isSum && figure.volume && entity.mixed[t]) continue
       if (figure.kind === 'gaussian') {
         level.learnGaussian(day)
         const own = level.ownNoise

@@ -152,4 +152,8 @@ describe('money that others take over of who came or went', () => {
     expect(toldOf(turning('ends', 0.1, { others: 16, lasting: 1.5, isKnown: false }))).to.not.deep.equal([])
     expect(toldOf(turning('ends', 0.1, { others: 16, lasting: 4 }))).to.not.deep.equal([])
   })
+
+  it('is known the day after, above who took it over too: nothing has fallen', () => {
+    expect(toldOf(turning('ends', 0.3, { others: 8, lasting: 1.3 }))).to.deep.equal([])
+  })
 })
