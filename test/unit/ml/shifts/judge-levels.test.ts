@@ -47,6 +47,15 @@ describe('the way back from what has lasted', () => {
     expect(delays[1]).to.be.at.most(delays[0] as number)
   })
 
+  it('is not what goes far beyond the former level: that is told at once', () => {
+    const steps = (beyond: number): number[] => {
+      const spend: OfDay = during(AGAIN, DAYS, beyond, during(FAULT, AGAIN - 1, 0.3, noisy(100, 0.1, 1)))
+      return judged(accountOfAds(DAYS, [{ spend }]))('ad 0', 'spend').filter((day) => day >= AGAIN)
+    }
+    expect(steps(1)).to.deep.equal([])
+    expect(steps(4)[0]).to.equal(AGAIN)
+  })
+
   it('leads to no level that was known for less than a week', () => {
     /** Three times the money, days later three times as much again, then back to the first of both. */
     const stepping = (knownDays: number): number[] => {
