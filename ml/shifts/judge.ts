@@ -9,8 +9,8 @@
  * 3. odd days teach nothing; once they have lasted five days they are the new level, and the old one is
  *    remembered, so that neither the new level nor the way back is told again
  *
- * Thresholds are deviates of one test, not of a whole account: the rate of false findings per entity does not
- * depend on how many entities there are.
+ * Thresholds are deviates of one test, not of a whole account: the rate of false findings per entity hardly
+ * depends on how many entities there are.
  */
 import { sumOfDays } from './account.ts'
 import type { AccountDays, AccountEntity } from './account.ts'
@@ -111,6 +111,9 @@ const SILENCE = -6
 const SURELY_REAL = 1.5
 /** Growth or fall of a day's money, as a log, that is a leap. */
 const LEAST_LEAP = 0.5
+/** Entities of a small account, and what thresholds rise by when there are twice as many. */
+const FEW_ENTITIES = 20
+const SURER_PER_DOUBLING = 0.05
 /** How often days are far out, against a normal distribution: as in most accounts, and where leaps are common. */
 const LIGHT_TAIL = 0.7
 const HEAVY_TAIL = 1.2
@@ -388,6 +391,8 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
 
   // What is judged: an entity on a day.
   let t = 0
+  /** Asked for beyond every threshold but that of leaps, since many run: who reads has not more time for more. */
+  let surer = 0
   let i = 0
   let entity = entities[0] as AccountEntity
   let standing = standings[0] as Standing
@@ -798,12 +803,12 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     const { usesLeads, surplus } = FIGURE_TABLE[j] as Figure
     const size = windows.size(j, w)
     if (j === SPEND && w === 0 && Math.abs(size) > LEAST_LEAP) return leapThreshold()
-    if (!usesLeads) return params.threshold + surplus
+    if (!usesLeads) return params.threshold + surplus + surer
     const perDay = windows.expected(j, w) / (WINDOWS[w] as number)
     const few = Math.log(MANY_LEADS / perDay) / Math.log(MANY_LEADS / FEW_LEADS)
     const { leadsThreshold: many, fewLeadsThreshold: most } = params
     const threshold = many + Math.max(0, Math.min(1, few)) * (most - many)
-    return threshold + surplus + (Math.abs(size) < SMALL_MOVE ? SMALL_MOVE_SURPLUS : 0)
+    return threshold + surplus + surer + (Math.abs(size) < SMALL_MOVE ? SMALL_MOVE_SURPLUS : 0)
   }
 
   /** Tells of what figure j shows over window w. @returns whether there was something to tell, and whether it is bad */
@@ -901,7 +906,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   /** Tells of what shows in no single figure. */
   const tellTogether = (): void => {
     const found = together()
-    if (!found || found.deviate <= params.jointThreshold + (entity.tolerance.joint ?? 0)) return
+    if (!found || found.deviate <= params.jointThreshold + surer + (entity.tolerance.joint ?? 0)) return
     oddWindow = WINDOWS[found.w] as number
     const squares: [FigureName, number][] = []
     let total = 0
@@ -1114,6 +1119,9 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     noiseCounts.fill(0)
     if (account.holiday[t] === 1) learnHoliday(t)
     spreadWeekdays(t)
+    let running = 0
+    for (let at = 0; at < entities.length; at++) if (runsAt(at, t)) running++
+    surer = SURER_PER_DOUBLING * Math.max(0, Math.log2(running / FEW_ENTITIES))
     for (i of up) {
       if (!runsAt(i, t)) continue
       entity = entities[i] as AccountEntity

@@ -93,6 +93,38 @@ describe('a leap of money in a day', () => {
   })
 })
 
+describe('thresholds of an account', () => {
+  /** As many ads that stand for themselves; of the first one impressions are dearer on the last day. */
+  const account = (ads: number): AccountDays =>
+    accountOfAds(
+      DAYS,
+      Array.from({ length: ads }, (_, k) => ({
+        cpm: k === 0 ? during(LAST, LAST, 1.3, even(10, 0.08, 1)) : even(10, 0.08, k + 1),
+      })),
+    )
+  const told = (ads: number, threshold: number): Shift[] =>
+    findShifts(account(ads), {
+      ...defaultShiftParams,
+      threshold,
+      goodThreshold: NEVER,
+      jointThreshold: NEVER,
+    }).filter(({ entity, figure, day }) => entity === 0 && figure === 'cpm' && day === LAST)
+
+  it('rise by a twentieth of a deviate when there are twice as many entities, beyond twenty', () => {
+    for (const [ads, surer] of [
+      [10, 0],
+      [20, 0],
+      [40, 0.05],
+      [80, 0.1],
+    ] as const) {
+      const deviate = Math.abs(told(ads, 2.9)[0]?.deviate ?? 0)
+      expect(deviate).to.be.above(3)
+      expect(told(ads, deviate - surer - 0.01)).to.have.length(1)
+      expect(told(ads, deviate - surer + 0.01)).to.deep.equal([])
+    }
+  })
+})
+
 describe('money that others take over of who came or went', () => {
   const TURN = 50
 
