@@ -32,7 +32,7 @@ const HISTORY_DAYS = 90
 const ANCHOR_DAYS = 28
 /** Days whose signals are kept: those that late figures are looked at again for, and their leads. */
 const SIGNAL_DAYS = 45
-/** Accounts that are remembered. */
+/** Pages that are remembered. */
 const REMEMBERED = 4
 
 export interface AccountPage {
@@ -176,11 +176,15 @@ export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
     return { batches, resting: restingDays(frames), judged, judgeAgain }
   }
 
-  /** Of an account that is judged at once: what the last one was told, while nothing has changed. */
-  const judgeWhole = async (request: AccountRequest, signal: AbortSignal): Promise<AccountPage> => {
+  /** Of a whole account: what the last one was told, while nothing has changed. */
+  const judgeOnce = async (
+    request: AccountRequest,
+    campaigns: CampaignPage,
+    stamp: string,
+    signal: AbortSignal,
+  ): Promise<AccountPage> => {
     const { configId, day, leadsArrived, refFrom, refTo } = request
-    const stamp = await parts.source.stamp(configId, anchorOf(day), day)
-    const key = JSON.stringify([configId, day, leadsArrived, refFrom, refTo, stamp])
+    const key = JSON.stringify([configId, day, leadsArrived, refFrom, refTo, stamp, campaigns])
     const known = remembered.get(key)
     if (known) {
       try {
@@ -196,7 +200,7 @@ export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
         signal.throwIfAborted()
       }
     }
-    const page = judgePage(request, null, signal)
+    const page = judgePage(request, campaigns, signal)
     remembered.set(key, page)
     // What failed, or was given up by the one who asked first, is no answer for the next.
     page.then(({ judged }) => judged).catch(() => remembered.delete(key))
@@ -209,10 +213,17 @@ export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
 
   return {
     async *judge(request, signal) {
-      const { configId, level, entityIds } = request
-      for (const page of await parts.source.pages(configId, level, entityIds, PAGE_ENTITIES)) {
+      const { configId, day, level, entityIds } = request
+      const [pages, stamp] = await Promise.all([
+        parts.source.pages(configId, level, entityIds, PAGE_ENTITIES),
+        // The pages of all campaigns are the same at every level.
+        entityIds === null ? parts.source.stamp(configId, anchorOf(day), day) : null,
+      ])
+      for (const page of pages) {
         signal.throwIfAborted()
-        yield page === null ? await judgeWhole(request, signal) : await judgePage(request, page, signal)
+        yield stamp === null
+          ? await judgePage(request, page, signal)
+          : await judgeOnce(request, page, stamp, signal)
       }
     },
   }
