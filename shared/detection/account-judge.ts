@@ -219,11 +219,21 @@ export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
         // The pages of all campaigns are the same at every level.
         entityIds === null ? parts.source.stamp(configId, anchorOf(day), day) : null,
       ])
-      for (const page of pages) {
+      const ask = (page: CampaignPage): Promise<AccountPage> => {
+        const asked =
+          stamp === null ? judgePage(request, page, signal) : judgeOnce(request, page, stamp, signal)
+        // Whoever takes it sees the failure then.
+        asked.catch(() => {})
+        return asked
+      }
+      // The next page is read and judged while one is looked at.
+      let next = pages[0] === undefined ? null : ask(pages[0])
+      for (let k = 1; next !== null; k++) {
         signal.throwIfAborted()
-        yield stamp === null
-          ? await judgePage(request, page, signal)
-          : await judgeOnce(request, page, stamp, signal)
+        const page = await next
+        const following = pages[k]
+        next = following === undefined ? null : ask(following)
+        yield page
       }
     },
   }
