@@ -84,9 +84,9 @@ export interface Findings {
   /** Episodes whose loudest anomaly is HIGH or CRITICAL. */
   severeTrue: number
   severeFalse: number
-  /** Judged entity days, and first days of episodes, by weekday. */
+  /** Judged entity days, and first alerts of incidents, by weekday: episodes of one incident are no chances of their own. */
   readonly weekdayDays: Float64Array
-  readonly weekdayEpisodes: Float64Array
+  readonly weekdayIncidents: Float64Array
   /** Alerts of the cost per lead made of a single day with fewer than three expected leads. */
   thinAlerts: number
   /** First anomalies of false episodes by level, figure and direction. */
@@ -101,7 +101,7 @@ export const noFindings = (): Findings => ({
   severeTrue: 0,
   severeFalse: 0,
   weekdayDays: new Float64Array(7),
-  weekdayEpisodes: new Float64Array(7),
+  weekdayIncidents: new Float64Array(7),
   thinAlerts: 0,
   falseBy: new Map(),
   outcomes: [],
@@ -159,9 +159,12 @@ export const compare = (account: Account, { panel, alerts, incidents }: Verdicts
     )
 
   const byEntity: ToldAnomaly[][] = entities.map(() => [])
+  const opened = new Set<number | null>()
   for (const today of alerts) {
     for (const alert of today) {
       byEntity[alert.entity]?.push(alert)
+      if (!opened.has(alert.incident)) (into.weekdayIncidents[weekdayOf(panel, alert.day)] as number)++
+      opened.add(alert.incident)
       if (isThin(panel, alert)) into.thinAlerts++
     }
   }
@@ -182,7 +185,6 @@ export const compare = (account: Account, { panel, alerts, incidents }: Verdicts
         last = day
         severe ||= severity === 'HIGH' || severity === 'CRITICAL'
       }
-      ;(into.weekdayEpisodes[weekdayOf(panel, opening.day)] as number)++
       if (speaksOf(opening.day, last, i)) {
         into.trueEpisodes++
         if (severe) into.severeTrue++

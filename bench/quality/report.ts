@@ -70,14 +70,14 @@ const part = <T>(all: readonly T[], is: (one: T) => boolean): number =>
 const recall = (outcomes: readonly Outcome[], of: (one: Outcome) => number | null): number =>
   share(given(outcomes.map(of)).length, outcomes.length)
 
-const weekdayP = ({ weekdayDays, weekdayEpisodes }: Findings): number => {
+const weekdayP = ({ weekdayDays, weekdayIncidents }: Findings): number => {
   const days = weekdayDays.reduce((a, b) => a + b, 0)
-  const episodes = weekdayEpisodes.reduce((a, b) => a + b, 0)
-  if (episodes === 0) return 1
+  const incidents = weekdayIncidents.reduce((a, b) => a + b, 0)
+  if (incidents === 0) return 1
   let squares = 0
   weekdayDays.forEach((n, weekday) => {
-    const expected = (episodes * n) / days
-    squares += ((weekdayEpisodes[weekday] as number) - expected) ** 2 / expected
+    const expected = (incidents * n) / days
+    squares += ((weekdayIncidents[weekday] as number) - expected) ** 2 / expected
   })
   return 1 - chiSquareCdf(squares, weekdayDays.length - 1)
 }
@@ -202,7 +202,7 @@ export const rowsOf = (measured: Measured): Row[] => {
       '>',
       0.01,
       0.05,
-      `${weekly.weekdayEpisodes.reduce((a, b) => a + b, 0)} episodes`,
+      `${weekly.weekdayIncidents.reduce((a, b) => a + b, 0)} incidents`,
     ),
     bounded(
       'alerted incidents per fault found',
