@@ -82,13 +82,16 @@ describe('commands', () => {
     const text = await readFile(join(folder, '.vigia/database/data/postmaster.pid'), 'utf8').catch(() => '')
     return Number(text.split('\n')[0]) || null
   }
-  const lives = (pid: number): boolean => {
-    try {
-      return process.kill(pid, 0)
-    } catch {
-      return false
-    }
-  }
+  /** A server takes its file away before it ends. */
+  const gone = (pid: number): Promise<boolean> =>
+    eventually('the end of the database server', () => {
+      try {
+        process.kill(pid, 0)
+        return false
+      } catch {
+        return true
+      }
+    })
 
   it('show the demo from nothing to findings, and leave no database running', async () => {
     const found = await done('demo', '--once')
@@ -253,7 +256,7 @@ describe('commands', () => {
     const pid = await eventually('a database', postmaster)
     child.kill('SIGTERM')
     expect(await once(child, 'exit')).to.deep.equal([null, 'SIGTERM'])
-    expect(lives(pid)).to.equal(false)
+    await gone(pid)
   })
 
   describe('that stay', () => {
@@ -305,7 +308,7 @@ describe('commands', () => {
         expect(await up.end('SIGTERM')).to.deep.equal({ code: 0, signal: null })
       }
       expect(await postmaster()).to.equal(null)
-      expect(lives(pid ?? 0)).to.equal(false)
+      await gone(pid ?? 0)
     })
   })
 
