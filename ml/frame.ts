@@ -9,6 +9,11 @@
 /** Days since 1970-01-01, account-local calendar. */
 export type DayNumber = number
 
+export const WEEK = 7
+
+/** 0..6: every seventh integer is the same weekday, also before 1970. */
+export const weekdayOf = (day: DayNumber): number => ((day % WEEK) + WEEK) % WEEK
+
 /** One entity's days in ascending order. Only delivered days until `densify` adds the missing ones. */
 export interface DailyFrame {
   readonly days: Int32Array

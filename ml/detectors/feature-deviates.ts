@@ -9,16 +9,14 @@
  *    mean of the last two or three days if that is further out for so many. What has been off for days is the cause
  *    sooner than what is off today by chance.
  */
-import { lowerBound, rowOf } from '../frame.ts'
+import { lowerBound, rowOf, WEEK, weekdayOf } from '../frame.ts'
 import type { BudgetChange, DailyFrame, DayNumber } from '../frame.ts'
-import { medianInPlace } from '../stats/robust.ts'
+import { MAD_TO_SD, medianInPlace } from '../stats/robust.ts'
 import { FEATURES, writeFeatures } from './entity-forest.ts'
 import type { Feature } from './entity-forest.ts'
 
 /** Fewest days with impressions: fewer are no measure. */
 const LEAST_ROWS = 7
-/** Makes the MAD of normal data its standard deviation. */
-const MAD_TO_SD = 1.4826
 /** On the log scale: steadier figures than this are taken to scatter by 5%. */
 const LEAST_SD = 0.05
 /** Added to leads before the log: days without are common. */
@@ -29,15 +27,12 @@ const OFFSET_SHARE = 0.05
 /** Days that are looked at together. */
 const LONGEST_RUN = 3
 
-const WEEK = 7
 const HALF_WEEK = 3
 const WEEKDAY_MIN_VALUES = 2
 
 const WIDTH = FEATURES.length
 /** What a budget moves. */
 const BUDGETED: ReadonlySet<Feature> = new Set<Feature>(['spend', 'leads'])
-
-const weekdayOf = (day: DayNumber): number => ((day % WEEK) + WEEK) % WEEK
 
 /** Takes the effect of each weekday out of the first `n` logs, and out of the day itself, which stands at n. */
 const removeWeekdays = (logs: Float64Array, days: Int32Array, n: number, work: Float64Array): void => {

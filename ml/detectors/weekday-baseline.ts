@@ -6,8 +6,9 @@
  * 2. a centre per weekday: the median of the values carried along the trend to D;
  * 3. a scale: the larger of MAD and IQR of what is left, made consistent with a standard deviation.
  */
+import { WEEK, weekdayOf } from '../frame.ts'
 import type { DayNumber } from '../frame.ts'
-import { madSorted, medianInPlace, quartilesSorted, sortFirst } from '../stats/robust.ts'
+import { MAD_TO_SD, madSorted, medianInPlace, quartilesSorted, sortFirst } from '../stats/robust.ts'
 
 export const BASELINE_METRICS = ['spend', 'cpl', 'ctr', 'leads', 'conversion_rate'] as const
 export type BaselineMetric = (typeof BASELINE_METRICS)[number]
@@ -23,15 +24,12 @@ const SMALLEST_SCALE: Readonly<Record<BaselineMetric, number>> = {
 /** Nor smaller than this share of the expected value. */
 const SCALE_SHARE = 0.05
 
-const WEEK = 7
 const TREND_MIN_VALUES = 28
 /** Over 28 days the trend may move the value by at most this share of its median. */
 const TREND_CLAMP_DAYS = 28
 const TREND_CLAMP_SHARE = 0.5
 const WEEKDAY_MIN_VALUES = 3
 
-/** 1 / Phi^-1(3/4): makes the MAD of normal data its standard deviation. */
-const MAD_TO_SD = 1.4826
 /** 2 Phi^-1(3/4): the IQR of normal data in standard deviations. */
 const IQR_PER_SD = 1.349
 /** Variance of a median of k normal values is about (pi / 2) / k times that of one value. */
@@ -80,9 +78,6 @@ export const baselineScratch = (days: number): BaselineScratch => {
     work: new Float64Array(Math.max(days, (WEEK * weeks * (weeks - 1)) / 2)),
   }
 }
-
-/** Every seventh integer is the same weekday, also before 1970. */
-const weekdayOf = (day: DayNumber): number => ((day % WEEK) + WEEK) % WEEK
 
 /** Per day; 0 with fewer than 28 values. */
 const trendOf = ({ days, values, work }: BaselineScratch, n: number): number => {

@@ -1,6 +1,6 @@
 /** An account's days out of the frames of its three levels. */
 import type { DayNumber, EntityHead, FrameBatch } from '../frame.ts'
-import { frameAt, isActiveOn } from '../frame.ts'
+import { frameAt, isActiveOn, weekdayOf } from '../frame.ts'
 import { restWithChildren } from './account.ts'
 import type { AccountDays, AccountEntity, Life } from './account.ts'
 import { LEVELS_UP } from './level-name.ts'
@@ -23,9 +23,6 @@ export interface AccountFrames {
 }
 
 type AccountRows = Pick<AccountFrames, 'batches' | 'from' | 'to'>
-
-/** Weekdays are told from one another only; which one it is does not matter. */
-const WEEK = 7
 
 type Building = {
   -readonly [K in keyof Life]: Life[K]
@@ -217,7 +214,7 @@ export const accountOf = (frames: AccountFrames): AccountDays => {
   for (const day of holidays) if (day >= from && day <= to) holiday[day - from] = 1
   return {
     days,
-    firstWeekday: ((from % WEEK) + WEEK) % WEEK,
+    firstWeekday: weekdayOf(from),
     entities,
     holiday,
     completeUntil: days,

@@ -6,12 +6,13 @@
  *    promise, so that a change of mix is no shift of its own
  * 2. the last 1, 2, 3, 5 and 8 days are held against the level before them (a generalised likelihood ratio
  *    over windows; Lai 1995), and all independent figures together (Fisher 1925) for shifts too small in each
- * 3. odd days teach nothing; once they have lasted five days they are the new level, and the old one is
+ * 3. odd days teach nothing; once they have lasted four days they are the new level, and the old one is
  *    remembered, so that neither the new level nor the way back is told again
  *
  * Thresholds are deviates of one test, not of a whole account: the rate of false findings per entity hardly
  * depends on how many entities there are.
  */
+import { WEEK } from '../frame.ts'
 import { sumOfDays } from './account.ts'
 import type { AccountDays, AccountEntity } from './account.ts'
 import { FIGURES, FIGURE_TABLE } from './figures.ts'
@@ -25,8 +26,8 @@ import { Scan } from './origins.ts'
 import type { Origins } from './origins.ts'
 import { Promises } from './promises.ts'
 import { deviateAtRate, jointBound, jointDeviate } from './tails.ts'
-import { parentsOf, runsOf, treeOf } from './tree.ts'
-import { gapsOf, WEEK, weekdayEffects, weekdayOf } from './weekday.ts'
+import { runsOf, treeOf } from './tree.ts'
+import { gapsOf, weekdayEffects, weekdayOf } from './weekday.ts'
 import { deviateOf, LONGEST, noHeld, sizeOf, Windows, WINDOWS } from './windows.ts'
 
 export interface ShiftParams {
@@ -127,7 +128,7 @@ const SMALL_MOVE_SURPLUS = 0.8
 const LEAST_JUNK = 0.25
 /** Within this deviate of the former level, a shift is the way back. */
 const WAY_BACK = 2.5
-/** So much nearer to the former level than to the present one is back however rare the rest of the way. */
+/** Of the way from the present level: who is as near as that to the former one is back, however rare the rest is. */
 const FAR_NEARER = 1 / 3
 /** Log of the odds from which a figure is back at its former level, whether or not that is loud. */
 const SURELY_BACK = 5
@@ -225,6 +226,10 @@ const sumsOf = ({ days, entities }: AccountDays): AccountSums => {
   return sums
 }
 
+/** @param share of the way from `low` to `high`; not beyond either */
+const between = (low: number, high: number, share: number): number =>
+  low + Math.max(0, Math.min(1, share)) * (high - low)
+
 const FIGURE_COUNT = FIGURE_TABLE.length
 const isCount = Uint8Array.from(FIGURE_TABLE, ({ kind }) => (kind === 'count' ? 1 : 0))
 const SPEND = FIGURES.indexOf('spend')
@@ -248,10 +253,9 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     formerUntil: new Int32Array(FIGURE_COUNT).fill(-1),
     backOdds: new Float64Array(FIGURE_COUNT),
   }))
-  const parents = parentsOf(tree)
   const topOf = (i: number): number => {
     let top = i
-    while ((parents[top] as number) >= 0) top = parents[top] as number
+    while ((tree.parent[top] as number) >= 0) top = tree.parent[top] as number
     return top
   }
   const isSumOf = (i: number): boolean => (tree.end[i] as number) > (tree.first[i] as number)
@@ -523,13 +527,22 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     return true
   }
 
+  const judgeAgainst = (j: number, from: number, former: boolean): boolean =>
+    isCount[j] === 1 ? judgeCount(j, from, former) : judgeGaussian(j, from, former)
+
   /** Fills `held` with the days [from, t] against a level. @returns whether they say anything */
   const judge = (j: number, from: number, mean: number, variance: number, former: boolean): boolean => {
     against.mean = mean
     against.rate = Math.exp(mean)
     against.variance = variance
-    return isCount[j] === 1 ? judgeCount(j, from, former) : judgeGaussian(j, from, former)
+    return judgeAgainst(j, from, former)
   }
+
+  /** Log of the odds that what is held is `apart` from its level, as a log, rather than at it. */
+  const oddsOf = ({ noise, variance }: Level, apart: number): number =>
+    held.isCount
+      ? (held.seen * apart - held.expected * Math.expm1(apart)) / (held.spread / held.expected)
+      : ((held.size - apart / 2) * apart) / (noise + variance)
 
   /** What each child's total was beyond its promise over the days [from, t]. */
   const partsOf = (j: number, from: number): Part[] => {
@@ -620,29 +633,17 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       // Of a parent whose children left their levels one by one, each knows for itself.
       if (isSum && leavesOf(i).some((c) => t <= levelOf(c, j).formerUntil && levelOf(c, j).settledBy !== i))
         continue
-      const { kind } = FIGURE_TABLE[j] as Figure
-      const level = levelOf(i, j)
-      if (!judge(j, t, level.mean, level.variance, false)) continue
-      const { expected, spread } = held
-      const size = sizeOf(held)
       if (!judgeFormer(j, t)) continue
       const formerSize = sizeOf(held)
+      const isClose = Math.abs(deviateOf(held)) < WAY_BACK
+      const level = levelOf(i, j)
+      if (!judge(j, t, level.mean, level.variance, false)) continue
+      const size = sizeOf(held)
       // What is far from both is nearer to one of them by chance.
-      const isNear =
-        Math.abs(formerSize) < FAR_NEARER * Math.abs(size) || Math.abs(deviateOf(held)) < WAY_BACK
-      if (!isNear) {
-        standing.backOdds[j] = 0
-        continue
-      }
-      let odds = 0
-      if (kind === 'count') {
-        const apart = Math.log(held.expected / expected)
-        odds = (held.seen * apart - expected * Math.expm1(apart)) / (spread / expected)
-      } else {
-        const apart = size - formerSize
-        odds = ((size - apart / 2) * apart) / (level.noise + level.variance)
-      }
-      standing.backOdds[j] = Math.max(0, (standing.backOdds[j] as number) + odds)
+      const isNear = isClose || Math.abs(formerSize) < FAR_NEARER * Math.abs(size)
+      standing.backOdds[j] = isNear
+        ? Math.max(0, (standing.backOdds[j] as number) + oddsOf(level, size - formerSize))
+        : 0
       if ((standing.backOdds[j] as number) > SURELY_BACK) goBack(j)
     }
   }
@@ -752,10 +753,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
       const size = standing.sizes[j] as number
       const level = levelOf(i, j)
       if (size === 0 || !present[j] || !judge(j, t, level.mean, level.variance, false)) continue
-      const own =
-        figure.kind === 'count'
-          ? (held.seen * size - held.expected * Math.expm1(size)) / (held.spread / held.expected)
-          : ((held.size - size / 2) * size) / (level.noise + level.variance)
+      const own = oddsOf(level, size)
       // Figures of leads all count the same leads.
       if (!figure.usesLeads) odds += own
       else if (Math.abs(own) > Math.abs(ofLeads)) ofLeads = own
@@ -782,7 +780,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
         against.mean = mean
         against.rate = level.factorBefore(from)
         against.variance = variance
-        if (!(isCount[j] === 1 ? judgeCount(j, from, false) : judgeGaussian(j, from, false))) continue
+        if (!judgeAgainst(j, from, false)) continue
         if (figure.usesLeads && window === 1 && held.expected < FEWEST_DAY_LEADS) continue
         calibration.apply(j, w, isSum, held, !wasOdd && !isConfirmed)
         windows.set(j, w, held)
@@ -795,7 +793,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
   /** Where money leaps now and then without a reason, a leap has to be surer. */
   const leapThreshold = (): number => {
     const heavy = (tail.weight - LIGHT_TAIL) / (HEAVY_TAIL - LIGHT_TAIL)
-    return params.leapThreshold + Math.max(0, Math.min(1, heavy)) * (params.threshold - params.leapThreshold)
+    return between(params.leapThreshold, params.threshold, heavy)
   }
 
   /** The deviate from which figure j has shifted to the worse over window w. */
@@ -807,7 +805,7 @@ export const findShifts = (account: AccountDays, params: ShiftParams = defaultSh
     const perDay = windows.expected(j, w) / (WINDOWS[w] as number)
     const few = Math.log(MANY_LEADS / perDay) / Math.log(MANY_LEADS / FEW_LEADS)
     const { leadsThreshold: many, fewLeadsThreshold: most } = params
-    const threshold = many + Math.max(0, Math.min(1, few)) * (most - many)
+    const threshold = between(many, most, few)
     return threshold + surplus + surer + (Math.abs(size) < SMALL_MOVE ? SMALL_MOVE_SURPLUS : 0)
   }
 

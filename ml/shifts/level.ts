@@ -33,8 +33,8 @@ export interface Look {
   weekdayVariance: number
 }
 
-/** Days that are remembered: a power of two, no window reaches back further. */
-const REMEMBERED = 8
+/** Days of which it is known what was before: a power of two, no window reaches back further. */
+const KEPT_DAYS = 8
 
 /**
  * What was known before each of the last days, of all entities and figures: those of one figure of an entity beside each
@@ -52,7 +52,7 @@ export class Past {
 
   constructor(entities: number, figures: number) {
     this.#figures = figures
-    const length = entities * figures * REMEMBERED
+    const length = entities * figures * KEPT_DAYS
     this.mean = new Float64Array(length).fill(Number.NaN)
     this.variance = new Float64Array(length)
     this.factor = new Float64Array(length).fill(Number.NaN)
@@ -62,12 +62,12 @@ export class Past {
 
   /** Where the day of an entity's figure is. */
   at(entity: number, figure: number, day: number): number {
-    return (entity * this.#figures + figure) * REMEMBERED + (day & (REMEMBERED - 1))
+    return (entity * this.#figures + figure) * KEPT_DAYS + (day & (KEPT_DAYS - 1))
   }
 
-  /** `day` begins: nothing is known of it, and what was known of the one before the remembered is forgotten. */
+  /** `day` begins: nothing is known of it, and what was known of the one before the kept ones is forgotten. */
   begin(day: number): void {
-    for (let at = this.at(0, 0, day); at < this.mean.length; at += REMEMBERED) {
+    for (let at = this.at(0, 0, day); at < this.mean.length; at += KEPT_DAYS) {
       this.mean[at] = Number.NaN
       this.variance[at] = 0
       this.factor[at] = Number.NaN

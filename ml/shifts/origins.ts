@@ -6,7 +6,7 @@
  * not, or more.
  */
 import type { Tree } from './tree.ts'
-import { COUNT_START } from './windows.ts'
+import { countSize } from './windows.ts'
 import type { Held } from './windows.ts'
 
 /** What each entity of a campaign explains. */
@@ -99,7 +99,7 @@ export class Scan {
       const a = above[k] as number
       const b = below[k] as number
       if (b === 0) continue
-      const size = this.#isCount ? Math.log((a + COUNT_START) / b) : a / b
+      const size = this.#isCount ? countSize(a, b) : a / b
       this.#sizes[k] = size
       if (size * sign > 0)
         (this.#gains[k] as number) += this.#isCount

@@ -54,7 +54,6 @@ export class Promises {
   readonly #owed: Float64Array
   readonly #days: number
   readonly #starts: Int32Array
-  readonly #parents: Int32Array
   /** Days that are gathered at once. */
   readonly #most: number
   // What was gathered is kept as long as the levels it is made of stay: by who has children, figure, and day before
@@ -99,11 +98,9 @@ export class Promises {
     this.#owed = owedOf(tree, days, runs)
     this.#days = days
     this.#starts = Int32Array.from(tree.entities, ({ start }) => start)
-    this.#parents = new Int32Array(n).fill(-1)
     this.#places = new Int32Array(n)
     let parents = 0
     for (let i = 0; i < n; i++) {
-      this.#parents.fill(i, tree.first[i], tree.end[i])
       if (this.#isSum(i)) this.#places[i] = parents++
     }
     this.#most = most
@@ -166,7 +163,8 @@ export class Promises {
   forget(c: number, j: number, day: number): void {
     // Before it starts it promises what it started with.
     const first = day <= (this.#starts[c] as number) ? 0 : day
-    for (let i = this.#parents[c] as number; i >= 0; i = this.#parents[i] as number) {
+    const { parent } = this.#tree
+    for (let i = parent[c] as number; i >= 0; i = parent[i] as number) {
       const place = this.#placeOf(i, j, 0)
       for (let k = place; k < place + this.#most; k++)
         if ((this.#keptFrom[k] as number) >= first) this.#keptDays[k] = 0

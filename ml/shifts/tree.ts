@@ -11,7 +11,7 @@ export interface Tree {
   /** Children of i: from `first[i]` up to, without, `end[i]`. */
   readonly first: Int32Array
   readonly end: Int32Array
-  /** Of each, -1: none. */
+  /** Place of the parent of each; -1: none. */
   readonly parent: Int32Array
   /** From the ads up; within a level in the account's order. */
   readonly up: Int32Array
@@ -26,13 +26,6 @@ export const runsOf = ({ entities }: Tree, days: number): Uint8Array => {
     for (let t = 0; t < days; t++) runs[t * entities.length + i] = runsOn(entity, t) ? 1 : 0
   })
   return runs
-}
-
-/** Place of the parent of each; -1: none. */
-export const parentsOf = ({ entities, first, end }: Tree): Int32Array => {
-  const parents = new Int32Array(entities.length).fill(-1)
-  entities.forEach((_, i) => parents.fill(i, first[i], end[i]))
-  return parents
 }
 
 export const treeOf = (entities: readonly AccountEntity[]): Tree => {
@@ -56,8 +49,7 @@ export const treeOf = (entities: readonly AccountEntity[]): Tree => {
     places[i] = at
   })
   const parent = new Int32Array(n).fill(-1)
-  for (let at = 0; at < n; at++)
-    for (let child = first[at] as number; child < (end[at] as number); child++) parent[child] = at
+  for (let at = 0; at < n; at++) parent.fill(at, first[at], end[at])
   const up = LEVELS_UP.flatMap((level) =>
     entities.flatMap((entity, i) => (entity.level === level ? [places[i] as number] : [])),
   )

@@ -3,9 +3,9 @@
  * log of the account's figure is from the mean of the seven days around it. Pooled over all entities, since
  * one entity's weeks are too few and too noisy; shrunk towards none by one week's worth.
  */
+import { WEEK } from '../frame.ts'
 import type { AccountDays } from './account.ts'
 
-export const WEEK = 7
 const HALF_WEEK = 3
 const LOOK_BACK_DAYS = 84
 const TRIMMED_SHARE = 0.2

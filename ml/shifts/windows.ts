@@ -7,10 +7,13 @@ import { countDeviate, countDeviateBound, roughCountBound, studentDeviate } from
 
 /** Their lengths, in days. */
 export const WINDOWS = [1, 2, 3, 5, 8] as const
-export const LONGEST = 8
+export const LONGEST = Math.max(...WINDOWS)
 
 /** Added to a count before its logarithm is taken: none is not infinitely few. */
 export const COUNT_START = 0.25
+
+/** Log of a count over what was expected of it. */
+export const countSize = (seen: number, expected: number): number => Math.log((seen + COUNT_START) / expected)
 
 /** Days held against a level. */
 export interface Held {
@@ -41,7 +44,7 @@ export const deviateOf = ({ isCount, statistic, freedom, seen, expected, spread 
 
 /** Log of seen / expected. */
 export const sizeOf = ({ isCount, seen, expected, size }: Held): number =>
-  isCount ? Math.log((seen + COUNT_START) / expected) : size
+  isCount ? countSize(seen, expected) : size
 
 export class Windows {
   // As `Held`, in columns.
@@ -134,7 +137,7 @@ export class Windows {
   size(figure: number, window: number): number {
     const k = figure * WINDOWS.length + window
     return this.#isCount[k] === 1
-      ? Math.log(((this.#seen[k] as number) + COUNT_START) / (this.#expected[k] as number))
+      ? countSize(this.#seen[k] as number, this.#expected[k] as number)
       : (this.#sizes[k] as number)
   }
 

@@ -75,6 +75,9 @@ export const medianInPlace = (values: Float64Array, n: number = values.length): 
   return (lower + upper) / 2
 }
 
+/** 1 / Phi^-1(3/4): makes the MAD of normal data its standard deviation. */
+export const MAD_TO_SD = 1.4826
+
 /**
  * Median absolute deviation from the median (Hampel 1974), not scaled.
  *
