@@ -106,23 +106,38 @@ const ENTITY_TABLES: readonly EntityTable[] = [
   },
 ]
 
-/** New entities appear, renamed and moved ones change; one the file does not name keeps its name. */
+/**
+ * New entities appear, renamed and moved ones change; one the file does not name keeps its name. A file of older
+ * days than those known changes nothing, so that history may be imported in any order.
+ */
 const mergeEntities = ({ level, table, id, above }: EntityTable): string => {
   const columns = above.map(([column]) => column)
   const changing = ['name', ...columns]
   return `
 with newest as (
-  select distinct on (id) id, parent_id, campaign_id, name
+  select distinct on (id) id, parent_id, campaign_id, name, day
   from import_entities where level = '${level}'
   order by id, day desc, line desc
+), changes as (
+  select n.id, n.day, k.${id} is null as is_new,
+         ${['coalesce(n.name, k.name, n.id) as name', ...above.map(([column, source]) => `n.${source} as ${column}`)].join(', ')}
+  from newest n left join ${table} k on k.config_id = :configId and k.${id} = n.id
+  where (${['coalesce(n.name, k.name, n.id)', ...above.map(([, source]) => `n.${source}`)].join(', ')})
+    is distinct from (${changing.map((column) => `k.${column}`).join(', ')})
 ), merged as (
   insert into ${table} as known (config_id, ${[id, ...changing].join(', ')}, updated_at)
-  select :configId, n.id, ${['coalesce(n.name, k.name, n.id)', ...above.map(([, source]) => `n.${source}`)].join(', ')}, :stamp
-  from newest n left join ${table} k on k.config_id = :configId and k.${id} = n.id
+  select :configId, ${[id, ...changing].map((column) => (column === id ? 'c.id' : `c.${column}`)).join(', ')}, :stamp
+  from changes c
+  where c.is_new or date '1970-01-01' + c.day >= coalesce((
+    select max(known_day.date)
+    from ads_ads a
+    cross join lateral (
+      select max(i.date) as date from ads_insights_daily i where i.config_id = a.config_id and i.ad_id = a.ad_id
+    ) known_day
+    where a.config_id = :configId and a.${id} = c.id
+  ), '-infinity')
   on conflict (config_id, ${id}) do update
   set ${changing.map((column) => `${column} = excluded.${column}`).join(', ')}, updated_at = excluded.updated_at
-  where (${changing.map((column) => `known.${column}`).join(', ')})
-    is distinct from (${changing.map((column) => `excluded.${column}`).join(', ')})
   -- xmax is 0 on a row version nobody replaced: the entity is new.
   returning xmax = 0 as created
 )

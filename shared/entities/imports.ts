@@ -17,7 +17,7 @@ import { readBudgetChanges } from './csv/budget-changes.ts'
 import type { BudgetChangeColumns } from './csv/budget-changes.ts'
 import { coveredDays, openInsightsFile } from './csv/insight-rows.ts'
 import type { InsightBatch, InsightsFile } from './csv/insight-rows.ts'
-import { invalidCsv } from './csv/invalid-csv.ts'
+import { brokenDown, invalidCsv } from './csv/invalid-csv.ts'
 
 const StoredReport = z.object({
   rows_read: z.int(),
@@ -130,7 +130,7 @@ export interface Imports {
   /**
    * Imports a report of daily or hourly figures. The same bytes again change nothing: the first report
    * answers with `duplicate: true`.
-   * @throws AppError CONFIG_NOT_FOUND; INVALID_CSV when the file as a whole cannot be read
+   * @throws AppError CONFIG_NOT_FOUND; INVALID_CSV when the file as a whole cannot be read, or splits days of an ad
    */
   importInsights(request: ImportRequest): Promise<ImportReport>
   /**
@@ -153,13 +153,16 @@ const MANY_ROWS = 10_000
 
 const plural = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
 
-const warningsOf = (file: InsightsFile, merged: MergeOutcome): string[] => {
+/** Rows of an ad and day that another row of the file follows. */
+const linesOf = ({ rows, lines }: MergeOutcome['repeated']): string =>
+  `line ${lines.join(', ')}${rows > lines.length ? ', ...' : ''}`
+
+const warningsOf = (file: InsightsFile, { repeated }: MergeOutcome): string[] => {
   const { tally } = file
   const warnings = [...file.warnings]
-  const { rows, lines } = merged.repeated
-  if (rows > 0)
+  if (repeated.rows > 0)
     warnings.push(
-      `${plural(rows, 'row repeats', 'rows repeat')} an ad and day of the same file; the last one counts. Overridden: line ${lines.join(', ')}${rows > lines.length ? ', ...' : ''}.`,
+      `${plural(repeated.rows, 'row repeats', 'rows repeat')} an ad and day of the same file; the last one counts. Overridden: ${linesOf(repeated)}.`,
     )
   if (tally.rowsOfSeveralDays > 0)
     warnings.push(
@@ -207,6 +210,8 @@ export const createImports = (store: ImportStore, configs: Configs, clock: Clock
         const twin = await session.settle(sha256)
         if (twin) return { import_id: twin.importId, ...StoredReport.parse(twin.report), duplicate: true }
         const merged = await session.merge(now)
+        if (merged.repeated.rows > 0 && file.breakdowns.length > 0)
+          throw brokenDown(file.breakdowns, linesOf(merged.repeated))
         const { from, to } = coveredDays(file.tally)
         const report: StoredReport = {
           rows_read: file.tally.rowsRead,

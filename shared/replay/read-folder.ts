@@ -18,7 +18,7 @@ import type { ChangeRow } from '../entities/csv/change-rows.ts'
 import { parseIsoDay } from '../entities/csv/dates.ts'
 import { normalizeHeader } from '../entities/csv/headers.ts'
 import { openInsightsFile } from '../entities/csv/insight-rows.ts'
-import { invalidCsv } from '../entities/csv/invalid-csv.ts'
+import { brokenDown, invalidCsv } from '../entities/csv/invalid-csv.ts'
 import { parseNumber } from '../entities/csv/numbers.ts'
 import { readRecords } from '../entities/csv/records.ts'
 import { readText } from '../entities/csv/text.ts'
@@ -202,6 +202,8 @@ interface AccountDraft {
   readonly id: string
   /** Null until an export names it. */
   currency: string | null
+  /** Columns of exports by which the figures of an ad and day are split further. */
+  readonly breakdowns: Set<string>
   readonly entities: Map<string, Draft>
   readonly changes: ChangeRow[]
   readonly holidays: { readonly day: number; readonly days: number }[]
@@ -220,7 +222,17 @@ const draftsOf = (): {
     of: (id) => {
       let draft = all.get(id)
       if (!draft)
-        all.set(id, (draft = { id, currency: null, entities: new Map(), changes: [], holidays: [] }))
+        all.set(
+          id,
+          (draft = {
+            id,
+            currency: null,
+            breakdowns: new Set(),
+            entities: new Map(),
+            changes: [],
+            holidays: [],
+          }),
+        )
       return draft
     },
   }
@@ -289,6 +301,7 @@ const readExport = async (path: string, account: AccountDraft): Promise<string[]
         `its amounts are in ${file.currency}, those of an export before it in ${account.currency}; put each account into a folder of its own`,
       )
     }
+    for (const title of file.breakdowns) account.breakdowns.add(title)
     let ofHours = 0
     for await (const { rows, entities } of file.batches(toDayNumber('2999-12-31'))) {
       entities.ids.forEach((id, i) => {
@@ -482,13 +495,16 @@ const fill = (nodes: readonly Node_[], firstDay: number, days: number): Contradi
   return contradictions
 }
 
-const contradictionsIn = (accountId: string, found: readonly Contradiction[]): string[] => {
+/** @throws AppError INVALID_CSV where an export splits the days of an ad */
+const contradictionsIn = ({ id, breakdowns }: AccountDraft, found: readonly Contradiction[]): string[] => {
   const [first] = found
   if (!first) return []
   const { draft, day } = first
+  const where = `first of ${draft.level} ${draft.id} on ${toLocalDate(day)}`
+  if (breakdowns.size > 0) throw brokenDown([...breakdowns], where)
   return [
-    `account ${accountId}: rows with other figures of an entity's day than a row before: ${found.length}, first of ` +
-      `${draft.level} ${draft.id} on ${toLocalDate(day)}; the last row counts. Export whole days, not broken down further`,
+    `account ${id}: rows with other figures of an entity's day than a row before: ${found.length}, ${where}; ` +
+      'the last row counts',
   ]
 }
 
@@ -511,7 +527,7 @@ const build = (draft: AccountDraft, lagDays: number, warnings: string[]): Folder
         `at most ${LONGEST_DAYS} are taken: is a date mistyped?`,
     )
   }
-  warnings.push(...contradictionsIn(draft.id, fill(nodes, firstDay, days)))
+  warnings.push(...contradictionsIn(draft, fill(nodes, firstDay, days)))
 
   const endsOfMix = new Map<string, number[]>()
   for (const { kind, entityId, day } of draft.changes)

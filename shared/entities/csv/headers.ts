@@ -36,6 +36,28 @@ const FIELDS = {
 } as const satisfies Record<string, Names>
 export type Field = keyof typeof FIELDS
 
+/**
+ * What Meta Ads Manager breaks figures down by besides time: such a file has several rows of an ad and day, and
+ * people reached by two of them are no sum.
+ */
+const BREAKDOWNS: ReadonlySet<string> = new Set(
+  [
+    ['age', 'gender', 'country', 'region', 'dma region', 'impression device', 'device platform', 'platform'],
+    ['publisher platform', 'placement', 'platform position', 'device', 'product id', 'media type'],
+    [
+      'idade',
+      'genero',
+      'pais',
+      'regiao',
+      'regiao dma',
+      'dispositivo da impressao',
+      'dispositivo de impressao',
+    ],
+    ['plataforma', 'plataforma do dispositivo', 'posicionamento', 'dispositivo', 'identificacao do produto'],
+    ['tipo de midia'],
+  ].flat(),
+)
+
 /** Headers that carry something in parentheses: a currency, or whose clock the hours are of. */
 const WITH_PARENTHESES: ReadonlySet<Field> = new Set(['spend', 'hour'])
 const PARENTHESES = /^(.*?)\s*\(([^()]*)\)$/
@@ -55,6 +77,8 @@ export interface Header {
   readonly columns: Readonly<Partial<Record<Field, Column>>>
   /** Upper-case code from `Amount spent (BRL)`; null when the header names none. */
   readonly currency: string | null
+  /** Titles of the columns by which the figures of an ad and day are split further. */
+  readonly breakdowns: readonly string[]
   readonly warnings: readonly string[]
 }
 
@@ -173,6 +197,7 @@ export const readHeader = (cells: readonly string[]): Header => {
     width: cells.length,
     columns,
     currency: currency || null,
+    breakdowns: cells.map((title) => title.trim()).filter((title) => BREAKDOWNS.has(normalizeHeader(title))),
     warnings: warningsOf(columns, viewersClock),
   }
 }

@@ -97,6 +97,8 @@ export interface InsightBatch {
 export interface InsightsFile {
   /** Currency of the amounts when the header names it. */
   readonly currency: string | null
+  /** Titles of the columns by which the figures of an ad and day are split further. */
+  readonly breakdowns: readonly string[]
   readonly warnings: readonly string[]
   readonly tally: ReadTally
   /**
@@ -526,6 +528,7 @@ export const openInsightsFile = async (source: AsyncIterable<Uint8Array>): Promi
   }
   return {
     currency: header.currency,
+    breakdowns: header.breakdowns,
     warnings: header.warnings,
     tally,
     batches,

@@ -243,6 +243,29 @@ describe('imports', () => {
       })
     })
 
+    it('keep the names and places of newer days when older ones come later', async () => {
+      const configId = await services.newConfig()
+      const named = (date: string, version: string, ad = 'a') =>
+        services.importText(
+          configId,
+          own(`${date},c,Camp ${version},s${version},Set ${version},${ad},Ad ${version},1,1,,,`),
+        )
+      const shown = async () => {
+        const ad = await entity('ads_ads', configId, { ad_id: 'a' })
+        const campaign = await entity('ads_campaigns', configId, { campaign_id: 'c' })
+        return [ad?.['name'], ad?.['adset_id'], campaign?.['name']]
+      }
+      await named('2026-06-05', '5')
+      await named('2026-06-04', '4')
+      expect(await shown()).to.deep.equal(['Ad 5', 's5', 'Camp 5'])
+      // The newest day of the campaign is another ad's.
+      await named('2026-06-06', '6', 'b')
+      await named('2026-06-05', '7')
+      expect(await shown()).to.deep.equal(['Ad 7', 's7', 'Camp 6'])
+      expect(await entity('ads_adsets', configId, { adset_id: 's4' })).to.include({ name: 'Set 4' })
+      expect((await daily(configId)).map(({ adset_id }) => adset_id)).to.have.members(['s4', 's7', 's6'])
+    })
+
     it('leave those that did not change alone', async () => {
       const configId = await services.newConfig()
       await services.importText(configId, own(row('a', '2026-06-01', 1)))
@@ -360,6 +383,22 @@ describe('imports', () => {
       for (const table of ['ads_insights_daily', 'ads_campaigns', 'ads_adsets', 'ads_ads', 'ads_imports'])
         expect(await database.knex(table).where({ config_id: configId }), table).to.have.length(0)
     }
+
+    it('when the file splits the days of an ad by more than time', async () => {
+      const configId = await services.newConfig()
+      const parts = 'Day,Ad ID,Age,Gender,spend,impressions,clicks,leads\n2026-06-01,a,18-24,female,1,1,1,1\n'
+      const error = await rejectionOf(
+        services.importText(configId, `${parts}2026-06-01,a,25-34,female,1,1,1,1\n`),
+      )
+      expect((error as AppError).code).to.equal('INVALID_CSV')
+      expect((error as AppError).message)
+        .to.include('broken down by Age, Gender')
+        .and.include('line 2')
+        .and.include('Export it broken down by day alone')
+      await nothing(configId)
+      // Of one part a day nothing is lost.
+      expect(await services.importText(configId, parts)).to.include({ rows_upserted: 1 })
+    })
 
     it('when the file breaks off being text far down', async () => {
       const configId = await services.newConfig()

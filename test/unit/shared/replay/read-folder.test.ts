@@ -7,6 +7,7 @@ import { toDayNumber, toLocalDate } from '../../../../shared/core/days.ts'
 import { readFolder } from '../../../../shared/replay/read-folder.ts'
 import type { FolderAccount } from '../../../../shared/replay/read-folder.ts'
 import { simulateAccount } from '../../../../bench/quality/simulate.ts'
+import { rejectionOf } from '../../../support/entities.ts'
 import {
   accountFiles,
   dailyFile,
@@ -167,6 +168,22 @@ describe('readFolder', () => {
       expect(entityOf(accounts[0] as FolderAccount, 'a1').spend[0]).to.equal(11)
       expect(warnings).to.have.length(1)
       expect(warnings[0]).to.include('act_1').and.include('ad a1 on 2026-03-01')
+    })
+
+    it('end the reading of an export that splits the days of its ads by more than time', async () => {
+      const part = (age: string, ad: string): string => `2026-03-01,${ad},${age},1,1,1,1`
+      const text = (...rows: readonly string[]): string =>
+        ['Day,Ad ID,Age,spend,impressions,clicks,leads', ...rows, ''].join('\n')
+      expect(
+        (await desk.account({ 'export.csv': text(part('18-24', 'a'), part('25-34', 'b')) })).days.entities,
+      ).to.have.length(4)
+      const error = await rejectionOf(
+        desk.read({ 'export.csv': text(part('18-24', 'a'), '2026-03-01,a,25-34,2,1,1,1') }),
+      )
+      expect((error as AppError).code).to.equal('INVALID_CSV')
+      expect((error as AppError).message)
+        .to.include('broken down by Age')
+        .and.include('ad a on 2026-03-01')
     })
 
     it('about what an entity is part of are settled by the newest day, in any order', async () => {

@@ -152,6 +152,14 @@ describe('headers of a report', () => {
     expect(results[1]).to.contain('Result indicator')
   })
 
+  it('knows by what figures are split besides time, in both languages', () => {
+    const base = ['Day', 'Hour', 'Ad name', 'Amount spent (BRL)', 'Impressions']
+    expect(readHeader(base).breakdowns).to.deep.equal([])
+    expect(readHeader([...base, ' Age ', 'Gênero', 'DMA region', 'Posicionamento']).breakdowns).to.deep.equal(
+      ['Age', 'Gênero', 'DMA region', 'Posicionamento'],
+    )
+  })
+
   it('ignores any other column, wherever it stands', () => {
     fc.assert(
       fc.property(fc.array(fc.stringMatching(/^[x-z ]{0,12}$/)), fc.nat(4), (unknown, at) => {
