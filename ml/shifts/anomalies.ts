@@ -6,8 +6,9 @@ import type { AnomalyType, Metric, Polarity, Severity, Signal } from '../detecto
 import { sumOfDays } from './account.ts'
 import type { AccountDays, AccountEntity } from './account.ts'
 import type { FigureName } from './figures.ts'
-import { CENT, FEWEST_DAY_LEADS } from './judge.ts'
-import type { Shift } from './judge.ts'
+import { CENT } from './telling.ts'
+import { FEWEST_DAY_LEADS } from './holding.ts'
+import type { Shift } from './shift.ts'
 import { rarityOf } from './tails.ts'
 import { COUNT_START } from './windows.ts'
 

@@ -6,7 +6,6 @@
  * Their independent parts multiply to what a lead costs: cpm / (ctr x conversion rate). Leads and cost per lead
  * are tested besides because a shift of several parts may show in no single one.
  */
-import type { AccountEntity } from './account.ts'
 
 export const FIGURES = ['spend', 'cpm', 'ctr', 'conversion_rate', 'cpl', 'leads', 'frequency'] as const
 export type FigureName = (typeof FIGURES)[number]
@@ -28,19 +27,17 @@ export interface Figure {
   readonly noise: number
   /** Standard deviation of what its level wanders in a day, as a log. */
   readonly wander: number
-  /** Gaussian: the log of the figure. Count: the events. */
-  readonly observe: (entity: AccountEntity, day: number) => number
-  /** Count: what the events are among. Gaussian: 1. NaN: the figure says nothing that day. */
-  readonly exposure: (entity: AccountEntity, day: number) => number
   /**
    * What an entity contributes to the total of its parent: this column times, or by a sign of -1 divided by, the
    * exponential of its level. `scale`: its known budget.
    */
   readonly base: 'scale' | 'spend' | 'impressions' | 'clicks'
-  /** That total. */
+  /** That total; of a count, the events. */
   readonly whole: 'spend' | 'impressions' | 'clicks' | 'leads' | 'reach'
   /** How the log of total / parts relates to the figure: -1 where the parts are divided by it. */
   readonly sign: 1 | -1
+  /** Total of a day from which its ratio says anything. */
+  readonly fewest: number
   /** Of the weekday pattern, from sums over the account. */
   readonly ofAccount: ((sums: AccountSums, day: number) => number) | null
 }
@@ -57,7 +54,6 @@ const FEWEST_IMPRESSIONS = 50
 const FEWEST_REACHED = 30
 
 const at = (column: Float64Array, day: number): number => column[day] as number
-const positive = (value: number): number => (value > 0 ? value : Number.NaN)
 
 export const FIGURE_TABLE: readonly Figure[] = [
   {
@@ -69,11 +65,10 @@ export const FIGURE_TABLE: readonly Figure[] = [
     surplus: 0,
     noise: 0.12,
     wander: 0.03,
-    observe: (x, t) => Math.log(at(x.spend, t)) - at(x.budget, t),
-    exposure: (x, t) => (at(x.spend, t) > 0 ? 1 : Number.NaN),
     base: 'scale',
     whole: 'spend',
     sign: 1,
+    fewest: 0,
     ofAccount: ({ spend }, t) => Math.log(at(spend, t)),
   },
   {
@@ -85,11 +80,10 @@ export const FIGURE_TABLE: readonly Figure[] = [
     surplus: 0,
     noise: 0.07,
     wander: 0.02,
-    observe: (x, t) => Math.log(at(x.spend, t) / at(x.impressions, t)),
-    exposure: (x, t) => (at(x.impressions, t) >= FEWEST_IMPRESSIONS && at(x.spend, t) > 0 ? 1 : Number.NaN),
     base: 'spend',
     whole: 'impressions',
     sign: -1,
+    fewest: FEWEST_IMPRESSIONS,
     ofAccount: ({ spend, impressions }, t) => Math.log(at(spend, t) / at(impressions, t)),
   },
   {
@@ -101,11 +95,10 @@ export const FIGURE_TABLE: readonly Figure[] = [
     surplus: 0,
     noise: 0.06,
     wander: 0.02,
-    observe: (x, t) => at(x.clicks, t),
-    exposure: (x, t) => positive(at(x.impressions, t)),
     base: 'impressions',
     whole: 'clicks',
     sign: 1,
+    fewest: 0,
     ofAccount: ({ clicks, impressions }, t) => Math.log((at(clicks, t) + 0.5) / at(impressions, t)),
   },
   {
@@ -117,11 +110,10 @@ export const FIGURE_TABLE: readonly Figure[] = [
     surplus: 0,
     noise: 0.12,
     wander: 0.015,
-    observe: (x, t) => at(x.leads, t),
-    exposure: (x, t) => positive(at(x.clicks, t)),
     base: 'clicks',
     whole: 'leads',
     sign: 1,
+    fewest: 0,
     ofAccount: ({ leads, clicks }, t) => Math.log((at(leads, t) + 0.5) / at(clicks, t)),
   },
   {
@@ -133,11 +125,10 @@ export const FIGURE_TABLE: readonly Figure[] = [
     surplus: 0.5,
     noise: 0.15,
     wander: 0.02,
-    observe: (x, t) => at(x.leads, t),
-    exposure: (x, t) => positive(at(x.spend, t)),
     base: 'spend',
     whole: 'leads',
     sign: 1,
+    fewest: 0,
     ofAccount: ({ leads, spend }, t) => Math.log((at(leads, t) + 0.5) / at(spend, t)),
   },
   {
@@ -149,11 +140,10 @@ export const FIGURE_TABLE: readonly Figure[] = [
     surplus: 0.9,
     noise: 0.2,
     wander: 0.04,
-    observe: (x, t) => at(x.leads, t),
-    exposure: (x, t) => (at(x.spend, t) > 0 ? Math.exp(at(x.budget, t)) : Number.NaN),
     base: 'scale',
     whole: 'leads',
     sign: 1,
+    fewest: 0,
     ofAccount: ({ leads }, t) => Math.log(at(leads, t) + 0.5),
   },
   {
@@ -165,11 +155,20 @@ export const FIGURE_TABLE: readonly Figure[] = [
     surplus: 0,
     noise: 0.06,
     wander: 0.015,
-    observe: (x, t) => Math.log(at(x.impressions, t) / at(x.reach, t)),
-    exposure: (x, t) => (at(x.reach, t) >= FEWEST_REACHED ? 1 : Number.NaN),
     base: 'impressions',
     whole: 'reach',
     sign: -1,
+    fewest: FEWEST_REACHED,
     ofAccount: null,
   },
 ]
+
+export const FIGURE_COUNT = FIGURE_TABLE.length
+// The same in columns, for what is asked for all the time.
+export const IS_COUNT = Uint8Array.from(FIGURE_TABLE, ({ kind }) => (kind === 'count' ? 1 : 0))
+export const IS_VOLUME = Uint8Array.from(FIGURE_TABLE, ({ volume }) => (volume ? 1 : 0))
+export const USES_LEADS = Uint8Array.from(FIGURE_TABLE, ({ usesLeads }) => (usesLeads ? 1 : 0))
+export const SIGNS = Int8Array.from(FIGURE_TABLE, ({ sign }) => sign)
+
+export const SPEND = FIGURES.indexOf('spend')
+export const CONVERSION = FIGURES.indexOf('conversion_rate')

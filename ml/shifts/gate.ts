@@ -6,7 +6,7 @@
 import { toAnomalies } from '../detectors/anomalies.ts'
 import type { AnomalyDraft, DetectorName, Metric, ModelSource, Signal } from '../detectors/signal.ts'
 import type { ShiftSignal } from './anomalies.ts'
-import type { Shift } from './judge.ts'
+import type { Shift } from './shift.ts'
 
 const RULES: ReadonlySet<DetectorName> = new Set([
   'zero_spend',

@@ -12,7 +12,7 @@ import type { AccountDays, AccountEntity } from './account.ts'
 import { effectsOf, sharesOf } from './causes.ts'
 import type { ChildFigures } from './causes.ts'
 import type { FigureName } from './figures.ts'
-import type { Part, Shift } from './judge.ts'
+import type { Part, Shift } from './shift.ts'
 import { LEVELS_UP } from './level-name.ts'
 import type { Origins } from './origins.ts'
 

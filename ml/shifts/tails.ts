@@ -51,11 +51,14 @@ export const countDeviateBound = (x: number, mean: number, variance: number): nu
  * at most twice Pearson's chi-square.
  */
 export const roughCountBound = (x: number, mean: number, variance: number): number => {
-  const size = (mean * mean) / Math.max(variance - mean, mean * LEAST_DISPERSION)
-  const successes = x < mean ? size : size - 1
-  if (successes <= 0) return Infinity
-  const gap = x < mean ? size * (x - mean) : size * (x - mean) + mean
-  return Math.max(1, (2 * gap * gap) / ((x + successes) * mean * size))
+  // As above, with numerator and denominator times the square of what is more than Poisson's: one division.
+  const more = Math.max(variance - mean, mean * LEAST_DISPERSION)
+  const square = mean * mean
+  const away = x - mean
+  if (away < 0) return Math.max(1, (2 * mean * away * away) / (x * more + square))
+  if (square <= more) return Infinity
+  const gap = mean * away + more
+  return Math.max(1, (2 * gap * gap) / ((x * more + square - more) * mean))
 }
 
 /** The sum of `n` squared deviates from which `jointDeviate` exceeds `deviate`, from a little below. */

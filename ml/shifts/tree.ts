@@ -63,3 +63,25 @@ export const treeOf = (entities: readonly AccountEntity[]): Tree => {
     levels: Uint8Array.from(indices, (i) => LEVELS_UP.indexOf((entities[i] as AccountEntity).level)),
   }
 }
+
+/** Whether i has children. */
+export const isSumOf = ({ first, end }: Tree, i: number): boolean => (end[i] as number) > (first[i] as number)
+
+/** Places of the children of i. */
+export const childrenOf = ({ first, end }: Tree, i: number): number[] =>
+  Array.from({ length: (end[i] as number) - (first[i] as number) }, (_, k) => (first[i] as number) + k)
+
+/** Of all below i. */
+export const belowOf = (tree: Tree, i: number): number[] =>
+  childrenOf(tree, i).flatMap((c) => [c, ...belowOf(tree, c)])
+
+/** Of those below i without children; of who has none, i. */
+export const leavesOf = (tree: Tree, i: number): number[] =>
+  isSumOf(tree, i) ? childrenOf(tree, i).flatMap((c) => leavesOf(tree, c)) : [i]
+
+/** Place of the campaign of i. */
+export const topOf = ({ parent }: Tree, i: number): number => {
+  let top = i
+  while ((parent[top] as number) >= 0) top = parent[top] as number
+  return top
+}

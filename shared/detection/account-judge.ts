@@ -6,7 +6,7 @@
 import { figuresOf } from '../../ml/shifts/anomalies.ts'
 import type { AccountEntity } from '../../ml/shifts/account.ts'
 import { entityKey, restingDays } from '../../ml/shifts/from-frames.ts'
-import type { ShiftParams } from '../../ml/shifts/judge.ts'
+import type { ShiftParams } from '../../ml/shifts/thresholds.ts'
 import type { DayNumber, FrameBatch } from '../../ml/frame.ts'
 import type { ComputePool } from '../compute.ts'
 import { toDayNumber, toLocalDate } from '../core/days.ts'

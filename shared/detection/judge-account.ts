@@ -6,7 +6,7 @@ import type { ShiftSignal } from '../../ml/shifts/anomalies.ts'
 import { accountOf, firstDayOf } from '../../ml/shifts/from-frames.ts'
 import type { AccountFrames } from '../../ml/shifts/from-frames.ts'
 import { findShifts } from '../../ml/shifts/judge.ts'
-import type { ShiftParams } from '../../ml/shifts/judge.ts'
+import type { ShiftParams } from '../../ml/shifts/thresholds.ts'
 
 export interface JudgeTask {
   readonly frames: AccountFrames

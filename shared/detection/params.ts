@@ -1,7 +1,7 @@
 /** What the settings say of judging: of the detectors of single entities, the judge of accounts, and the gate. */
 import type { DetectionParams } from '../../ml/detectors/params.ts'
-import { shiftParamsAt } from '../../ml/shifts/judge.ts'
-import type { ShiftParams } from '../../ml/shifts/judge.ts'
+import { shiftParamsAt } from '../../ml/shifts/thresholds.ts'
+import type { ShiftParams } from '../../ml/shifts/thresholds.ts'
 import type { Config } from '../config.ts'
 
 export interface JudgementParams {

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { AccountEntity } from '../../../../ml/shifts/account.ts'
 import { shiftSignal } from '../../../../ml/shifts/anomalies.ts'
-import type { Shift } from '../../../../ml/shifts/judge.ts'
+import type { Shift } from '../../../../ml/shifts/shift.ts'
 
 const DAYS = 40
 const DAY = 35

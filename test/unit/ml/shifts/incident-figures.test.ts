@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import type { AccountDays, AccountEntity } from '../../../../ml/shifts/account.ts'
 import { openIncidentBook } from '../../../../ml/shifts/incidents.ts'
 import type { AccountAnomaly, Incident } from '../../../../ml/shifts/incidents.ts'
-import type { Shift } from '../../../../ml/shifts/judge.ts'
+import type { Shift } from '../../../../ml/shifts/shift.ts'
 
 const DAYS = 4
 

@@ -1,8 +1,10 @@
 import { expect } from 'chai'
 import { accountOfAds, indexOf } from '../../../support/account-days.ts'
 import type { AccountDays } from '../../../../ml/shifts/account.ts'
-import { defaultShiftParams, findShifts } from '../../../../ml/shifts/judge.ts'
-import type { Shift, ShiftParams } from '../../../../ml/shifts/judge.ts'
+import { defaultShiftParams } from '../../../../ml/shifts/thresholds.ts'
+import { findShifts } from '../../../../ml/shifts/judge.ts'
+import type { Shift } from '../../../../ml/shifts/shift.ts'
+import type { ShiftParams } from '../../../../ml/shifts/thresholds.ts'
 
 const DAYS = 50
 const FAULT = DAYS - 6

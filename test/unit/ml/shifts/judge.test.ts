@@ -3,8 +3,10 @@ import { simulateAccount } from '../../../../bench/quality/simulate.ts'
 import type { AccountOptions } from '../../../../bench/quality/simulate.ts'
 import { toPanel } from '../../../../bench/quality/panel.ts'
 import type { AccountDays, AccountEntity } from '../../../../ml/shifts/account.ts'
-import { defaultShiftParams, findShifts } from '../../../../ml/shifts/judge.ts'
-import type { Shift, ShiftParams } from '../../../../ml/shifts/judge.ts'
+import { defaultShiftParams } from '../../../../ml/shifts/thresholds.ts'
+import { findShifts } from '../../../../ml/shifts/judge.ts'
+import type { Shift } from '../../../../ml/shifts/shift.ts'
+import type { ShiftParams } from '../../../../ml/shifts/thresholds.ts'
 
 const DAYS = 90
 const TRIPLED = { spend: 3, impressions: 3, clicks: 3, leads: 3, reach: 3 }
