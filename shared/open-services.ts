@@ -300,7 +300,6 @@ export const openServices = async (options: ServicesOptions): Promise<OpenServic
       onDetected: (level, counts) => metrics.detected(level, counts),
       accounts: createAccountJudge({
         source: store.accounts,
-        frames: store.frames,
         store: store.detection,
         holidays,
         compute,

@@ -1,4 +1,5 @@
 /** The parts list of a worker process. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { openChannel } from '../db/channel.ts'
 import { assertMigrated, openRecord } from '../db/record.ts'
 import { systemClock } from '../shared/core/clock.ts'
@@ -10,6 +11,9 @@ import { loadTelemetry } from '../shared/queue/telemetry.ts'
 import { watchDepths } from '../shared/queue/watch-depths.ts'
 import { createMixedPool } from '../shared/compute/mixed.ts'
 import { startWorkers } from './start.ts'
+
+/** A server that is lost meanwhile is waited for by those who start after this. */
+const READY_MS = 5000
 
 export const composeWorkers = async (parts: ProcessParts): Promise<void> => {
   const { config, logger, lifecycle, metrics } = parts
@@ -35,9 +39,9 @@ export const composeWorkers = async (parts: ProcessParts): Promise<void> => {
     tracer: tracer ?? undefined,
   })
   await open.queues.ready()
+  watchDepths(open.queues, metrics, logger, lifecycle)
   // The first job of a fresh worker finds its threads running.
   await compute.warm()
-  watchDepths(open.queues, metrics, logger, lifecycle)
   const workers = startWorkers({
     queues: open.queues,
     runs: record.store.runs,
@@ -50,4 +54,6 @@ export const composeWorkers = async (parts: ProcessParts): Promise<void> => {
     concurrency: config.WORKER_CONCURRENCY,
   })
   lifecycle.onClose('workers', () => workers.close())
+  // Who is told that it has started may give it work at once.
+  await Promise.race([workers.ready, delay(READY_MS, undefined, { ref: false })])
 }

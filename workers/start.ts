@@ -30,6 +30,8 @@ export interface WorkersOptions {
 }
 
 export interface Workers {
+  /** Resolves when each has looked for work once. */
+  readonly ready: Promise<void>
   /** Takes nothing new, lets what runs end or hands it back, and leaves the queues. */
   close(): Promise<void>
 }
@@ -45,6 +47,7 @@ export const startWorkers = (options: WorkersOptions): Workers => {
   reconciler.start()
   const watch = options.metrics && watchQueues({ queues, metrics: options.metrics, logger })
   return {
+    ready: Promise.all(workers.map((worker) => worker.ready)).then(() => undefined),
     close: async () => {
       watch?.close()
       await Promise.all(workers.map((worker) => worker.pause()))

@@ -4,6 +4,7 @@ import { toLocalDate } from '../../shared/core/days.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import type { AccountSource } from '../../shared/detection/account-source.ts'
 import { arrayRows } from '../array-rows.ts'
+import { readAccountFrames } from './account-frames.ts'
 
 const SIZES = `
   select campaign_id, 1 + (select count(*)::int from ads_adsets s
@@ -21,8 +22,6 @@ const OF_ENTITIES: Readonly<Record<Level, string>> = {
 
 const STAMP = `
   select concat_ws('|',
-    (select concat(count(*), ' ', max(updated_at)) from ads_insights_daily
-     where config_id = $1 and date between $2 and $3),
     (select concat(count(*), ' ', sum(reach)) from ads_reach where config_id = $1 and date between $2 and $3),
     (select concat(count(*), ' ', max(from_at), ' ', max(to_at), ' ', count(to_at)) from ads_entity_status
      where config_id = $1),
@@ -56,6 +55,8 @@ export const accountSource = (db: Knex): AccountSource => ({
     }
     return pages
   },
+
+  frames: (request) => readAccountFrames(db, request),
 
   stamp: async (configId, from, to) => {
     const [row] = await arrayRows<readonly [string]>(db, STAMP, [

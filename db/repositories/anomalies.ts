@@ -130,11 +130,11 @@ with looks as materialized (
     and created_at > cast(:from as date) - interval '30 days'
     and coalesce(payload->'entityIds', 'null'::jsonb) = 'null'::jsonb and result->>'watermark' is not null
 ), written as (
-  select date, date_trunc('milliseconds', max(updated_at)) as at from ads_insights_daily
+  select date, date_trunc('milliseconds', max(updated_at)) as at, concat(count(*), ' ', max(updated_at)) as rows from ads_insights_daily
   where config_id = :configId and date between :since and :to
   group by date
 )
-select date, at, at > case when date < :from
+select date, at, rows, at > case when date < :from
     then (select max(mark) from looks where looks.day between :from and :to)
     else coalesce(
       (select max(mark) from looks where looks.day between date and date + 6),
@@ -215,10 +215,13 @@ export const detectionStore = (db: Knex): DetectionStore => ({
       since: toLocalDate(since),
       from: toLocalDate(from),
       to: toLocalDate(to),
-    })) as { rows: { date: string; at: Date; late: boolean | null; looked_at: string | null }[] }
+    })) as {
+      rows: { date: string; at: Date; rows: string; late: boolean | null; looked_at: string | null }[]
+    }
     const newest = Math.max(...rows.map((row) => row.at.getTime()))
     return {
       watermark: rows.length === 0 ? null : new Date(newest),
+      rows: rows.map((row) => `${row.date} ${row.rows}`).join('|'),
       days: rows.filter((row) => row.late).map((row) => toDayNumber(row.date)),
       lookedAt: rows[0]?.looked_at ? toDayNumber(rows[0].looked_at) : null,
     }

@@ -38,22 +38,35 @@ function groupedSql(column: 'adset_id' | 'campaign_id'): string {
     order by ${column}, date`
 }
 
-/**
- * The days $2..$3 of those of the entities $4 of config $1 that have any. string_agg takes rows as they come, and
- * they come sorted; `decodeDays` checks that they did.
- */
-export const daysSql = (level: Level): string => `
-  select id,
+/** Whole columns in wire format. string_agg takes rows as they come, and they come sorted; `decodeDays` checks that. */
+const COLUMNS_SQL = `
          string_agg(int4send(date - date '1970-01-01'), ''::bytea) as days,
          string_agg(numeric_send(spend), ''::bytea) as spend,
          string_agg(float8send(impressions), ''::bytea) as impressions,
          string_agg(float8send(clicks), ''::bytea) as clicks,
          string_agg(float8send(leads), ''::bytea) as leads,
-         string_agg(float8send(coalesce(reach, 'NaN')), ''::bytea) as reach
+         string_agg(float8send(coalesce(reach, 'NaN')), ''::bytea) as reach`
+
+/** The days $2..$3 of those of the entities $4 of config $1 that have any. */
+export const daysSql = (level: Level): string => `
+  select id, ${COLUMNS_SQL}
   from (${DAILY_SQL[level]}) as daily
   group by id`
 
+/** The same of ads, by where they were delivered: ids of ad set and campaign after the columns. */
+export const PLACED_DAYS_SQL = `
+  select id, ${COLUMNS_SQL}, adset_id, campaign_id
+  from (
+    select ad_id as id, adset_id, campaign_id, date, spend, impressions::float8 as impressions,
+           clicks::float8 as clicks, leads::float8 as leads, reach::float8 as reach
+    from ads_insights_daily
+    where config_id = $1 and date between $2 and $3 and ad_id = any($4)
+    order by ad_id, adset_id, campaign_id, date) as daily
+  group by id, adset_id, campaign_id
+  order by id, adset_id, campaign_id`
+
 export type DaysRow = readonly [string, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
+export type PlacedDaysRow = readonly [...DaysRow, adsetId: string, campaignId: string]
 
 /** Delivered reach: day, window in days and people, in parallel. */
 export type ReachRow = readonly [string, Buffer, Buffer, Buffer]
@@ -86,7 +99,7 @@ const readNumeric = (cell: Buffer, offset: number, into: Float64Array, row: numb
   return offset + 8 + 2 * digits
 }
 
-const newColumns = (rows: number): DailyFrame => ({
+export const newColumns = (rows: number): DailyFrame => ({
   days: new Int32Array(rows),
   spend: new Float64Array(rows),
   impressions: new Float64Array(rows),
@@ -102,7 +115,9 @@ const bytesOf = (column: Int32Array | Float64Array): Buffer =>
 const COPIED = ['impressions', 'clicks', 'leads', 'reach'] as const
 
 /** The rows' columns end to end, and where each entity's begin. */
-export const decodeDays = (rows: readonly DaysRow[]): { columns: DailyFrame; offsets: Int32Array } => {
+export const decodeDays = (
+  rows: readonly (DaysRow | PlacedDaysRow)[],
+): { columns: DailyFrame; offsets: Int32Array } => {
   const offsets = new Int32Array(rows.length + 1)
   for (const [i, row] of rows.entries()) offsets[i + 1] = (offsets[i] as number) + row[1].length / 4
   const columns = newColumns(offsets[rows.length] as number)

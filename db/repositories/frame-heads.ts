@@ -12,12 +12,12 @@ import { activity, groupBy, key, lineage, NEWEST_DAYS_SQL, statusSql } from './a
 import type { ActivityFacts, StatusRow } from './activity.ts'
 import type { EntityPage } from './frame-pages.ts'
 
-interface SpendAndLeads {
+export interface SpendAndLeads {
   spend: number
   leads: number
 }
 
-/** What the ancestors of a request's entities spent and got over the reference window. */
+/** What the ancestors of a request's entities spent and got over a window. */
 export interface AncestorTotals {
   readonly adsets: ReadonlyMap<string, SpendAndLeads>
   readonly campaigns: ReadonlyMap<string, SpendAndLeads>
@@ -34,13 +34,29 @@ const add = (map: Map<string, SpendAndLeads>, id: string | null, spend: number, 
   map.set(id, total)
 }
 
+/** What the whole account spent and got. */
+export const loadAccountTotal = async (
+  db: Knex,
+  configId: number,
+  from: DayNumber,
+  to: DayNumber,
+): Promise<SpendAndLeads> => {
+  const [row] = await arrayRows<readonly [number | null, number | null]>(
+    db,
+    `select sum(spend)::float8, sum(leads::float8) from ads_insights_daily
+     where config_id = $1 and date between $2 and $3`,
+    [configId, toLocalDate(from), toLocalDate(to)],
+  )
+  return { spend: row?.[0] ?? 0, leads: row?.[1] ?? 0 }
+}
+
 /** @param campaignIds null: all of the account */
 export const loadTotals = async (
   db: Knex,
-  { configId, level, from, to, refFrom = from, refTo = to }: FrameRequest,
+  { configId, level, from, to }: FrameRequest,
   campaignIds: readonly string[] | null,
 ): Promise<AncestorTotals> => {
-  const window = [configId, toLocalDate(refFrom), toLocalDate(refTo)]
+  const window = [configId, toLocalDate(from), toLocalDate(to)]
   const totalsBy = (campaign: string, adset: string, where: string, values: readonly unknown[]) =>
     arrayRows<TotalsRow>(
       db,
@@ -66,11 +82,11 @@ export const loadTotals = async (
     }
   }
   let account: Promise<SpendAndLeads> | undefined
-  const loadAccount = async (): Promise<SpendAndLeads> => {
-    const [row] = await totalsBy('null::text', 'null::text', '', window)
-    return { spend: row?.[2] ?? 0, leads: row?.[3] ?? 0 }
+  return {
+    adsets,
+    campaigns,
+    account: () => (account ??= loadAccountTotal(db, configId, from, to)),
   }
-  return { adsets, campaigns, account: () => (account ??= loadAccount()) }
 }
 
 const STATUS_SQL = statusSql({ ad: '= any($2)', adset: '= any($3)', campaign: '= any($4)' })
@@ -92,20 +108,16 @@ export interface HeadFacts extends ActivityFacts {
   readonly budgets: readonly BudgetRow[]
 }
 
+/** @param ids the entities and all their ancestors */
 export const loadHeadFacts = async (
   db: Knex,
-  request: FrameRequest,
-  page: EntityPage,
+  { configId, from, to }: Pick<FrameRequest, 'configId' | 'from' | 'to'>,
+  ids: Readonly<Record<Level, readonly string[]>>,
 ): Promise<HeadFacts> => {
-  const { configId, level } = request
-  const window = [toLocalDate(request.from), toLocalDate(request.to)]
-  const ids = [
-    level === 'ad' ? page.ids : [],
-    level === 'adset' ? page.ids : level === 'ad' ? [...new Set(page.parentIds)] : [],
-    [...new Set(page.campaignIds)],
-  ]
-  const statuses = await arrayRows<StatusRow>(db, STATUS_SQL, [configId, ...ids])
-  const budgets = await arrayRows<BudgetRow>(db, BUDGET_SQL, [configId, ...ids, ...window])
+  const window = [toLocalDate(from), toLocalDate(to)]
+  const among = [ids.ad, ids.adset, ids.campaign]
+  const statuses = await arrayRows<StatusRow>(db, STATUS_SQL, [configId, ...among])
+  const budgets = await arrayRows<BudgetRow>(db, BUDGET_SQL, [configId, ...among, ...window])
   const days = await arrayRows<readonly [DayNumber]>(db, NEWEST_DAYS_SQL, [configId, window[1]])
   return { statuses, budgets, newestDays: days.map(([day]) => day) }
 }
@@ -114,7 +126,7 @@ const costPerLead = (total: SpendAndLeads | undefined): number | null =>
   total && total.leads > 0 ? total.spend / total.leads : null
 
 export const makeHeads = async (
-  request: FrameRequest,
+  request: Pick<FrameRequest, 'level' | 'from' | 'to'>,
   page: EntityPage,
   daysOf: (entity: number) => Int32Array,
   facts: HeadFacts,

@@ -52,15 +52,12 @@ const toPage = (rows: readonly PageRow[]): EntityPage => ({
 /** The entities after `after`, in the order of the primary key. */
 export const nextPage = async (
   db: Knex,
-  { configId, level, campaignIds }: Pick<FrameRequest, 'configId' | 'level' | 'campaignIds'>,
+  { configId, level }: Pick<FrameRequest, 'configId' | 'level'>,
   after: string,
 ): Promise<EntityPage> => {
   const id = `${ALIAS[level]}.${ID_COLUMN[level]}`
-  const within = campaignIds ? ` and ${ALIAS[level]}.campaign_id = any($3)` : ''
-  const text = `${PAGE_SQL[level]} and ${id} > $2${within} order by ${id} limit ${PAGE_ENTITIES}`
-  return toPage(
-    await arrayRows<PageRow>(db, text, campaignIds ? [configId, after, campaignIds] : [configId, after]),
-  )
+  const text = `${PAGE_SQL[level]} and ${id} > $2 order by ${id} limit ${PAGE_ENTITIES}`
+  return toPage(await arrayRows<PageRow>(db, text, [configId, after]))
 }
 
 export const pageOf = async (
@@ -71,6 +68,18 @@ export const pageOf = async (
   const id = `${ALIAS[level]}.${ID_COLUMN[level]}`
   const text = `${PAGE_SQL[level]} and ${id} = any($2) order by ${id}`
   return toPage(await arrayRows<PageRow>(db, text, [configId, ids]))
+}
+
+/** All entities of those campaigns; null: of all there are. */
+export const entitiesOf = async (
+  db: Knex,
+  configId: number,
+  level: Level,
+  campaignIds: readonly string[] | null,
+): Promise<EntityPage> => {
+  const within = campaignIds ? ` and ${ALIAS[level]}.campaign_id = any($2)` : ''
+  const text = `${PAGE_SQL[level]}${within} order by ${ALIAS[level]}.${ID_COLUMN[level]}`
+  return toPage(await arrayRows<PageRow>(db, text, campaignIds ? [configId, campaignIds] : [configId]))
 }
 
 /** Those of the page whose ids are in `ids`, a part of its own in the same order. */
@@ -84,3 +93,12 @@ export const keep = (page: EntityPage, ids: readonly string[]): EntityPage => {
     activeNow: kept.map((i) => page.activeNow[i] as boolean),
   }
 }
+
+const isId = (id: string | null): id is string => id !== null
+
+/** The entities of a page and their ancestors. */
+export const familyOf = (level: Level, page: EntityPage): Readonly<Record<Level, readonly string[]>> => ({
+  ad: level === 'ad' ? page.ids : [],
+  adset: level === 'adset' ? page.ids : level === 'ad' ? [...new Set(page.parentIds)].filter(isId) : [],
+  campaign: [...new Set(page.campaignIds)],
+})

@@ -13,7 +13,7 @@ import type { FrameRequest, FrameSource } from '../../shared/entities/frames.ts'
 import { readDays } from './frame-days.ts'
 import { loadHeadFacts, loadTotals, makeHeads } from './frame-heads.ts'
 import type { AncestorTotals } from './frame-heads.ts'
-import { keep, nextPage, PAGE_ENTITIES, pageOf } from './frame-pages.ts'
+import { familyOf, keep, nextPage, PAGE_ENTITIES, pageOf } from './frame-pages.ts'
 import type { EntityPage } from './frame-pages.ts'
 
 interface PageFrames {
@@ -31,7 +31,7 @@ const readPage = async (
 ): Promise<PageFrames> => {
   const [days, facts, totals] = await Promise.all([
     readDays(db, request, page.ids),
-    loadHeadFacts(db, request, page),
+    loadHeadFacts(db, request, familyOf(request.level, page)),
     totalsOf(page),
   ])
   const daysOf = (i: number) => days.columns.days.subarray(days.offsets[i], days.offsets[i + 1])
@@ -76,7 +76,7 @@ async function* readBatches(db: Knex, request: FrameRequest): AsyncGenerator<Fra
   let whole: Promise<AncestorTotals> | undefined
   // Chosen entities: what their campaigns add up to. All: one scan serves every page.
   const totalsOf = (page: EntityPage): Promise<AncestorTotals> =>
-    (request.entityIds ?? request.campaignIds)
+    request.entityIds
       ? loadTotals(db, request, [...new Set(page.campaignIds)])
       : (whole ??= loadTotals(db, request, null))
   const pages = pagesOf(db, request)

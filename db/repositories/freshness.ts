@@ -21,10 +21,12 @@ group by a.config_id`
 
 const ARRIVALS = `
 select timezone as time_zone,
-  (select max(updated_at) from ads_insights_daily where config_id = c.id and date = :date) as written,
-  (select max(created_at) from ads_imports where config_id = c.id and date_from <= :date and date_to >= :date)
-    as covered
-from ads_configs c where id = :configId`
+  (select max(updated_at) from ads_insights_daily where config_id = c.id and date = asked.day) as written,
+  (select max(created_at) from ads_imports
+   where config_id = c.id and date_from <= asked.day and date_to >= asked.day) as covered
+from ads_configs c cross join unnest(cast(:days as date[])) with ordinality as asked(day, place)
+where id = :configId
+order by asked.place`
 
 type ConfigDays = Parameters<FreshnessStore['watermarks']>[0]
 
@@ -56,11 +58,10 @@ export const freshness = (db: Knex): FreshnessStore => ({
     return new Map(rows.map((row) => [row.config_id, row.verdicts]))
   },
 
-  arrivals: async (configId, date) => {
+  arrivals: async (configId, days) => {
     const { rows }: { rows: { written: Date | null; covered: Date | null; time_zone: string }[] } =
-      await db.raw(ARRIVALS, { configId, date })
-    const [row] = rows
-    return row ? { written: row.written, covered: row.covered, timeZone: row.time_zone } : null
+      await db.raw(ARRIVALS, { configId, days: [...days] })
+    return rows.map((row) => ({ written: row.written, covered: row.covered, timeZone: row.time_zone }))
   },
 
   newestDayWithRows: async (configId, upTo) => {

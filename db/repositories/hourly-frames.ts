@@ -11,7 +11,7 @@ import type { HourlyFrames, HourlyReach, HourlyRequest, HourSet } from '../../sh
 import { arrayRows } from '../array-rows.ts'
 import { activity, groupBy, key, lineage } from './activity.ts'
 import { loadHeadFacts } from './frame-heads.ts'
-import { keep, nextPage, PAGE_ENTITIES } from './frame-pages.ts'
+import { familyOf, keep, nextPage, PAGE_ENTITIES } from './frame-pages.ts'
 import type { EntityPage } from './frame-pages.ts'
 
 const ID_COLUMN = { campaign: 'campaign_id', adset: 'adset_id', ad: 'ad_id' } as const
@@ -70,7 +70,7 @@ const headsOf = async (db: Knex, page: EntityPage, { rows, request }: Deliveries
   )
   if (known.ids.length === 0) return []
   const window = { configId, level, from: days[0] ?? today, to: today, batchSize: PAGE_ENTITIES }
-  const facts = await loadHeadFacts(db, window, known)
+  const facts = await loadHeadFacts(db, window, familyOf(level, known))
   const rangesOf = activity(window, known, facts, (i) => {
     const delivered = daysOf(rows.get(known.ids[i] as string) as SumsRow)
     return [Math.min(...delivered), Math.max(...delivered)]

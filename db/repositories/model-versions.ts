@@ -264,11 +264,12 @@ const append = (db: Knex, batch: TrainedBatch, files: ArtifactMoves) =>
   })
 
 const NEWEST = `
-  select v.model, v.version, v.artifact_uri, v.artifact_sha256, v.artifact_bytes
+  select asked.place::int, v.model, v.version, v.artifact_uri, v.artifact_sha256, v.artifact_bytes
   from unnest(cast(? as text[])) as m(model) join model_aliases a on a.model = m.model
+  cross join unnest(cast(? as text[])) with ordinality as asked(day, place)
   cross join lateral (
     select * from model_versions v
-    where v.model = a.model and v.version <= a.version and v.state = 'ready' and v.stats->>'train_end' < ?
+    where v.model = a.model and v.version <= a.version and v.state = 'ready' and v.stats->>'train_end' < asked.day
     order by v.version desc limit 1
   ) v
   where a.alias = 'stable'`
@@ -347,20 +348,21 @@ export const modelVersions = (db: Knex): ModelVersions => {
 
     append: (batch, files) => append(db, batch, files),
 
-    newestBefore: async (models, day) => {
-      const { rows } = (await db.raw(NEWEST, [[...models], toLocalDate(day)])) as { rows: VersionRow[] }
-      return new Map(
-        rows.map((row): [string, ArtifactRef] => [
-          row.model,
-          {
-            model: row.model,
-            version: row.version,
-            artifactUri: row.artifact_uri,
-            artifactSha256: row.artifact_sha256,
-            artifactBytes: row.artifact_bytes,
-          },
-        ]),
-      )
+    newestBefore: async (models, days) => {
+      const perDay = days.map(() => new Map<string, ArtifactRef>())
+      const { rows } = (await db.raw(NEWEST, [[...models], days.map(toLocalDate)])) as {
+        rows: (VersionRow & { place: number })[]
+      }
+      for (const row of rows) {
+        perDay[row.place - 1]?.set(row.model, {
+          model: row.model,
+          version: row.version,
+          artifactUri: row.artifact_uri,
+          artifactSha256: row.artifact_sha256,
+          artifactBytes: row.artifact_bytes,
+        })
+      }
+      return perDay
     },
 
     list: async (filter, page) => {

@@ -13,7 +13,6 @@ import { toDayNumber, toLocalDate } from '../core/days.ts'
 import { LEVELS } from '../core/entity.ts'
 import type { Level } from '../core/entity.ts'
 import type { HolidaysService } from '../entities/holidays.ts'
-import type { FrameSource } from '../entities/frames.ts'
 import type { AccountSource, CampaignPage } from './account-source.ts'
 import type { DetectionStore } from './detection-store.ts'
 import type { JudgedAccount } from './judge-account.ts'
@@ -21,8 +20,6 @@ import { readTolerances } from './tolerance.ts'
 
 /** Entities of whole campaigns that are judged at once: 120 days of them are 15 MB. */
 const PAGE_ENTITIES = 2000
-/** Entities of a batch of frames. */
-const BATCH_SIZE = 500
 /** Days a level is learnt from before it is relied on. */
 const HISTORY_DAYS = 90
 /**
@@ -53,9 +50,10 @@ export interface AccountRequest {
   readonly day: DayNumber
   /** Leads of days up to and including this one have arrived. */
   readonly leadsArrived: DayNumber
-  /** First and last day of the window that what a lead costs an ancestor is taken from. */
+  /** Changes when a row does that the judgement depends on; null: unknown. Read before this is asked for. */
+  readonly rows: string | null
+  /** First day of the window that what a lead costs an ancestor is taken from; it ends with `day`. */
   readonly refFrom: DayNumber
-  readonly refTo: DayNumber
 }
 
 export interface AccountJudge {
@@ -65,7 +63,6 @@ export interface AccountJudge {
 
 export interface AccountJudgeParts {
   readonly source: AccountSource
-  readonly frames: FrameSource
   readonly store: Pick<DetectionStore, 'falsePositives' | 'labelledDays'>
   readonly holidays: Pick<HolidaysService, 'between'>
   readonly compute: ComputePool
@@ -83,31 +80,6 @@ export const anchorOf = (day: DayNumber): DayNumber =>
 
 export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
   const remembered = new Map<string, Promise<PageUnderWay>>()
-
-  const read = async (
-    { configId, day, refFrom, refTo }: AccountRequest,
-    level: Level,
-    page: CampaignPage,
-    from: DayNumber,
-    signal: AbortSignal,
-  ): Promise<FrameBatch[]> => {
-    const batches: FrameBatch[] = []
-    const request = {
-      configId,
-      level,
-      from,
-      to: day,
-      refFrom,
-      refTo,
-      batchSize: BATCH_SIZE,
-      ...(page ? { campaignIds: page } : {}),
-    }
-    for await (const batch of parts.frames.batches(request)) {
-      signal.throwIfAborted()
-      batches.push(batch)
-    }
-    return batches
-  }
 
   const holidaysOf = async (configId: number, from: DayNumber, to: DayNumber): Promise<DayNumber[]> => {
     const days: DayNumber[] = []
@@ -143,32 +115,34 @@ export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
     configId: number,
     from: DayNumber,
   ): Promise<Map<string, readonly DayNumber[]>> => {
-    const byLevel = await Promise.all(
-      LEVELS.map(async (level) => {
-        const days = await parts.store.labelledDays(configId, level, from)
-        return [...days].map(([id, labelled]) => [entityKey(level, id), labelled] as const)
-      }),
-    )
-    return new Map(byLevel.flat())
+    const confirmed = new Map<string, readonly DayNumber[]>()
+    for (const level of LEVELS)
+      for (const [id, days] of await parts.store.labelledDays(configId, level, from))
+        confirmed.set(entityKey(level, id), days)
+    return confirmed
   }
+
+  /** What people told of the account; one question after the other, since the frames are being read meanwhile. */
+  const toldOf = async (configId: number, from: DayNumber, day: DayNumber) => ({
+    holidays: await holidaysOf(configId, from, day),
+    tolerances: await tolerancesOf(configId, day),
+    confirmed: await confirmedOf(configId, from),
+  })
 
   const judgePage = async (
     request: AccountRequest,
     page: CampaignPage,
     signal: AbortSignal,
   ): Promise<PageUnderWay> => {
-    const { configId, day, leadsArrived } = request
+    const { configId, day, leadsArrived, refFrom } = request
     const from = anchorOf(day)
-    const [campaign, adset, ad, holidays, tolerances, confirmed] = await Promise.all([
-      read(request, 'campaign', page, from, signal),
-      read(request, 'adset', page, from, signal),
-      read(request, 'ad', page, from, signal),
-      holidaysOf(configId, from, day),
-      tolerancesOf(configId, day),
-      confirmedOf(configId, from),
+    const [read, told] = await Promise.all([
+      parts.source.frames({ configId, campaigns: page, from, to: day, refFrom }),
+      toldOf(configId, from, day),
     ])
-    const batches = { campaign, adset, ad }
-    const frames = { batches, from, to: day, holidays, leadsArrived, tolerances, confirmed }
+    signal.throwIfAborted()
+    const batches = { campaign: [read.campaign], adset: [read.adset], ad: [read.ad] }
+    const frames = { batches, from, to: day, leadsArrived, ...told }
     const judgeAgain = (by: AbortSignal): Promise<JudgedAccount> =>
       parts.compute.run('judge', { frames, params: parts.params, since: day - SIGNAL_DAYS }, { signal: by })
     const judged = judgeAgain(signal)
@@ -183,8 +157,8 @@ export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
     stamp: string,
     signal: AbortSignal,
   ): Promise<AccountPage> => {
-    const { configId, day, leadsArrived, refFrom, refTo } = request
-    const key = JSON.stringify([configId, day, leadsArrived, refFrom, refTo, stamp, campaigns])
+    const { configId, day, leadsArrived, rows, refFrom } = request
+    const key = JSON.stringify([configId, day, leadsArrived, rows, refFrom, stamp, campaigns])
     const known = remembered.get(key)
     if (known) {
       try {
@@ -213,11 +187,11 @@ export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
 
   return {
     async *judge(request, signal) {
-      const { configId, day, level, entityIds } = request
+      const { configId, day, level, entityIds, rows } = request
       const [pages, stamp] = await Promise.all([
         parts.source.pages(configId, level, entityIds, PAGE_ENTITIES),
         // The pages of all campaigns are the same at every level.
-        entityIds === null ? parts.source.stamp(configId, anchorOf(day), day) : null,
+        entityIds === null && rows !== null ? parts.source.stamp(configId, anchorOf(day), day) : null,
       ])
       const ask = (page: CampaignPage): Promise<AccountPage> => {
         const asked =

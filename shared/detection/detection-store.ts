@@ -42,6 +42,8 @@ export interface LateDays {
   readonly watermark: Date | null
   /** Days with a row newer than what was seen when they were last looked at, ascending. */
   readonly days: readonly DayNumber[]
+  /** Changes when a row of the days that verdicts of the week build on does. */
+  readonly rows: string
   /** The newest day up to the asked one that an earlier run over all entities looked at; null before the first. */
   readonly lookedAt: DayNumber | null
 }

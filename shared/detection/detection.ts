@@ -144,11 +144,15 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
 
   const memoryOf = async (configId: number, level: Level, days: readonly DayNumber[]): Promise<Memory> => {
     const first = days[0] ?? 0
-    const [excludedDays, frequencyAlertDays] = await Promise.all([
-      store.labelledDays(configId, level, first - params.baselineDays),
-      store.frequencyAlertDays(configId, level, first - FREQUENCY_REPEAT_DAYS, days.at(-1) ?? 0),
-    ])
-    return { excludedDays, frequencyAlertDays }
+    return {
+      excludedDays: await store.labelledDays(configId, level, first - params.baselineDays),
+      frequencyAlertDays: await store.frequencyAlertDays(
+        configId,
+        level,
+        first - FREQUENCY_REPEAT_DAYS,
+        days.at(-1) ?? 0,
+      ),
+    }
   }
 
   /** Judges batches on `days`, a few of them under way at once. */
@@ -248,8 +252,8 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
 
   /** Those of `days` whose figures are in; on any other, all that is active would look stopped. */
   const freshOf = async (configId: number, days: readonly DayNumber[]): Promise<DayNumber[]> => {
-    const states = await Promise.all(days.map((day) => parts.freshness.freshness(configId, toLocalDate(day))))
-    return days.filter((_, i) => states[i] === 'fresh')
+    const fresh = new Set(await parts.freshness.freshDays(configId, days.map(toLocalDate)))
+    return days.filter((day) => fresh.has(toLocalDate(day)))
   }
 
   /** Takes them out of service. Where that fails the next run finds them again. */
@@ -316,11 +320,10 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       // Of the days since, leads are still arriving.
       const leadsArrived = localDayOf(new Date(request.asOf), zone) - lagDays
       // A verdict builds on the days before it: those after a restated day are given again.
-      const [outdated, settled] = await Promise.all([
-        freshOf(configId, daysSince(late?.days[0] ?? null, day)),
-        freshOf(configId, settledDays(day, leadsArrived, late?.lookedAt ?? null)),
-      ])
-      const days = new Set([...fresh, ...outdated, ...(whole ? settled : [])])
+      const outdated = daysSince(late?.days[0] ?? null, day)
+      const settled = whole ? settledDays(day, leadsArrived, late?.lookedAt ?? null) : []
+      const again = [...new Set([...outdated, ...settled])].filter((one) => !fresh.includes(one))
+      const days = new Set([...fresh, ...(await freshOf(configId, again))])
       const ordered = [...days].sort((a, b) => a - b)
 
       const counts = { done: 0, skipped: 0, failed: 0 }
@@ -352,12 +355,14 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         pendingIds = []
         pending = []
       }
-      // Asked for while the frames are being read.
-      const remembered = Promise.all([
-        memoryOf(configId, level, ordered),
-        parts.incidents.known(configId, (ordered[0] ?? day) - KNOWN_INCIDENT_DAYS),
-        parts.mutes.within(configId, toLocalDate(ordered[0] ?? day), toLocalDate(day)),
-      ])
+      const recall = async () => {
+        const memory = await memoryOf(configId, level, ordered)
+        const known = await parts.incidents.known(configId, (ordered[0] ?? day) - KNOWN_INCIDENT_DAYS)
+        const mutes = await parts.mutes.within(configId, toLocalDate(ordered[0] ?? day), toLocalDate(day))
+        return { memory, known, mutes }
+      }
+      // Asked for while the frames are being read, one after the other: they are small.
+      const remembered = recall()
       remembered.catch(() => {})
       const saved: SavedIncident[] = []
       const links: IncidentLink[] = []
@@ -367,12 +372,12 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         entityIds: request.entityIds,
         day,
         leadsArrived,
+        rows: late?.rows ?? null,
         refFrom: (ordered[0] ?? day) - params.baselineDays,
-        refTo: day,
       }
       const askedIds = request.entityIds ? new Set(request.entityIds) : null
       for await (const page of parts.accounts.judge(asks, context.signal)) {
-        const [memory, known, mutes] = await remembered
+        const { memory, known, mutes } = await remembered
         // One entity at a time, while the judge looks at all together.
         const looked: Judged[] = []
         const batches = batchesOf(page, level, askedIds)

@@ -1,6 +1,6 @@
 /**
  * The models of a batch of entities, rung by rung of the ladder: own ones first, and of the pooled ones only those
- * that somebody steps down to. One query a day asks for the versions of all rungs.
+ * that somebody steps down to. One query asks for the versions of all rungs.
  */
 import { ACCOUNT_LENDERS, ancestorsOf } from '../../ml/detectors/pooled-forest.ts'
 import { RUNGS } from '../../ml/detectors/ladder.ts'
@@ -49,7 +49,7 @@ export const loadModels = async (
 ): Promise<BatchModels> => {
   const names = heads.map((head) => namesOf(configId, level, head))
   const all = [...new Set(names.flat(2))]
-  const perDay = await Promise.all(days.map((day) => parts.registry.versionsBefore(all, day)))
+  const perDay = await parts.registry.versionsBefore(all, days)
 
   const { modelOf } = noModels(heads.length, days.length)
   const refs: ArtifactRef[] = []

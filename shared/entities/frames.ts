@@ -10,11 +10,6 @@ export interface FrameRequest {
   readonly to: DayNumber
   /** Only these; ids without a row in the window are left out. Without it: all entities with rows. */
   readonly entityIds?: readonly string[]
-  /** Only those of these campaigns, unless entities are named. */
-  readonly campaignIds?: readonly string[]
-  /** Days of `ancestorCpl`, both inclusive. Default: from..to. */
-  readonly refFrom?: DayNumber
-  readonly refTo?: DayNumber
   /** Most entities per batch. */
   readonly batchSize: number
 }

@@ -30,8 +30,8 @@ export interface FreshnessStore {
   watermarks(configs: readonly { configId: number; day: LocalDate }[]): Promise<Map<number, Date>>
   /** How many verdicts people gave on findings of days up to each config's; those without any are left out. */
   verdicts(configs: readonly { configId: number; day: LocalDate }[]): Promise<Map<number, number>>
-  /** Null when there is no such config. */
-  arrivals(configId: number, day: LocalDate): Promise<Arrivals | null>
+  /** In the order of `days`; none when there is no such config. */
+  arrivals(configId: number, days: readonly LocalDate[]): Promise<readonly Arrivals[]>
   newestDayWithRows(configId: number, upTo: LocalDate): Promise<LocalDate | null>
 }
 
@@ -45,6 +45,8 @@ export interface DataFreshness extends ConfigSweep {
   verdicts(configId: number, day: LocalDate): Promise<number>
   /** @throws AppError CONFIG_NOT_FOUND */
   freshness(configId: number, day: LocalDate): Promise<Freshness>
+  /** Those of `days` that are fresh, in one query. @throws AppError CONFIG_NOT_FOUND */
+  freshDays(configId: number, days: readonly LocalDate[]): Promise<readonly LocalDate[]>
   /**
    * D of a request that names no day; null when the config has no complete day with rows.
    * @throws AppError CONFIG_NOT_FOUND
@@ -70,16 +72,21 @@ export const createDataFreshness = (
   configs: Configs,
   logger: Logger,
 ): DataFreshness => {
-  const freshnessOf = async (configId: number, day: LocalDate): Promise<Freshness> => {
-    const arrivals = await store.arrivals(configId, day)
-    if (arrivals === null) throw new AppError('CONFIG_NOT_FOUND', `There is no config ${configId}`)
-    const { written, covered } = arrivals
+  const isFresh = (configId: number, day: LocalDate, { written, covered, timeZone }: Arrivals): boolean => {
     // Rows that no import brought were put there by whoever knows that they are whole.
-    if (covered === null) return written === null ? 'stale' : 'fresh'
-    const zone = zoneOf({ id: configId, timezone: arrivals.timeZone })
+    if (covered === null) return written !== null
+    const zone = zoneOf({ id: configId, timezone: timeZone })
     const isOver = (at: Date): boolean => lastCompleteDay(at, zone) >= toDayNumber(day)
-    return isOver(covered) || (written !== null && isOver(written)) ? 'fresh' : 'stale'
+    return isOver(covered) || (written !== null && isOver(written))
   }
+  const freshDays = async (configId: number, days: readonly LocalDate[]): Promise<readonly LocalDate[]> => {
+    if (days.length === 0) return []
+    const arrivals = await store.arrivals(configId, days)
+    if (arrivals.length === 0) throw new AppError('CONFIG_NOT_FOUND', `There is no config ${configId}`)
+    return days.filter((day, i) => isFresh(configId, day, arrivals[i] as Arrivals))
+  }
+  const freshnessOf = async (configId: number, day: LocalDate): Promise<Freshness> =>
+    (await freshDays(configId, [day])).length > 0 ? 'fresh' : 'stale'
   return {
     activeConfigs: async (asOf) => {
       const days: { configId: number; day: LocalDate }[] = []
@@ -102,6 +109,7 @@ export const createDataFreshness = (
     verdicts: async (configId, day) => (await store.verdicts([{ configId, day }])).get(configId) ?? 0,
 
     freshness: freshnessOf,
+    freshDays,
 
     newestCompleteDayWithRows: async (configId, asOf) => {
       const zone = zoneOf(await configs.get(configId))

@@ -121,6 +121,10 @@ export const openQueues = async (options: QueuesOptions): Promise<Queues> => {
     let ending = false
     let worker: Worker
     let restart: NodeJS.Timeout | undefined
+    let looked = (): void => {}
+    const ready = new Promise<void>((resolve) => {
+      looked = resolve
+    })
     const start = (): void => {
       const starting = backend.worker(
         name,
@@ -131,6 +135,9 @@ export const openQueues = async (options: QueuesOptions): Promise<Queues> => {
       starting.on('stalled', (id) =>
         logger.warn('work of a lost worker was taken back', { queue: name, job_id: id }),
       )
+      // It says one or the other of its first look.
+      starting.once('drained', looked)
+      starting.once('active', looked)
       worker = starting
       if (!backend.startsOnlyWithServer) return
       starting.waitUntilReady().catch(async () => {
@@ -144,6 +151,7 @@ export const openQueues = async (options: QueuesOptions): Promise<Queues> => {
       )
     start()
     return {
+      ready,
       pause: async () => {
         ending = true
         clearTimeout(restart)

@@ -38,6 +38,8 @@ export type Verdict =
 export type Processor = (delivery: Delivery) => Promise<Verdict>
 
 export interface QueueWorker {
+  /** Resolves when it has looked for work once: from then on it takes jobs as they come. */
+  readonly ready: Promise<void>
   /** Takes nothing new; what runs goes on. */
   pause(): Promise<void>
   /** Waits for what runs, at most a few seconds: let it end before. */

@@ -40,10 +40,13 @@ export interface Retired {
 
 export interface ModelRegistry {
   /**
-   * Per model the newest ready version, not newer than `stable`, whose training ended before
-   * `day`. Models without one are absent. One query.
+   * For each of `days` per model the newest ready version, not newer than `stable`, whose training ended before
+   * the day. Models without one are absent. One query.
    */
-  versionsBefore(models: readonly string[], day: DayNumber): Promise<ReadonlyMap<string, ArtifactRef>>
+  versionsBefore(
+    models: readonly string[],
+    days: readonly DayNumber[],
+  ): Promise<readonly ReadonlyMap<string, ArtifactRef>[]>
   /** Newest first. */
   list(filter: VersionFilter, page: PageRequest): Promise<Page<ModelVersion>>
   /** @throws AppError MODEL_NOT_FOUND */
@@ -133,7 +136,7 @@ export const createModelRegistry = (parts: ModelRegistryParts): ModelRegistry =>
   }
 
   return {
-    versionsBefore: (models, day) => versions.newestBefore(models, day),
+    versionsBefore: (models, days) => versions.newestBefore(models, days),
 
     list: (filter, page) => versions.list(filter, page),
 

@@ -83,8 +83,11 @@ export interface ModelVersions {
    * @throws FenceLost, with nothing written
    */
   append(batch: TrainedBatch, files: ArtifactMoves): Promise<Appended>
-  /** By model. */
-  newestBefore(models: readonly string[], day: DayNumber): Promise<ReadonlyMap<string, ArtifactRef>>
+  /** For each of `days`, by model. */
+  newestBefore(
+    models: readonly string[],
+    days: readonly DayNumber[],
+  ): Promise<readonly ReadonlyMap<string, ArtifactRef>[]>
   list(filter: VersionFilter, page: PageRequest): Promise<Page<ModelVersion>>
   byId(id: number): Promise<ModelVersion | null>
   /** Newest first. */

@@ -56,6 +56,16 @@ export const describeQueueBackend = ({ name, redisUrl }: BackendUnderTest): void
       await database.close()
     })
 
+    it('has workers that tell when they have looked for work, whether there was some or not', async () => {
+      const { id } = await system.enqueue(jobs.testEffect, { key: 'looked for' })
+      for (let i = 0; i < 2; i++) {
+        const workers = system.work()
+        await workers.ready
+        await workers.close()
+      }
+      expect((await over(id)).status).to.equal('succeeded')
+    })
+
     describe('without a worker', () => {
       it('records a run and hands it to the queue', async () => {
         const ticket = await system.enqueue(

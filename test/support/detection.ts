@@ -76,7 +76,6 @@ export const openDetectionSystem = (system: TrainingSystem): DetectionSystem => 
     compute: computeInPlace,
     accounts: createAccountJudge({
       source: accountSource(knex),
-      frames: frameSource(knex),
       store: detectionStore(knex),
       holidays: createHolidays({ store: holidayStore(knex), configs }),
       compute: computeInPlace,

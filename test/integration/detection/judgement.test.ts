@@ -161,7 +161,7 @@ describe('detection of an account', () => {
     /** Entities whose day teaches nothing, by level. */
     const withoutDay = async (day: number): Promise<readonly string[]> => {
       const asked = { configId, level: 'ad', entityIds: null, day: FIRST_DAY + 80 } as const
-      const window = { leadsArrived: FIRST_DAY + 77, refFrom: FIRST_DAY + 24, refTo: FIRST_DAY + 80 }
+      const window = { rows: 'as they are', leadsArrived: FIRST_DAY + 77, refFrom: FIRST_DAY + 24 }
       const named: string[] = []
       for await (const page of detection.accounts.judge(
         { ...asked, ...window },

@@ -223,9 +223,6 @@ describe('frames', () => {
     expect(adsets.get('s3')).to.include({ parentId: 'c2', ancestorCpl: 120 / 2 })
     const campaigns = await heads(request(configId, 'campaign'))
     expect(campaigns.get('c1')).to.include({ parentId: null, campaignId: 'c1', ancestorCpl: 120 / 2 })
-    const before = toDayNumber(FIRST)
-    const earlier = await heads(request(configId, 'ad', { refFrom: before, refTo: before }))
-    expect(earlier.get('a1')?.ancestorCpl).to.equal(null)
   })
 
   describe('activity without a status history', () => {

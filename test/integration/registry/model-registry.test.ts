@@ -56,8 +56,10 @@ describe('model registry', () => {
     const modelOf = (config: number, entity: string): string => `anomaly_detector/config_${config}/${entity}`
     const numbersFor = async (day: string, ids: readonly string[] = ['a1', 'a2']) => {
       const models = new Map(ids.map((id) => [modelOf(configId, `ad_${id}`), id]))
-      const found = await system.registry.versionsBefore([...models.keys()], toDayNumber(day))
-      return Object.fromEntries([...found].map(([name, ref]) => [models.get(name), ref.version]))
+      // Another day beside it changes nothing.
+      const days = [toDayNumber(day) - 1, toDayNumber(day)]
+      const [, found] = await system.registry.versionsBefore([...models.keys()], days)
+      return Object.fromEntries([...(found ?? [])].map(([name, ref]) => [models.get(name), ref.version]))
     }
 
     it('are the newest trained before it: D is never in its own model', async () => {
@@ -89,7 +91,8 @@ describe('model registry', () => {
         modelOf(config, 'ad_a1'),
         modelOf(config, 'adset_a1'),
       ])
-      expect([...(await system.registry.versionsBefore(asked, day)).keys()]).to.have.members([
+      const [found] = await system.registry.versionsBefore(asked, [day])
+      expect([...(found?.keys() ?? [])]).to.have.members([
         model,
         modelOf(other, 'adset_s1'),
         modelOf(other, 'ad_a1'),
