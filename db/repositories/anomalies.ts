@@ -1,6 +1,7 @@
 /** Anomalies in PostgreSQL: what detection writes, what people read and decide. */
 import type { Knex } from 'knex'
 import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
+import { LEVELS } from '../../shared/core/entity.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import { toPage } from '../../shared/core/page.ts'
 import type { Fence } from '../../shared/core/work.ts'
@@ -8,6 +9,7 @@ import { wireNumber, wireShares } from '../../shared/core/wire.ts'
 import type { AnomalyFilter, AnomalyRow, AnomalyStore } from '../../shared/detection/anomalies.ts'
 import type {
   DetectionStore,
+  Expiry,
   FalsePositives,
   ScoredAnomaly,
   ScoredBatch,
@@ -156,6 +158,8 @@ const LOCK_SPACE: Readonly<Record<Level, number>> = {
   adset: 7_164_445,
   ad: 7_164_446,
 }
+/** The same of incidents. */
+const INCIDENT_LOCK_SPACE = 7_164_447
 
 /**
  * Writers of one config's level take turns: one raises rows the other takes back, in another order, and
@@ -163,6 +167,15 @@ const LOCK_SPACE: Readonly<Record<Level, number>> = {
  */
 export const takeTurn = async (trx: Knex.Transaction, configId: number, level: Level): Promise<void> => {
   await trx.raw('select pg_advisory_xact_lock(?, ?)', [LOCK_SPACE[level], configId])
+}
+
+/** The turn of whoever writes incidents: nobody else does, nor anomalies of any level, until the transaction ends. */
+export const takeAllTurns = async (trx: Knex.Transaction, configId: number): Promise<void> => {
+  // One after the other, in this order.
+  await trx.raw(
+    'select pg_advisory_xact_lock(?, ?), pg_advisory_xact_lock(?, ?), pg_advisory_xact_lock(?, ?), pg_advisory_xact_lock(?, ?)',
+    [INCIDENT_LOCK_SPACE, ...LEVELS.map((level) => LOCK_SPACE[level])].flatMap((space) => [space, configId]),
+  )
 }
 
 /** Within a transaction that has its turn: raises what was found and takes back what is no longer seen. */
@@ -194,6 +207,20 @@ const raise = async (
     run_id: fence.runId,
   })
   return { created, restated }
+}
+
+/** Within a transaction that has its turn: what has been open for too long. */
+const expireOld = async (
+  trx: Knex.Transaction,
+  configId: number,
+  level: Level,
+  { at, openedBefore }: Expiry,
+) => {
+  const expired: number = await trx('ml_anomalies')
+    .where({ config_id: configId, entity_type: level, status: 'open' })
+    .where('first_seen', '<=', openedBefore)
+    .update({ status: 'resolved', resolution: 'expired', actor: 'system', acted_at: at })
+  return expired
 }
 
 const daysByEntity = (rows: readonly { entity_id: string; day: string }[]): Map<string, number[]> => {
@@ -264,11 +291,12 @@ export const detectionStore = (db: Knex): DetectionStore => ({
         .select('entity_id', 'anomaly_date as day')) satisfies { entity_id: string; day: string }[],
     ),
 
-  write: (fence, batch) =>
+  write: (fence, batch, expiry) =>
     db.transaction(async (trx) => {
       await assertFence(trx, fence)
       await takeTurn(trx, batch.configId, batch.level)
-      return raise(trx, fence, batch, false)
+      const counts = await raise(trx, fence, batch, false)
+      return { ...counts, expired: expiry ? await expireOld(trx, batch.configId, batch.level, expiry) : 0 }
     }),
 
   writePartial: (fence, batch) =>
@@ -283,15 +311,11 @@ export const detectionStore = (db: Knex): DetectionStore => ({
       return rows.length > 0 ? { created: 0, restated: 0 } : raise(trx, fence, batch, true)
     }),
 
-  expire: (fence, configId, level, at, openedBefore) =>
+  expire: (fence, configId, level, expiry) =>
     db.transaction(async (trx) => {
       await assertFence(trx, fence)
       await takeTurn(trx, configId, level)
-      const expired: number = await trx('ml_anomalies')
-        .where({ config_id: configId, entity_type: level, status: 'open' })
-        .where('first_seen', '<=', openedBefore)
-        .update({ status: 'resolved', resolution: 'expired', actor: 'system', acted_at: at })
-      return expired
+      return expireOld(trx, configId, level, expiry)
     }),
 })
 

@@ -7,7 +7,6 @@ import { LEAD_METRICS } from '../../ml/shifts/gate.ts'
 import { SEVERITIES } from '../../ml/detectors/signal.ts'
 import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import type { LocalDate } from '../../shared/core/days.ts'
-import { LEVELS } from '../../shared/core/entity.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import { toPage } from '../../shared/core/page.ts'
 import type {
@@ -26,14 +25,11 @@ import type { Notice } from '../../shared/notify/webhooks.ts'
 import type { Carriage } from '../../shared/runs/run.ts'
 import { assertFence } from '../fence.ts'
 import { rawRows } from '../raw-rows.ts'
-import { takeTurn } from './anomalies.ts'
+import { takeAllTurns } from './anomalies.ts'
 import { cutByDay, dayCursor } from './day-pages.ts'
 import { isLouder, mergeIncident } from './merge-incidents.ts'
 import type { PathOf } from './merge-incidents.ts'
 import { notify } from './webhooks.ts'
-
-/** First key of the advisory locks of incidents; the second is the config. */
-const LOCK_SPACE = 7_164_447
 
 interface CauseJson {
   readonly depth: number
@@ -287,12 +283,6 @@ const read = async (db: Connection, ids: readonly number[]): Promise<IncidentRec
           .orderBy('i.id')) as DescribedRow[],
       )
 
-/** Nobody else writes incidents or anomalies of the config until the transaction ends. */
-const takeAllTurns = async (trx: Knex.Transaction, configId: number): Promise<void> => {
-  await trx.raw('select pg_advisory_xact_lock(?, ?)', [LOCK_SPACE, configId])
-  for (const level of LEVELS) await takeTurn(trx, configId, level)
-}
-
 const naturalKey = (incident: {
   readonly campaignId: string
   readonly metric: string
@@ -520,11 +510,14 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
       const { runId } = fence
       await assertFence(trx, fence)
       await takeAllTurns(trx, configId)
-      const known = await rawRows<IncidentRow>(trx, KNOWN, {
-        configId,
-        ids: batch.incidents.flatMap(({ id }) => id ?? []),
-        keys: JSON.stringify(batch.incidents.map(toJson)),
-      })
+      const known =
+        batch.incidents.length === 0
+          ? []
+          : await rawRows<IncidentRow>(trx, KNOWN, {
+              configId,
+              ids: batch.incidents.flatMap(({ id }) => id ?? []),
+              keys: JSON.stringify(batch.incidents.map(toJson)),
+            })
       const targets = groupByTarget(batch, known)
       const placesOf = await readPlaces(
         trx,
@@ -543,27 +536,31 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
       })
 
       const fresh = merged.filter(({ stored }) => !stored)
-      const added = await rawRows<
-        Pick<IncidentRow, 'id' | 'campaign_id' | 'metric' | 'direction' | 'date_from'>
-      >(trx, OPEN, {
-        configId,
-        at,
-        runId,
-        incidents: JSON.stringify(fresh.map(({ after }, position) => ({ position, ...toJson(after) }))),
-      })
+      const added =
+        fresh.length === 0
+          ? []
+          : await rawRows<Pick<IncidentRow, 'id' | 'campaign_id' | 'metric' | 'direction' | 'date_from'>>(
+              trx,
+              OPEN,
+              {
+                configId,
+                at,
+                runId,
+                incidents: JSON.stringify(
+                  fresh.map(({ after }, position) => ({ position, ...toJson(after) })),
+                ),
+              },
+            )
       const idOf = new Map(
         added.map((row) => [
           naturalKey({ ...row, campaignId: row.campaign_id, dateFrom: toDayNumber(row.date_from) }),
           row.id,
         ]),
       )
-      await rawRows(trx, GROW, {
-        at,
-        runId,
-        incidents: JSON.stringify(
-          merged.flatMap(({ stored, after }) => (stored ? [{ id: stored.id, ...toJson(after) }] : [])),
-        ),
-      })
+      const grown = merged.flatMap(({ stored, after }) =>
+        stored ? [{ id: stored.id, ...toJson(after) }] : [],
+      )
+      if (grown.length > 0) await rawRows(trx, GROW, { at, runId, incidents: JSON.stringify(grown) })
 
       const ids = merged.map(({ stored, after }) => stored?.id ?? idOf.get(naturalKey(after)) ?? null)
       const idAt = new Map(
@@ -581,7 +578,8 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
           alerted: link.alerted,
         })),
       )
-      await rawRows(trx, LINK, { configId, links })
+      const hasLinks = batch.links.length > 0
+      if (hasLinks) await rawRows(trx, LINK, { configId, links })
       await rawRows(trx, STAND, { configId, links, severities: [...SEVERITIES], seen: ids, at, runId })
       const settled = await rawRows<{ id: number; status: StoredIncident['status'] }>(trx, SETTLE, {
         configId,
@@ -596,21 +594,23 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
         ),
       })
 
-      const newlyTold = await rawRows<{ id: number }>(trx, TELL, {
-        configId,
-        at,
-        runId,
-        ...budget,
-        severities: [...SEVERITIES],
-        wanted: JSON.stringify(
-          merged.flatMap(({ stored, said }, i) => {
-            const deviations = said.flatMap(({ alerted, deviation }) => (alerted ? [deviation] : []))
-            if (deviations.length === 0) return []
-            return [{ id: ids[i], deviation: Math.max(...deviations), is_new: stored === null }]
-          }),
-        ),
+      const wanted = merged.flatMap(({ stored, said }, i) => {
+        const deviations = said.flatMap(({ alerted, deviation }) => (alerted ? [deviation] : []))
+        if (deviations.length === 0) return []
+        return [{ id: ids[i], deviation: Math.max(...deviations), is_new: stored === null }]
       })
-      await rawRows(trx, ALERT, { configId, links })
+      const newlyTold =
+        wanted.length === 0
+          ? []
+          : await rawRows<{ id: number }>(trx, TELL, {
+              configId,
+              at,
+              runId,
+              ...budget,
+              severities: [...SEVERITIES],
+              wanted: JSON.stringify(wanted),
+            })
+      if (hasLinks) await rawRows(trx, ALERT, { configId, links })
 
       const told = new Set(newlyTold.map(({ id }) => id))
       const resolved = new Set(settled.flatMap(({ id, status }) => (status === 'resolved' ? [id] : [])))

@@ -41,13 +41,23 @@ export interface AccountPage {
   readonly judged: Promise<JudgedAccount>
 }
 
-export interface AccountRequest {
+export interface AccountQuestion {
   readonly configId: number
   readonly level: Level
   /** Null: all of the level. */
   readonly entityIds: readonly string[] | null
   /** The newest day that is judged. */
   readonly day: DayNumber
+}
+
+/** Which campaigns are asked about, and what tells whether anything but the rows has changed. */
+export interface AccountLook {
+  readonly pages: readonly CampaignPage[]
+  /** Null: not all of the level are asked about. */
+  readonly stamp: string | null
+}
+
+export interface AccountRequest extends AccountQuestion {
   /** Leads of days up to and including this one have arrived. */
   readonly leadsArrived: DayNumber
   /** Changes when a row does that the judgement depends on; null: unknown. Read before this is asked for. */
@@ -57,8 +67,9 @@ export interface AccountRequest {
 }
 
 export interface AccountJudge {
-  /** The campaigns of the request, page by page. */
-  judge(request: AccountRequest, signal: AbortSignal): AsyncIterable<AccountPage>
+  look(question: AccountQuestion): Promise<AccountLook>
+  /** The campaigns of a look, page by page. */
+  judge(look: AccountLook, request: AccountRequest, signal: AbortSignal): AsyncIterable<AccountPage>
 }
 
 export interface AccountJudgeParts {
@@ -186,16 +197,18 @@ export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
   }
 
   return {
-    async *judge(request, signal) {
-      const { configId, day, level, entityIds, rows } = request
-      const [pages, stamp] = await Promise.all([
-        parts.source.pages(configId, level, entityIds, PAGE_ENTITIES),
-        // The pages of all campaigns are the same at every level.
-        entityIds === null && rows !== null ? parts.source.stamp(configId, anchorOf(day), day) : null,
-      ])
+    look: async ({ configId, level, entityIds, day }) => ({
+      pages: await parts.source.pages(configId, level, entityIds, PAGE_ENTITIES),
+      // The pages of all campaigns are the same at every level.
+      stamp: entityIds === null ? await parts.source.stamp(configId, anchorOf(day), day) : null,
+    }),
+
+    async *judge({ pages, stamp }, request, signal) {
       const ask = (page: CampaignPage): Promise<AccountPage> => {
         const asked =
-          stamp === null ? judgePage(request, page, signal) : judgeOnce(request, page, stamp, signal)
+          stamp === null || request.rows === null
+            ? judgePage(request, page, signal)
+            : judgeOnce(request, page, stamp, signal)
         // Whoever takes it sees the failure then.
         asked.catch(() => {})
         return asked

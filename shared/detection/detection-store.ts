@@ -30,6 +30,13 @@ export interface WriteCounts {
   readonly restated: number
 }
 
+/** What has been open for too long. */
+export interface Expiry {
+  readonly at: Date
+  /** Open since then or longer. */
+  readonly openedBefore: Date
+}
+
 /** The run that asks; earlier ones of its job and config tell what was looked at. */
 export interface Look {
   readonly job: string
@@ -91,14 +98,18 @@ export interface DetectionStore {
    * One transaction under the fence: raises or refreshes what was found, resolves as `restated` what the
    * judged entities no longer show on the judged days. A repetition changes nothing but `last_seen`; what a
    * later look wrote stays. What was found while one of the days still ran (`writePartial`) is replaced by it:
-   * confirmed it is a finding like any other, else it is resolved as `restated`.
+   * confirmed it is a finding like any other, else it is resolved as `restated`. Afterwards, with `expiry`, as `expire`.
    */
-  write(fence: Fence, batch: ScoredBatch): Promise<WriteCounts>
+  write(
+    fence: Fence,
+    batch: ScoredBatch,
+    expiry: Expiry | null,
+  ): Promise<WriteCounts & { readonly expired: number }>
   /**
    * The same of a day that still runs: its findings are marked as partial and wake nobody. Leaves a day alone whose
    * final verdict is there, and every finding of such a verdict.
    */
   writePartial(fence: Fence, batch: ScoredBatch): Promise<WriteCounts>
-  /** Resolves as `expired` what has been open since `openedBefore` or longer. */
-  expire(fence: Fence, configId: number, level: Level, at: Date, openedBefore: Date): Promise<number>
+  /** Resolves as `expired` what has been open for too long. */
+  expire(fence: Fence, configId: number, level: Level, expiry: Expiry): Promise<number>
 }

@@ -305,15 +305,16 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       const whole = request.entityIds === null
       const look = { job: `detect.${level}`, configId, runId: context.fence.runId }
       const week = { since: anchorOf(day), from: day - LATE_DAYS + 1, to: day }
-      const [fresh, late] = await Promise.all([
+      const question = { configId, level, entityIds: request.entityIds, day }
+      // All before the frames are read: what comes in between is looked at again, not missed.
+      const [fresh, late, account] = await Promise.all([
         freshOf(configId, asked),
-        // Before the frames are read: what comes in between is looked at again, not missed.
         whole ? store.lateDays(look, week) : null,
+        parts.accounts.look(question),
       ])
+      const expiry = whole ? { at: seenAt, openedBefore: new Date(seenAt.getTime() - EXPIRE_AFTER_MS) } : null
       const expire = async (): Promise<number> =>
-        whole
-          ? store.expire(context.fence, configId, level, seenAt, new Date(seenAt.getTime() - EXPIRE_AFTER_MS))
-          : 0
+        expiry ? store.expire(context.fence, configId, level, expiry) : 0
       // Anomalies grow old also while a source delivers nothing.
       if (fresh.at(-1) !== day) return skipped('stale_data', day, await expire())
 
@@ -340,18 +341,16 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       const judgedBy = noneBySource()
       let pendingIds: string[] = []
       let pending: ScoredAnomaly[] = []
-      const flush = async (): Promise<void> => {
-        if (pendingIds.length === 0) return
-        const written = await store.write(context.fence, {
-          configId,
-          level,
-          entityIds: pendingIds,
-          days: ordered,
-          anomalies: pending,
-          seenAt,
-        })
+      let expired = 0
+      const flush = async (isLast: boolean): Promise<void> => {
+        const written = await store.write(
+          context.fence,
+          { configId, level, entityIds: pendingIds, days: ordered, anomalies: pending, seenAt },
+          isLast ? expiry : null,
+        )
         created += written.created
         restated += written.restated
+        expired += written.expired
         pendingIds = []
         pending = []
       }
@@ -367,16 +366,13 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       const saved: SavedIncident[] = []
       const links: IncidentLink[] = []
       const asks = {
-        configId,
-        level,
-        entityIds: request.entityIds,
-        day,
+        ...question,
         leadsArrived,
         rows: late?.rows ?? null,
         refFrom: (ordered[0] ?? day) - params.baselineDays,
       }
       const askedIds = request.entityIds ? new Set(request.entityIds) : null
-      for await (const page of parts.accounts.judge(asks, context.signal)) {
+      for await (const page of parts.accounts.judge(account, asks, context.signal)) {
         const { memory, known, mutes } = await remembered
         // One entity at a time, while the judge looks at all together.
         const looked: Judged[] = []
@@ -412,7 +408,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
           anomalies += passed.findings.length
           judgedByForest += result.judgedByForest
           for (const source of MODEL_SOURCES) judgedBy[source] += result.judgedBy[source]
-          if (pendingIds.length >= WRITE_SIZE) await flush()
+          if (pendingIds.length >= WRITE_SIZE) await flush(false)
           context.progress(0.5, counts)
         }
         const mine = known.filter(({ campaignId }) => indexOf.has(entityKey('campaign', campaignId)))
@@ -438,8 +434,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         )
         saved.push(...entries.incidents)
       }
-      await flush()
-      const expired = await expire()
+      await flush(true)
       const incidents = await parts.incidents.save(
         context.fence,
         {

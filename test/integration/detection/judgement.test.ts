@@ -164,6 +164,7 @@ describe('detection of an account', () => {
       const window = { rows: 'as they are', leadsArrived: FIRST_DAY + 77, refFrom: FIRST_DAY + 24 }
       const named: string[] = []
       for await (const page of detection.accounts.judge(
+        await detection.accounts.look(asked),
         { ...asked, ...window },
         new AbortController().signal,
       )) {
