@@ -11,7 +11,6 @@ import type { OpenRecord } from '../db/record.ts'
 import { loadConfig } from '../shared/config.ts'
 import type { Config } from '../shared/config.ts'
 import { systemClock } from '../shared/core/clock.ts'
-import { AppError } from '../shared/core/errors.ts'
 import type { AdsConfig } from '../shared/entities/configs.ts'
 import { openServices } from '../shared/open-services.ts'
 import type { OpenServices } from '../shared/open-services.ts'
@@ -27,9 +26,8 @@ import { loadTelemetry } from '../shared/queue/telemetry.ts'
 import { createMixedPool } from '../shared/compute/mixed.ts'
 import type { ThreadPool } from '../shared/compute/pool.ts'
 import { startWorkers } from '../workers/start.ts'
+import { configNamed } from './input.ts'
 import { remark } from './output.ts'
-
-const MOST_LISTED = 20
 
 export interface System extends OpenServices {
   readonly config: Config
@@ -130,23 +128,6 @@ export const openSystem = async (options: SystemOptions): Promise<System> => {
     const { services, queues } = open
     let working = false
 
-    const configOf = async (idOrName: string | undefined): Promise<AdsConfig> => {
-      const { data } = await services.configs.list(
-        { ids: null, isActive: null },
-        { page: 1, pageSize: MOST_LISTED, afterId: null },
-      )
-      const known = data.map((one) => `${one.id} ${one.name}`).join('; ') || 'none yet: import a report first'
-      if (idOrName === undefined) {
-        const [only] = data
-        if (only && data.length === 1) return only
-        throw new AppError('CONFIG_NOT_FOUND', `--config: name one of the configs (${known})`)
-      }
-      const found = await services.configs.find(idOrName)
-      if (!found)
-        throw new AppError('CONFIG_NOT_FOUND', `there is no config ${idOrName}; there are: ${known}`)
-      return found
-    }
-
     const system: System = {
       ...open,
       config,
@@ -155,7 +136,7 @@ export const openSystem = async (options: SystemOptions): Promise<System> => {
       metrics,
       record,
       compute,
-      configOf,
+      configOf: (idOrName) => configNamed(services.configs, idOrName),
       audited: (action, target, after) => services.audit.append({ actor: 'cli', action, target, after }),
       ensureWorkers: async () => {
         await queues.check()

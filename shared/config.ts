@@ -18,9 +18,18 @@ const flag = (fallback: boolean) =>
       .default(fallback),
   )
 const whole = (fallback: number, min: number, max: number) =>
-  z.coerce.number({ error: 'must be a whole number' }).int().min(min).max(max).default(fallback)
+  z.coerce
+    .number({ error: `must be a whole number from ${min} to ${max}` })
+    .int()
+    .min(min)
+    .max(max)
+    .default(fallback)
 const real = (fallback: number, min: number, max: number) =>
-  z.coerce.number({ error: 'must be a number' }).min(min).max(max).default(fallback)
+  z.coerce
+    .number({ error: `must be a number from ${min} to ${max}` })
+    .min(min)
+    .max(max)
+    .default(fallback)
 const url = (protocols: readonly string[]) =>
   z
     .string()

@@ -1,18 +1,16 @@
 /** `vigia anomalies`: what was found, and what people make of it. */
 import { Option } from 'commander'
 import type { Command } from 'commander'
-import { lastCompleteDay, toLocalDate } from '../../shared/core/days.ts'
 import { LEVELS } from '../../shared/core/entity.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import { AppError } from '../../shared/core/errors.ts'
 import { ANOMALY_STATUSES, FEEDBACK_VERDICTS, Notes } from '../../shared/detection/anomalies.ts'
 import type { AnomalyFilter, AnomalyRow, AnomalyStatus } from '../../shared/detection/anomalies.ts'
-import { zoneOf } from '../../shared/entities/configs.ts'
 import type { Services } from '../../shared/services.ts'
 import { whatHappened } from '../../shared/detection/words.ts'
 import { printable } from '../../shared/core/columns.ts'
 import { renderFindings } from '../findings/table.ts'
-import { daysBack, MOST_DAYS_BACK } from '../input.ts'
+import { daysBack, MOST_DAYS_BACK, newestDays } from '../input.ts'
 import { printJson, printLine } from '../output.ts'
 import type { Opener } from '../system.ts'
 import { idOf } from './webhooks.ts'
@@ -47,19 +45,16 @@ const registerList = (anomalies: Command, open: Opener): void => {
     .option('--config <id or name>', 'needed when there are several')
     .addOption(new Option('--entity-type <level>', 'the level; default: all').choices(LEVELS))
     .addOption(new Option('--status <status>', 'those of one status').choices(ANOMALY_STATUSES))
-    .option('--days <n>', `how many days up to the newest complete one, 1 to ${MOST_DAYS_BACK}`, '7')
+    .option('--days <n>', `how many days up to the newest one with figures, 1 to ${MOST_DAYS_BACK}`, '7')
     .option('--json', 'one JSON object')
     .action(async (options: ListOptions) => {
       // A slip of the finger is told at once, before a database is started.
       const days = daysBack(options.days)
       const { services, configOf } = await open()
       const config = await configOf(options.config)
-      const newest = lastCompleteDay(services.clock.now(), zoneOf(config))
       const found = await all(services, {
         configId: config.id,
-        dateFrom: toLocalDate(newest - days + 1),
-        // What is found today belongs to the newest.
-        dateTo: toLocalDate(newest + 1),
+        ...(await newestDays(services, config, days)),
         ...(options.entityType === undefined ? {} : { entityType: options.entityType }),
         ...(options.status === undefined ? {} : { status: options.status }),
       })

@@ -28,7 +28,7 @@ export const describeDiagnosis = ({ status, checks, configuration }: Diagnosis):
     checks,
   )
   const settings = Object.entries(configuration ?? {}).flatMap(([name, value]) =>
-    value === undefined ? [] : [`  ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`],
+    value === undefined ? [] : [`  ${name}=${String(value)}`],
   )
   return [
     table,

@@ -2,6 +2,7 @@
 import { createReadStream } from 'node:fs'
 import type { Command } from 'commander'
 import { AppError } from '../../shared/core/errors.ts'
+import { MOST_LAG_DAYS } from '../../shared/entities/configs.ts'
 import type { AdsConfig } from '../../shared/entities/configs.ts'
 import type { ImportReport } from '../../shared/entities/imports.ts'
 import type { Services } from '../../shared/services.ts'
@@ -38,8 +39,14 @@ const refuseOther = (what: string, asked: string | undefined, config: AdsConfig,
   )
 }
 
-/** NaN, which no config takes, for what is no whole number. */
-const wholeDays = (text: string): number => (/^\d{1,2}$/.test(text.trim()) ? Number(text) : Number.NaN)
+const lagDaysOf = (text: string): number => {
+  const days = /^\d{1,2}$/.test(text.trim()) ? Number(text) : Number.NaN
+  if (days <= MOST_LAG_DAYS) return days
+  throw new AppError(
+    'INVALID_REQUEST',
+    `--lag-days: is a whole number from 0 to ${MOST_LAG_DAYS}, not ${JSON.stringify(text)}`,
+  )
+}
 
 /**
  * Imports `file`. A config that does not exist is made once the file's header is found sound: in the
@@ -52,6 +59,7 @@ export const importFile = async (
   services: Needed,
   onProgress: (fraction: number, rowsRead: number) => void = () => {},
 ): Promise<ImportResult> => {
+  const attributionLagDays = options.lagDays === undefined ? undefined : lagDaysOf(options.lagDays)
   const size = await sizeOfFile(file)
   const inHeader = await services.imports.currencyOf(createReadStream(file))
   const known = await services.configs.find(options.config)
@@ -72,7 +80,7 @@ export const importFile = async (
   const { config, created } = await services.configs.getOrCreateByName(options.config, {
     currency: options.currency ?? inHeader ?? DEFAULT_CURRENCY,
     timezone: options.timezone ?? DEFAULT_TIMEZONE,
-    attributionLagDays: options.lagDays === undefined ? undefined : wholeDays(options.lagDays),
+    attributionLagDays,
   })
 
   let bytes = 0

@@ -3,15 +3,13 @@ import { Option } from 'commander'
 import type { Command } from 'commander'
 import { SEVERITIES } from '../../ml/detectors/signal.ts'
 import type { Severity } from '../../ml/detectors/signal.ts'
-import { lastCompleteDay, toLocalDate } from '../../shared/core/days.ts'
 import { ANOMALY_STATUSES } from '../../shared/detection/anomalies.ts'
 import type { AnomalyStatus } from '../../shared/detection/anomalies.ts'
-import { zoneOf } from '../../shared/entities/configs.ts'
 import type { AdsConfig } from '../../shared/entities/configs.ts'
 import type { Services } from '../../shared/services.ts'
 import { renderIncident, renderIncidents } from '../findings/incidents.ts'
 import type { FoldedIncidents } from '../findings/incidents.ts'
-import { daysBack, MOST_DAYS_BACK } from '../input.ts'
+import { daysBack, MOST_DAYS_BACK, newestDays } from '../input.ts'
 import { printJson, printLine } from '../output.ts'
 import type { Opener } from '../system.ts'
 import { notesOf } from './anomalies.ts'
@@ -29,20 +27,19 @@ interface UrgentFilter {
 }
 
 /**
- * Those of which something was seen on the `days` newest complete days or today, the most urgent first: unless
+ * Those of which something was seen on the `days` newest days with figures or today, the most urgent first: unless
  * asked otherwise those that were told of and go on, the others counted.
  */
 export const urgentIncidents = async (
-  { incidents, clock }: Pick<Services, 'incidents' | 'clock'>,
+  services: Pick<Services, 'incidents' | 'freshness' | 'clock'>,
   config: AdsConfig,
   days: number,
   { status, severity, all = false }: UrgentFilter = {},
 ): Promise<IncidentList & { readonly folded: FoldedIncidents }> => {
-  const newest = lastCompleteDay(clock.now(), zoneOf(config))
+  const { incidents } = services
   const asked = {
     configId: config.id,
-    dateFrom: toLocalDate(newest - days + 1),
-    dateTo: toLocalDate(newest + 1),
+    ...(await newestDays(services, config, days)),
     ...(severity ? { severity } : {}),
   }
   if (all || status) {
@@ -79,7 +76,7 @@ export const registerIncidents = (program: Command, open: Opener): void => {
       new Option('--status <status>', 'those of one status, told of or not').choices(ANOMALY_STATUSES),
     )
     .addOption(new Option('--severity <severity>', 'only these').choices(SEVERITIES))
-    .option('--days <n>', `how many complete days back, 1 to ${MOST_DAYS_BACK}`, '7')
+    .option('--days <n>', `how many days up to the newest one with figures, 1 to ${MOST_DAYS_BACK}`, '7')
     .option('--all', 'also what nobody was told of (muted, too many for a day) and what is over')
     .option('--json', 'one JSON object')
     .action(async (options: ListOptions) => {

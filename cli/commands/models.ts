@@ -7,6 +7,7 @@ import type { Level } from '../../shared/core/entity.ts'
 import { AppError, messageOf } from '../../shared/core/errors.ts'
 import type { ModelVersion } from '../../shared/registry/model-version.ts'
 import type { Services } from '../../shared/services.ts'
+import { configNamed } from '../input.ts'
 import { printJson, printLine, renderTable } from '../output.ts'
 import type { Column } from '../output.ts'
 
@@ -60,8 +61,7 @@ export const listModels = async (
   options: ListOptions,
   services: Needed,
 ): Promise<readonly ModelVersion[]> => {
-  const config = await services.configs.find(options.config)
-  if (!config) throw new AppError('CONFIG_NOT_FOUND', `There is no config ${JSON.stringify(options.config)}`)
+  const config = await configNamed(services.configs, options.config)
   const page = await services.models.list(
     {
       configId: config.id,

@@ -5,10 +5,11 @@ import type { Config } from '../../shared/config.ts'
 import { createComputePool } from '../../shared/compute/pool.ts'
 import { LocalDate, toDayNumber } from '../../shared/core/days.ts'
 import { AppError } from '../../shared/core/errors.ts'
+import { MOST_LAG_DAYS } from '../../shared/entities/configs.ts'
 import { judgementParams } from '../../shared/detection/params.ts'
 import { trainingSettings } from '../../shared/training/settings.ts'
 import { LONGEST_CADENCE_DAYS } from '../../shared/jobs/replay.ts'
-import type { ReplayOverrides } from '../../shared/replay/overrides.ts'
+import { ReplayOverrides, withOverrides } from '../../shared/replay/overrides.ts'
 import { readFolder } from '../../shared/replay/read-folder.ts'
 import { replayFolder } from '../../shared/replay/replay-folder.ts'
 import type { ReplayReport } from '../../shared/replay/report.ts'
@@ -33,7 +34,6 @@ interface ReplayOptions {
 }
 
 const LAG_DAYS = 3
-const LONGEST_LAG_DAYS = 28
 
 const usage = (message: string): AppError => new AppError('INVALID_REQUEST', message)
 
@@ -49,35 +49,29 @@ const dateOf = (option: string, text: string | undefined): string | null => {
   return text
 }
 
-/** The settings with what the command tries instead; told apart by the schema of the settings. */
-const configWith = (
-  environment: Readonly<Record<string, string | undefined>>,
-  options: ReplayOptions,
-): Config => {
-  const tried = {
-    ANOMALY_Z_THRESHOLD: options.zThreshold,
-    ANOMALY_IQR_MULTIPLIER: options.iqrMultiplier,
-    ISOLATION_FOREST_CONTAMINATION: options.contamination,
-    ANOMALY_FDR_Q: options.fdrQ,
+const TRIED = [
+  ['z_threshold', '--z-threshold', 'zThreshold'],
+  ['iqr_multiplier', '--iqr-multiplier', 'iqrMultiplier'],
+  ['contamination', '--contamination', 'contamination'],
+  ['fdr_q', '--fdr-q', 'fdrQ'],
+] as const
+
+/** What is tried instead. */
+const overridesOf = (options: ReplayOptions): ReplayOverrides => {
+  const overrides: { -readonly [Name in keyof ReplayOverrides]: number } = {}
+  for (const [name, option, key] of TRIED) {
+    const text = options[key]
+    if (text === undefined) continue
+    const bounds = ReplayOverrides.shape[name].unwrap()
+    const value = text.trim() === '' ? Number.NaN : Number(text)
+    if (!bounds.safeParse(value).success)
+      throw usage(
+        `${option}: is a number from ${bounds.minValue} to ${bounds.maxValue}, not ${JSON.stringify(text)}`,
+      )
+    overrides[name] = value
   }
-  const given = Object.fromEntries(Object.entries(tried).filter(([, value]) => value !== undefined))
-  return loadConfig({ ...environment, ...given })
+  return overrides
 }
-
-const NAMES = {
-  z_threshold: 'zThreshold',
-  iqr_multiplier: 'iqrMultiplier',
-  contamination: 'contamination',
-  fdr_q: 'fdrQ',
-} as const
-
-/** What is tried instead, once the settings have taken it. */
-const overridesOf = (options: ReplayOptions): ReplayOverrides =>
-  Object.fromEntries(
-    Object.entries(NAMES).flatMap(([name, option]) =>
-      options[option] === undefined ? [] : [[name, Number(options[option])]],
-    ),
-  )
 
 interface Asked {
   readonly from: string | null
@@ -163,14 +157,15 @@ export const registerReplay = (
       const to = dateOf('--to', options.to)
       if (from !== null && to !== null && from > to) throw usage('--from: must not be after --to')
       // A slip of the finger is told at once, before a database is started.
-      const config = configWith(environment, options)
+      const overrides = overridesOf(options)
+      const config = withOverrides(loadConfig(environment), overrides)
       const asked: Asked = {
         from,
         to,
         trainEveryDays: wholeOf('--train-every', options.trainEvery, 1, LONGEST_CADENCE_DAYS),
-        overrides: overridesOf(options),
+        overrides,
       }
-      const lagDays = wholeOf('--lag-days', options.lagDays ?? String(LAG_DAYS), 0, LONGEST_LAG_DAYS)
+      const lagDays = wholeOf('--lag-days', options.lagDays ?? String(LAG_DAYS), 0, MOST_LAG_DAYS)
       if (dir !== undefined && configName !== undefined) throw usage('--dir: is instead of --config')
       if (configName !== undefined && options.lagDays !== undefined)
         throw usage('--lag-days: is of files; of a config, set attribution_lag_days')

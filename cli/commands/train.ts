@@ -12,6 +12,7 @@ import type { Run } from '../../shared/runs/run.ts'
 import type { Services } from '../../shared/services.ts'
 import { toTrainPayload } from '../../shared/training/train-request.ts'
 import { exitCodeOf, followRuns } from '../follow.ts'
+import { configNamed } from '../input.ts'
 import { printJson, printLine, renderTable } from '../output.ts'
 
 const FAMILIES = ['anomaly_detector', 'classifier'] as const
@@ -68,9 +69,7 @@ const configIdsOf = async (
       )
     return active.map((config) => config.configId)
   }
-  const config = await configs.find(name)
-  if (!config) throw new AppError('CONFIG_NOT_FOUND', `There is no config ${JSON.stringify(name)}`)
-  return [config.id]
+  return [(await configNamed(configs, name)).id]
 }
 
 /** Enqueues a training per config. @returns the ids of the runs @throws AppError for what cannot be asked */

@@ -34,7 +34,7 @@ const SourceUrl = z
   .refine((url) => !URL.canParse(url) || !hasCredentials(url), 'must not carry a user or password')
 
 /** Meta reports a lead on the day of its ad's click or view, up to 28 days before it came. */
-const MOST_LAG_DAYS = 28
+export const MOST_LAG_DAYS = 28
 
 const AttributionLagDays = z
   .int()

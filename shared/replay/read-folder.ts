@@ -685,6 +685,6 @@ export const readFolder = async (path: string, { lagDays }: FolderOptions): Prom
     .sort((a, b) => (a.id < b.id ? -1 : 1))
     .flatMap((draft) => build(draft, lagDays, warnings) ?? [])
   if (accounts.length === 0)
-    throw new AppError('INVALID_REQUEST', [`${path} holds no row with figures`, ...warnings].join('; '))
+    throw new AppError('INVALID_CSV', [`${path} holds no row with figures`, ...warnings].join('; '))
   return { accounts, labels: knownLabels(labels, accounts, warnings), warnings }
 }

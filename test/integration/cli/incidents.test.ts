@@ -2,10 +2,10 @@
 import { rm } from 'node:fs/promises'
 import { expect } from 'chai'
 import { incidentWriter } from '../../../db/repositories/incidents.ts'
-import { lastCompleteDay } from '../../../shared/core/days.ts'
+import { lastCompleteDay, toLocalDate } from '../../../shared/core/days.ts'
 import { dayText } from '../../../shared/detection/sentence.ts'
 import type { Notice } from '../../../shared/notify/webhooks.ts'
-import { newConfig } from '../../support/accounts.ts'
+import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
 import { openCommands } from '../../support/cli.ts'
 import type { CommandEnded, Commands } from '../../support/cli.ts'
 import { openTestDatabase } from '../../support/database.ts'
@@ -123,6 +123,48 @@ describe('commands of incidents', () => {
     )
     const all = await vigia('--all', '--json')
     expect(JSON.parse(all.stdout)).to.deep.include({ total: 3, folded: { quiet: 0, over: 0 } })
+  })
+
+  it('look at the newest days with figures, however old the export', async () => {
+    const old = day - 200
+    const configId = await newConfig(database.knex)
+    await insertTree(database.knex, configId)
+    await insertDays(
+      database.knex,
+      configId,
+      adDays('977', 1, toLocalDate(old), { adsetId: '238', campaignId: 'c1' }),
+    )
+    await insertLinked(database.knex, configId, { day: old, severity: 'CRITICAL' })
+    const days = { dateFrom: old, dateTo: old }
+    await incidentWriter(database.knex).save(
+      await runningFence(database.knex),
+      {
+        configId,
+        day: old,
+        leadsDay: old,
+        at: new Date(),
+        budget: ROOM,
+        incidents: [savedIncident({ ...days, severity: 'CRITICAL' })],
+        links: [linkTo(0, { day: old, severity: 'CRITICAL' })],
+      },
+      (): Notice => ({ messages: [], run: {} as Notice['run'] }),
+    )
+    const listed = async (...args: string[]): Promise<number> => {
+      const { code, stdout, stderr } = await commands.run([...args, '--config', String(configId), '--json'])
+      expect(code, stderr).to.equal(0)
+      const { incidents, anomalies } = JSON.parse(stdout) as { incidents?: unknown[]; anomalies?: unknown[] }
+      return (incidents ?? anomalies ?? []).length
+    }
+    expect(await listed('incidents', '--days', '1')).to.equal(1)
+    expect(await listed('anomalies', '--days', '1')).to.equal(1)
+    await insertDays(
+      database.knex,
+      configId,
+      adDays('977', 1, toLocalDate(old + 1), { adsetId: '238', campaignId: 'c1' }),
+    )
+    expect(await listed('incidents', '--days', '1')).to.equal(0)
+    expect(await listed('anomalies', '--days', '1')).to.equal(0)
+    await database.knex('ads_configs').where({ id: configId }).delete()
   })
 
   it('refuse what makes no sense, and say why', async () => {

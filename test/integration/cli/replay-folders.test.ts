@@ -33,7 +33,7 @@ describe('vigia replay --dir', () => {
     ])
     expect(people).to.deep.include({ code: 1, stdout: '' })
     expect(people.stderr).to.match(/^vigia: daily\.csv lacks account_id, impressions[^\n]*\n$/)
-    expect(machine.code).to.equal(2)
+    expect(machine.code).to.equal(1)
     const answer = JSON.parse(machine.stdout || machine.stderr) as { error: { message: string } }
     expect(answer.error.message).to.include('my export.csv, line 2').and.include('"NaN" is not a number')
   })
@@ -70,7 +70,9 @@ describe('vigia replay --dir', () => {
       [['--from', '2026-03-02', '--to', '2026-03-01'], '--from: must not be after --to'],
       [['--train-every', '0'], '--train-every: is a whole number from 1 to 365'],
       [['--config', '1'], '--dir: is instead of --config'],
-      [['--fdr-q', '2'], 'ANOMALY_FDR_Q'],
+      [['--fdr-q', '2'], '--fdr-q: is a number from 0.0001 to 1, not "2"'],
+      [['--z-threshold', ''], '--z-threshold: is a number from 0.1 to 100, not ""'],
+      [['--lag-days', '29'], '--lag-days: is a whole number from 0 to 28'],
     ]
     const ended = await Promise.all(cases.map(([args]) => run({}, ...args)))
     ended.forEach(({ code, stdout, stderr }, i) => {

@@ -75,7 +75,7 @@ describe('vigia train and vigia models', () => {
   it('refuses what cannot be asked, saying what can', async () => {
     const refusal = async (options: TrainOptions): Promise<string> =>
       (await rejectionOf(startTraining(options, system.services))).message
-    expect(await refusal({ config: 'nobody' })).to.include('"nobody"')
+    expect(await refusal({ config: 'nobody' })).to.include('there is no config nobody; there are: ')
     expect(await refusal({ config, asOf: '10/03/2026' })).to.include('2026-03-10')
     expect(await refusal({ config, entityId: ['a1'] })).to.include('--entity-type')
     expect(await refusal({ config, entityType: 'ad', entityId: ['../a1'] })).to.include('--entity-id')

@@ -59,7 +59,10 @@ describe('the configuration', () => {
     expect(loadConfig({ PORT: '65535' }).PORT).to.equal(65_535)
     expect(problemsOf({ PORT: '-1' })).to.have.length(1)
     expect(problemsOf({ PORT: '80.5' })).to.have.length(1)
-    expect(problemsOf({ PORT: 'http' })).to.deep.equal(['PORT: must be a whole number'])
+    expect(problemsOf({ PORT: 'http' })).to.deep.equal(['PORT: must be a whole number from 0 to 65535'])
+    expect(problemsOf({ ANOMALY_FDR_Q: '2' })).to.deep.equal([
+      'ANOMALY_FDR_Q: must be a number from 0.0001 to 1',
+    ])
     expect(loadConfig({ JWT_SECRET: 'x'.repeat(32) }).JWT_SECRET).to.have.length(32)
   })
 
