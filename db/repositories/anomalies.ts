@@ -179,7 +179,7 @@ export const takeAllTurns = async (trx: Knex.Transaction, configId: number): Pro
 }
 
 /** Within a transaction that has its turn: raises what was found and takes back what is no longer seen. */
-const raise = async (
+export const raise = async (
   trx: Knex.Transaction,
   fence: Fence,
   { configId, level, entityIds, days, anomalies, seenAt }: ScoredBatch,
@@ -210,7 +210,7 @@ const raise = async (
 }
 
 /** Within a transaction that has its turn: what has been open for too long. */
-const expireOld = async (
+export const expireOld = async (
   trx: Knex.Transaction,
   configId: number,
   level: Level,
@@ -291,12 +291,11 @@ export const detectionStore = (db: Knex): DetectionStore => ({
         .select('entity_id', 'anomaly_date as day')) satisfies { entity_id: string; day: string }[],
     ),
 
-  write: (fence, batch, expiry) =>
+  write: (fence, batch) =>
     db.transaction(async (trx) => {
       await assertFence(trx, fence)
       await takeTurn(trx, batch.configId, batch.level)
-      const counts = await raise(trx, fence, batch, false)
-      return { ...counts, expired: expiry ? await expireOld(trx, batch.configId, batch.level, expiry) : 0 }
+      return raise(trx, fence, batch, false)
     }),
 
   writePartial: (fence, batch) =>

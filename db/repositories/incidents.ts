@@ -25,7 +25,7 @@ import type { Notice } from '../../shared/notify/webhooks.ts'
 import type { Carriage } from '../../shared/runs/run.ts'
 import { assertFence } from '../fence.ts'
 import { rawRows } from '../raw-rows.ts'
-import { takeAllTurns } from './anomalies.ts'
+import { expireOld, raise, takeAllTurns } from './anomalies.ts'
 import { cutByDay, dayCursor } from './day-pages.ts'
 import { isLouder, mergeIncident } from './merge-incidents.ts'
 import type { PathOf } from './merge-incidents.ts'
@@ -506,10 +506,12 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
 
   save: (fence, batch, noticeOf) =>
     db.transaction(async (trx) => {
-      const { configId, day, leadsDay, at, budget } = batch
+      const { configId, day, leadsDay, at, budget, findings, expiry } = batch
       const { runId } = fence
       await assertFence(trx, fence)
       await takeAllTurns(trx, configId)
+      const written = await raise(trx, fence, findings, false)
+      const expired = expiry ? await expireOld(trx, configId, findings.level, expiry) : 0
       const known =
         batch.incidents.length === 0
           ? []
@@ -631,6 +633,8 @@ export const incidentWriter = (db: Knex): IncidentWriter => ({
         return [changed(record, 'incident.escalated', loudBefore.get(id) ?? null)]
       })
       return {
+        ...written,
+        expired,
         opened: idOf.size,
         escalated: escalated.length,
         resolved: resolved.size,

@@ -64,6 +64,8 @@ export interface WeekdayBaseline {
 export interface BaselineScratch {
   readonly days: Int32Array
   readonly values: Float64Array
+  /** By day of the window: one more than the place of its value, 0 for none. Steps of a week lead through a weekday. */
+  readonly places: Int32Array
   readonly residuals: Float64Array
   readonly work: Float64Array
 }
@@ -74,21 +76,27 @@ export const baselineScratch = (days: number): BaselineScratch => {
   return {
     days: new Int32Array(days),
     values: new Float64Array(days),
+    places: new Int32Array(days),
     residuals: new Float64Array(days),
     work: new Float64Array(Math.max(days, (WEEK * weeks * (weeks - 1)) / 2)),
   }
 }
 
 /** Per day; 0 with fewer than 28 values. */
-const trendOf = ({ days, values, work }: BaselineScratch, n: number): number => {
+const trendOf = (
+  { days, values, places, work }: BaselineScratch,
+  n: number,
+  oldest: DayNumber,
+  window: number,
+): number => {
   if (n < TREND_MIN_VALUES) return 0
   let pairs = 0
   for (let i = 0; i < n; i++) {
-    const day = days[i] as number
+    const at = (days[i] as number) - oldest
     const value = values[i] as number
-    for (let j = i + 1; j < n; j++) {
-      const apart = (days[j] as number) - day
-      if (apart % WEEK === 0) work[pairs++] = ((values[j] as number) - value) / apart
+    for (let later = at + WEEK; later < window; later += WEEK) {
+      const place = places[later] as number
+      if (place > 0) work[pairs++] = ((values[place - 1] as number) - value) / (later - at)
     }
   }
   if (pairs === 0) return 0
@@ -116,7 +124,9 @@ export const weekdayBaseline = (
   params: BaselineParams,
   scratch: BaselineScratch = baselineScratch(params.baselineDays),
 ): WeekdayBaseline | null => {
-  const oldest = day - params.baselineDays
+  const window = params.baselineDays
+  const oldest = day - window
+  scratch.places.fill(0, 0, window)
   let n = 0
   for (let i = 0; i < days.length; i++) {
     const at = days[i] as number
@@ -124,30 +134,33 @@ export const weekdayBaseline = (
     if (at < oldest || at >= day || Number.isNaN(value)) continue
     scratch.days[n] = at
     scratch.values[n++] = value
+    scratch.places[at - oldest] = n
   }
   if (n < params.minHistoryDays) return null
 
-  const trend = trendOf(scratch, n)
-  const { days: at, values: carried, residuals, work } = scratch
+  const trend = trendOf(scratch, n, oldest, window)
+  const { days: seen, values: carried, places, residuals, work } = scratch
   if (trend !== 0) {
-    for (let i = 0; i < n; i++) carried[i] = (carried[i] as number) + trend * (day - (at[i] as number))
+    for (let i = 0; i < n; i++) carried[i] = (carried[i] as number) + trend * (day - (seen[i] as number))
   }
 
   for (let i = 0; i < n; i++) work[i] = carried[i] as number
   const overall = medianInPlace(work, n)
   let centre = overall
   let k = n
-  for (let weekday = 0; weekday < WEEK; weekday++) {
+  for (let first = 0; first < WEEK; first++) {
     let count = 0
-    for (let i = 0; i < n; i++) {
-      if (weekdayOf(at[i] as number) === weekday) work[count++] = carried[i] as number
+    for (let at = first; at < window; at += WEEK) {
+      const place = places[at] as number
+      if (place > 0) work[count++] = carried[place - 1] as number
     }
     const own = count >= WEEKDAY_MIN_VALUES
     const middle = own ? medianInPlace(work, count) : overall
-    for (let i = 0; i < n; i++) {
-      if (weekdayOf(at[i] as number) === weekday) residuals[i] = (carried[i] as number) - middle
+    for (let at = first; at < window; at += WEEK) {
+      const place = places[at] as number
+      if (place > 0) residuals[place - 1] = (carried[place - 1] as number) - middle
     }
-    if (own && weekday === weekdayOf(day)) {
+    if (own && weekdayOf(oldest + first) === weekdayOf(day)) {
       centre = middle
       k = count
     }

@@ -98,13 +98,9 @@ export interface DetectionStore {
    * One transaction under the fence: raises or refreshes what was found, resolves as `restated` what the
    * judged entities no longer show on the judged days. A repetition changes nothing but `last_seen`; what a
    * later look wrote stays. What was found while one of the days still ran (`writePartial`) is replaced by it:
-   * confirmed it is a finding like any other, else it is resolved as `restated`. Afterwards, with `expiry`, as `expire`.
+   * confirmed it is a finding like any other, else it is resolved as `restated`.
    */
-  write(
-    fence: Fence,
-    batch: ScoredBatch,
-    expiry: Expiry | null,
-  ): Promise<WriteCounts & { readonly expired: number }>
+  write(fence: Fence, batch: ScoredBatch): Promise<WriteCounts>
   /**
    * The same of a day that still runs: its findings are marked as partial and wake nobody. Leaves a day alone whose
    * final verdict is there, and every finding of such a verdict.

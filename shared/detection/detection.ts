@@ -32,7 +32,7 @@ import type { Notifications } from '../notify/notifications.ts'
 import { anchorOf } from './account-judge.ts'
 import type { AccountJudge, AccountPage } from './account-judge.ts'
 import type { DetectResult, DetectTask } from './detect-batch.ts'
-import type { DetectionStore, ScoredAnomaly } from './detection-store.ts'
+import type { DetectionStore, ScoredAnomaly, ScoredBatch, WriteCounts } from './detection-store.ts'
 import { findingsOf } from './findings.ts'
 import type { Gate } from './findings.ts'
 import { indexOfEntities, openStoredBook } from './incident-book.ts'
@@ -341,18 +341,15 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       const judgedBy = noneBySource()
       let pendingIds: string[] = []
       let pending: ScoredAnomaly[] = []
-      let expired = 0
-      const flush = async (isLast: boolean): Promise<void> => {
-        const written = await store.write(
-          context.fence,
-          { configId, level, entityIds: pendingIds, days: ordered, anomalies: pending, seenAt },
-          isLast ? expiry : null,
-        )
-        created += written.created
-        restated += written.restated
-        expired += written.expired
+      const takePending = (): ScoredBatch => {
+        const batch = { configId, level, entityIds: pendingIds, days: ordered, anomalies: pending, seenAt }
         pendingIds = []
         pending = []
+        return batch
+      }
+      const note = (written: WriteCounts): void => {
+        created += written.created
+        restated += written.restated
       }
       const recall = async () => {
         const memory = await memoryOf(configId, level, ordered)
@@ -408,7 +405,8 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
           anomalies += passed.findings.length
           judgedByForest += result.judgedByForest
           for (const source of MODEL_SOURCES) judgedBy[source] += result.judgedBy[source]
-          if (pendingIds.length >= WRITE_SIZE) await flush(false)
+          if (pendingIds.length < WRITE_SIZE) continue
+          note(await store.write(context.fence, takePending()))
           context.progress(0.5, counts)
         }
         const mine = known.filter(({ campaignId }) => indexOf.has(entityKey('campaign', campaignId)))
@@ -434,11 +432,12 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         )
         saved.push(...entries.incidents)
       }
-      await flush(true)
       const incidents = await parts.incidents.save(
         context.fence,
         {
           configId,
+          findings: takePending(),
+          expiry,
           day,
           leadsDay: Math.min(day, leadsArrived),
           at: seenAt,
@@ -448,6 +447,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
         },
         (changes) => parts.webhooks.notice(toEvents(changes, seenAt, day)),
       )
+      note(incidents)
       // The messages are safe; that they leave soon may fail without harm.
       await parts.webhooks.hurry(incidents.carriages)
 
@@ -474,7 +474,7 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
           by_severity: bySeverity,
           created,
           restated,
-          expired,
+          expired: incidents.expired,
           judged_by_forest: judgedByForest,
           judged_by: judgedBy,
           leads_arrived: toLocalDate(leadsArrived),

@@ -7,6 +7,7 @@ import type { Fence } from '../core/work.ts'
 import type { EventType } from '../notify/events.ts'
 import type { Notice } from '../notify/webhooks.ts'
 import type { Carriage } from '../runs/run.ts'
+import type { Expiry, ScoredBatch, WriteCounts } from './detection-store.ts'
 
 export interface EntityKey {
   readonly entityType: Level
@@ -76,6 +77,10 @@ export interface IncidentLink extends EntityKey {
 
 export interface IncidentBatch {
   readonly configId: number
+  /** The last findings of the check, not written yet. */
+  readonly findings: ScoredBatch
+  /** What is expired after them; null: nothing. */
+  readonly expiry: Expiry | null
   /** The day whose check says it. */
   readonly day: DayNumber
   /** The newest day whose leads have arrived: what counts leads has not been judged since. */
@@ -111,7 +116,8 @@ export interface IncidentChange extends ToldIncident {
   readonly previousSeverity: Severity | null
 }
 
-export interface IncidentSaved {
+export interface IncidentSaved extends WriteCounts {
+  readonly expired: number
   readonly opened: number
   readonly escalated: number
   readonly resolved: number
@@ -123,7 +129,8 @@ export interface IncidentWriter {
   /** Incidents seen on `since` or later, by id, whatever their status. */
   known(configId: number, since: DayNumber): Promise<readonly StoredIncident[]>
   /**
-   * One transaction under the fence, one at a time per config: writes the incidents, ties the anomalies to them,
+   * One transaction under the fence, one at a time per config: writes the findings as `DetectionStore.write` does and
+   * expires old ones, writes the incidents, ties the anomalies to them,
    * resolves what is over (no member open, or nothing seen since the day before yesterday of `day`, of leads of
    * `leadsDay`), opens again what came back, and leaves the messages of what opened, opened again, got louder or is
    * over to be sent. What opens is told of while there is room: the most severe first, of those the oddest, of those

@@ -9,7 +9,14 @@ import type { Notice } from '../../shared/notify/webhooks.ts'
 import { insertDays } from '../support/accounts.ts'
 import { openTestApi } from '../support/api.ts'
 import type { TestApi } from '../support/api.ts'
-import { insertLinked, linkTo, ROOM, runningFence, savedIncident } from '../support/incidents.ts'
+import {
+  insertLinked,
+  linkTo,
+  ROOM,
+  runningFence,
+  savedIncident,
+  nothingFound,
+} from '../support/incidents.ts'
 import { HOSTILE_NAMES, insertAdvice, insertAnomaly, insertForecast, insertTier } from '../support/report.ts'
 
 const PLACES = [
@@ -195,7 +202,16 @@ suite('the morning report in Chromium', () => {
     for (const link of links) await insertLinked(api.knex, configId, { ...link, incident: null })
     await api.store.incidentWriter.save(
       await runningFence(api.knex),
-      { configId, day, leadsDay: day, at: new Date(NOW), budget: ROOM, incidents, links },
+      {
+        configId,
+        day,
+        ...nothingFound(configId),
+        leadsDay: day,
+        at: new Date(NOW),
+        budget: ROOM,
+        incidents,
+        links,
+      },
       (): Notice => ({ messages: [], run: {} as Notice['run'] }),
     )
   }

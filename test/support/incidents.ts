@@ -2,7 +2,7 @@
 import type { Knex } from 'knex'
 import { toDayNumber, toLocalDate } from '../../shared/core/days.ts'
 import type { Level } from '../../shared/core/entity.ts'
-import type { IncidentLink, SavedIncident } from '../../shared/detection/incident-store.ts'
+import type { IncidentBatch, IncidentLink, SavedIncident } from '../../shared/detection/incident-store.ts'
 import type { Fence } from '../../shared/core/work.ts'
 import { newRunId } from '../../shared/runs/run-id.ts'
 import type { EventType, IncidentData, IncidentEvent } from '../../shared/notify/events.ts'
@@ -121,6 +121,12 @@ export const insertTree = async (knex: Knex, configId: number): Promise<void> =>
     { ...inCampaign, adset_id: 's2', ad_id: 'a3', name: '' },
   ])
 }
+
+/** What a check has to write besides its incidents: nothing. */
+export const nothingFound = (configId: number): Pick<IncidentBatch, 'findings' | 'expiry'> => ({
+  findings: { configId, level: 'ad', entityIds: [], days: [], anomalies: [], seenAt: new Date(0) },
+  expiry: null,
+})
 
 /** The anomaly of a link, as detection leaves it. @returns its id */
 export const insertLinked = async (

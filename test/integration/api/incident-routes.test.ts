@@ -12,6 +12,7 @@ import {
   ROOM,
   runningFence,
   savedIncident,
+  nothingFound,
 } from '../../support/incidents.ts'
 
 const INCIDENTS = '/api/v1/ml/incidents'
@@ -60,7 +61,7 @@ describe('routes of incidents', () => {
     const at = new Date(NOW)
     await api.store.incidentWriter.save(
       await runningFence(api.knex),
-      { configId, day, leadsDay: day, at, budget: ROOM, incidents, links },
+      { configId, day, ...nothingFound(configId), leadsDay: day, at, budget: ROOM, incidents, links },
       (changes) => api.services.webhooks.notice(toEvents(changes, at, day)),
     )
   }

@@ -18,6 +18,7 @@ import {
   ROOM,
   runningFence,
   savedIncident,
+  nothingFound,
 } from '../../support/incidents.ts'
 
 describe('commands of incidents', () => {
@@ -50,6 +51,7 @@ describe('commands of incidents', () => {
       {
         configId,
         day,
+        ...nothingFound(configId),
         leadsDay: day,
         at: new Date(),
         budget: ROOM,

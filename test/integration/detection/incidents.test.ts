@@ -30,6 +30,7 @@ import {
   ROOM,
   runningFence,
   savedIncident,
+  nothingFound,
 } from '../../support/incidents.ts'
 
 const AT = new Date('2026-03-10T06:00:00.000Z')
@@ -81,6 +82,7 @@ describe('incidents', () => {
   ): IncidentBatch => ({
     configId,
     day,
+    ...nothingFound(configId),
     leadsDay: day,
     at: new Date(AT.getTime() + (day - MONDAY) * DAY_MS),
     budget: ROOM,
@@ -202,7 +204,7 @@ describe('incidents', () => {
     // As after a kill: the new attempt may know of the row, or may not.
     for (const id of [null, stored.id]) {
       const saved = await save(MONDAY, [savedIncident({ id })], [linkTo(0)])
-      expect(saved).to.deep.equal({ opened: 0, escalated: 0, resolved: 0, carriages: [] })
+      expect(saved).to.deep.include({ opened: 0, escalated: 0, resolved: 0, carriages: [] })
       expect(await everything()).to.deep.equal(before)
     }
   })
@@ -218,14 +220,31 @@ describe('incidents', () => {
   })
 
   it('leave nothing behind when the message cannot be written, and are all there once it can', async () => {
+    // What its entity had the day before is no longer raised.
+    const stale = await insert({ day: MONDAY - 1 })
     await insert()
-    const batch = batchOf(MONDAY, [savedIncident()], [linkTo(0)])
+    const { entityId, entityType } = linkTo(0)
+    const batch = {
+      ...batchOf(MONDAY, [savedIncident()], [linkTo(0)]),
+      findings: {
+        configId,
+        level: entityType,
+        entityIds: [entityId],
+        days: [MONDAY - 1],
+        anomalies: [],
+        seenAt: new Date(Date.now() + DAY_MS),
+      },
+    }
     const fails = (): Notice => {
       throw new Error('killed')
     }
+    const before = await everything()
     await rejectionOf(incidentWriter(database.knex).save(await newFence(), batch, fails))
-    expect(await known()).to.deep.equal([])
-    await saveBatch(batch)
+    expect(await everything()).to.deep.equal(before)
+    expect((await saveBatch(batch)).restated).to.equal(1)
+    expect(await database.knex('ml_anomalies').where({ id: stale }).first('resolution')).to.deep.equal({
+      resolution: 'restated',
+    })
     expect(await toldTypes()).to.deep.equal(['incident.opened'])
   })
 

@@ -292,18 +292,15 @@ describe('what detection looks at', () => {
         await store.write(
           one.fence,
           batch(() => true),
-          null,
         )
         await Promise.all([
           store.write(
             one.fence,
             batch((i) => i % 2 === 0),
-            null,
           ),
           store.write(
             two.fence,
             batch((i) => i % 2 === 1),
-            null,
           ),
         ])
       }

@@ -24,6 +24,7 @@ import {
   ROOM,
   runningFence,
   savedIncident,
+  nothingFound,
 } from '../../support/incidents.ts'
 import { insertAdvice, insertAnomaly, insertForecast, insertRun, insertTier } from '../../support/report.ts'
 
@@ -662,7 +663,16 @@ describe('the morning report', () => {
       for (const link of links) await insertLinked(knex, configId, { ...link, incident: null })
       await incidentWriter(knex).save(
         await runningFence(knex),
-        { configId, day, leadsDay: day, at: NOW, budget: ROOM, incidents: saved, links },
+        {
+          configId,
+          day,
+          ...nothingFound(configId),
+          leadsDay: day,
+          at: NOW,
+          budget: ROOM,
+          incidents: saved,
+          links,
+        },
         () => NOBODY,
       )
     }
