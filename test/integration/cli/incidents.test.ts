@@ -143,6 +143,7 @@ describe('commands of incidents', () => {
       {
         configId,
         day: old,
+        ...nothingFound(configId),
         leadsDay: old,
         at: new Date(),
         budget: ROOM,
