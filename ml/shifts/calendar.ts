@@ -36,16 +36,18 @@ export class Calendar {
   /** By figure: how far each day is from the week around it; null: no pattern is known. */
   readonly #gaps: readonly (Float64Array | null)[]
   // By figure and weekday: what is added to the log, how far off, and the factor on a sum.
-  readonly #effects: Float64Array
-  readonly #effectVariances: Float64Array
-  readonly #effectFactors: Float64Array
-  /** Of what holidays do to money, by day. */
-  readonly #moveVariances: Float64Array
-  /** What a holiday does to money, by day, as a log: shown by what all ads have in common. */
-  readonly moves: Float64Array
+  readonly #weekdayEffects: Float64Array
+  readonly #weekdayVariances: Float64Array
+  readonly #weekdayFactors: Float64Array
+  // By day: what a holiday does to money, as a log, and how far off: shown by what all ads have in common.
+  readonly #holidayMoves: Float64Array
+  readonly #holidayVariances: Float64Array
   // Laid out by figure and day, of the days a window reaches back over: `at` says where.
+  /** What weekday and holiday add to a log. */
   readonly effects: Float64Array
-  /** On a sum. */
+  /** Of that, what a holiday does. */
+  readonly moves: Float64Array
+  /** What a weekday multiplies a sum with. */
   readonly factors: Float64Array
   /** Of weekday and holiday together, as logs. */
   readonly variances: Float64Array
@@ -58,12 +60,13 @@ export class Calendar {
     this.#gaps = FIGURE_TABLE.map(({ ofAccount }) =>
       ofAccount ? gapsOf(account, (t) => ofAccount(sums, t)) : null,
     )
-    this.#effects = new Float64Array(FIGURE_COUNT * WEEK)
-    this.#effectVariances = new Float64Array(FIGURE_COUNT * WEEK)
-    this.#effectFactors = new Float64Array(FIGURE_COUNT * WEEK).fill(1)
-    this.#moveVariances = new Float64Array(days)
-    this.moves = new Float64Array(days)
+    this.#weekdayEffects = new Float64Array(FIGURE_COUNT * WEEK)
+    this.#weekdayVariances = new Float64Array(FIGURE_COUNT * WEEK)
+    this.#weekdayFactors = new Float64Array(FIGURE_COUNT * WEEK).fill(1)
+    this.#holidayMoves = new Float64Array(days)
+    this.#holidayVariances = new Float64Array(days)
     this.effects = new Float64Array(FIGURE_COUNT * days)
+    this.moves = new Float64Array(FIGURE_COUNT * days)
     this.factors = new Float64Array(FIGURE_COUNT * days)
     this.variances = new Float64Array(FIGURE_COUNT * days)
   }
@@ -85,9 +88,9 @@ export class Calendar {
       const sign = SIGNS[j] as number
       for (let w = 0; w < WEEK; w++) {
         const at = j * WEEK + w
-        this.#effects[at] = effect[w] as number
-        this.#effectVariances[at] = variance[w] as number
-        this.#effectFactors[at] = Math.exp(sign * (effect[w] as number))
+        this.#weekdayEffects[at] = effect[w] as number
+        this.#weekdayVariances[at] = variance[w] as number
+        this.#weekdayFactors[at] = Math.exp(sign * (effect[w] as number))
       }
     })
   }
@@ -102,7 +105,7 @@ export class Calendar {
     leaves: readonly number[],
     logOf: (leaf: number) => number,
   ): void {
-    const effect = this.#effects[SPEND * WEEK + (this.#weekdays[day] as number)] as number
+    const effect = this.#weekdayEffects[SPEND * WEEK + (this.#weekdays[day] as number)] as number
     const gaps: number[] = []
     let noise = 0
     for (const leaf of leaves) {
@@ -118,8 +121,8 @@ export class Calendar {
     const shown = n === 0 ? 0 : 1 / ((Math.PI / 2) * (noise / n / n) + HOLIDAY_SCATTER ** 2)
     const known = 1 / HOLIDAY_SD ** 2
     const median = n === 0 ? 0 : ((gaps[(n - 1) >> 1] as number) + (gaps[n >> 1] as number)) / 2
-    this.moves[day] = (shown * median + known * HOLIDAY_MOVE) / (shown + known)
-    this.#moveVariances[day] = 1 / (shown + known) + HOLIDAY_SCATTER ** 2
+    this.#holidayMoves[day] = (shown * median + known * HOLIDAY_MOVE) / (shown + known)
+    this.#holidayVariances[day] = 1 / (shown + known) + HOLIDAY_SCATTER ** 2
   }
 
   /** Lays out what is known of the days up to `day`. */
@@ -128,15 +131,13 @@ export class Calendar {
       for (let d = Math.max(0, day - LONGEST + 1); d <= day; d++) {
         const of = j * WEEK + (this.#weekdays[d] as number)
         const at = this.at(j, d)
-        const ofHoliday =
-          IS_VOLUME[j] === 1
-            ? (this.#moveVariances[d] as number)
-            : this.isHoliday(d)
-              ? HOLIDAY_RATE_SD ** 2
-              : 0
-        this.effects[at] = this.#effects[of] as number
-        this.factors[at] = this.#effectFactors[of] as number
-        this.variances[at] = (this.#effectVariances[of] as number) + ofHoliday
+        const isVolume = IS_VOLUME[j] === 1
+        const ofRate = this.isHoliday(d) ? HOLIDAY_RATE_SD ** 2 : 0
+        const ofHoliday = isVolume ? (this.#holidayVariances[d] as number) : ofRate
+        this.moves[at] = isVolume ? (this.#holidayMoves[d] as number) : 0
+        this.effects[at] = (this.#weekdayEffects[of] as number) + (this.moves[at] as number)
+        this.factors[at] = this.#weekdayFactors[of] as number
+        this.variances[at] = (this.#weekdayVariances[of] as number) + ofHoliday
       }
     }
   }

@@ -3,7 +3,7 @@
  * promised for them.
  */
 import type { Calibration } from './calibration.ts'
-import { FIGURE_COUNT, FIGURE_TABLE, IS_COUNT, IS_VOLUME, SIGNS, USES_LEADS } from './figures.ts'
+import { FIGURE_COUNT, IS_COUNT, SIGNS, USES_LEADS } from './figures.ts'
 import type { Known, Judged } from './known.ts'
 import { FEWEST_DAYS } from './level.ts'
 import type { Look } from './level.ts'
@@ -27,8 +27,6 @@ export class Holding {
   }
   readonly #known: Known
   readonly #judged: Judged
-  /** By place, then figure: the total of each day. */
-  readonly #wholes: readonly Float64Array[]
   // The level that days are held against. Numbers that are handed to a function are wrapped, one by one.
   #mean = Number.NaN
   #rate = Number.NaN
@@ -46,7 +44,6 @@ export class Holding {
   constructor(known: Known, judged: Judged) {
     this.#known = known
     this.#judged = judged
-    this.#wholes = known.tree.entities.flatMap((entity) => FIGURE_TABLE.map(({ whole }) => entity[whole]))
   }
 
   /** Fills `today`. @returns whether figure j says anything */
@@ -78,8 +75,8 @@ export class Holding {
       today.seen = levels.seen[at] as number
       today.among = base
     } else {
-      const move = IS_VOLUME[j] === 1 ? (calendar.moves[day] as number) : 0
-      today.seen = (SIGNS[j] as number) * Math.log((this.#wholeOf(j)[day] as number) / base) - move
+      const log = (SIGNS[j] as number) * Math.log((levels.seen[at] as number) / base)
+      today.seen = log - (calendar.moves[date] as number)
       today.among = 1
     }
     return true
@@ -125,13 +122,13 @@ export class Holding {
   /** Holds the last days against the levels before them. */
   hold(windows: Windows, calibration: Calibration): void {
     const { levels, promises, drift } = this.#known
-    const { i, day, entity, isSum, present, wasOdd, isConfirmed } = this.#judged
+    const { i, day, start, isSum, present, wasOdd, isConfirmed } = this.#judged
     const { held } = this
     for (let j = 0; j < FIGURE_COUNT; j++) {
       const k = levels.of(i, j)
       if (present[j] === 0 || (levels.days[k] as number) < FEWEST_DAYS) continue
       if (isSum) promises.extend(i, j, day)
-      const first = Math.max(levels.floor[k] as number, entity.start)
+      const first = Math.max(levels.floor[k] as number, start)
       const wander = drift.variance(j)
       let newest = day
       this.#clear()
@@ -158,10 +155,6 @@ export class Holding {
         windows.set(j, w, held)
       }
     }
-  }
-
-  #wholeOf(j: number): Float64Array {
-    return this.#wholes[this.#judged.i * FIGURE_COUNT + j] as Float64Array
   }
 
   #clear(): void {
@@ -204,36 +197,37 @@ export class Holding {
     const { sums, variances, squares } = promises
     const k = levels.of(i, j)
     const isCount = IS_COUNT[j] === 1
-    const whole = this.#wholeOf(j)
+    let seen = 0
     let among = 0
+    let alone = 0
     let common = 0
     let ofWeekdays = 0
-    let seen = 0
-    let alone = 0
     let ratio = 1
     for (let d = from; d <= day; d++) {
       const row = promises.at(d)
+      const at = levels.at(k, d)
       const sum = sums[row] as number
-      if (Number.isNaN(levels.among[levels.at(k, d)]) || !(sum > 0)) continue
+      if (Number.isNaN(levels.among[at]) || !(sum > 0)) continue
       const date = calendar.at(j, d)
       const factor = calendar.factors[date] as number
       const base = sum * factor
       const unsure = Math.sqrt(variances[row] as number)
       if (isCount) {
-        seen += whole[d] as number
+        seen += levels.seen[at] as number
         among += base
         alone += factor * factor * (squares[row] as number)
         common += factor * unsure
         ofWeekdays += base * base * (calendar.variances[date] as number)
       } else {
-        ratio *= (whole[d] as number) / base
-        seen -= IS_VOLUME[j] === 1 ? (calendar.moves[d] as number) : 0
+        ratio *= (levels.seen[at] as number) / base
+        seen += calendar.moves[date] as number
         among += 1
         common += unsure / sum
         ofWeekdays += calendar.variances[date] as number
       }
     }
-    this.#seen = isCount ? seen : seen + (SIGNS[j] as number) * Math.log(ratio)
+    // One logarithm of all days: their product is far from what a number can hold.
+    this.#seen = isCount ? seen : (SIGNS[j] as number) * Math.log(ratio) - seen
     this.#among = among
     this.#squares = alone
     this.#common = common

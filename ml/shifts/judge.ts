@@ -83,7 +83,7 @@ class Judge {
     levels.begin(day)
     calendar.learnWeekdays(day)
     if (calendar.isHoliday(day)) {
-      const logOf = (leaf: number): number => observed.values[known.observedAt(leaf, day) + SPEND] as number
+      const logOf = (leaf: number): number => observed.values[known.observedAt(leaf, day) * FIGURE_COUNT + SPEND] as number
       calendar.learnHoliday(day, levels, this.#leaves, logOf)
     }
     calendar.spread(day)

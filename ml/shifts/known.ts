@@ -1,5 +1,5 @@
 /** What is known of an account while its days are judged, and what is judged of it. */
-import type { AccountDays, AccountEntity } from './account.ts'
+import type { AccountDays } from './account.ts'
 import { Calendar } from './calendar.ts'
 import { Drift } from './drift.ts'
 import { FIGURE_COUNT, FIGURE_TABLE } from './figures.ts'
@@ -9,7 +9,7 @@ import type { Observed } from './observed.ts'
 import { Promises } from './promises.ts'
 import { Scatter } from './scatter.ts'
 import { Standings } from './standings.ts'
-import { isSumOf, runsOf, treeOf } from './tree.ts'
+import { isSumOf, treeOf } from './tree.ts'
 import type { Tree } from './tree.ts'
 
 /** What was learnt of the days before. */
@@ -23,17 +23,13 @@ export class Known {
   readonly scatter: Scatter
   readonly drift: Drift
   readonly standings: Standings
-  /** Whether each is to be running, by day, then place. */
-  readonly #runs: Uint8Array
 
   constructor(account: AccountDays) {
-    const { days } = account
     const tree = treeOf(account.entities)
     const n = tree.entities.length
     this.account = account
     this.tree = tree
-    this.#runs = runsOf(tree, days)
-    this.observed = observedOf(tree, days, this.#runs)
+    this.observed = observedOf(tree, account.days)
     this.levels = new Levels(n, FIGURE_TABLE, (i) => isSumOf(tree, i))
     this.promises = new Promises(tree, this.levels, this.observed)
     this.calendar = new Calendar(account)
@@ -46,12 +42,12 @@ export class Known {
   }
 
   runsAt(i: number, day: number): boolean {
-    return this.#runs[day * this.tree.entities.length + i] === 1
+    return this.observed.runs[day * this.tree.entities.length + i] === 1
   }
 
-  /** Where what was observed of i is, its first figure. */
+  /** Where a day of i is among what was observed. */
   observedAt(i: number, day: number): number {
-    return (day * this.tree.entities.length + i) * FIGURE_COUNT
+    return day * this.tree.entities.length + i
   }
 }
 
@@ -60,8 +56,11 @@ export class Judged {
   day = 0
   /** Its place in the tree. */
   i = 0
-  entity: AccountEntity
+  /** Where the day of it is among what was observed. */
+  at = 0
   isSum = false
+  /** First day it runs. */
+  start = 0
   wasOdd = false
   /** People called the day odd: it teaches nothing. */
   isConfirmed = false
@@ -74,19 +73,20 @@ export class Judged {
   readonly #known: Known
 
   constructor(known: Known) {
-    this.entity = known.tree.entities[0] as AccountEntity
     this.present = new Uint8Array(FIGURE_COUNT)
     this.#known = known
   }
 
   /** Turns to i. */
   turnTo(i: number): void {
-    const { tree, standings } = this.#known
+    const { tree, observed, standings } = this.#known
+    const at = this.#known.observedAt(i, this.day)
     this.i = i
-    this.entity = tree.entities[i] as AccountEntity
+    this.at = at
+    this.start = tree.starts[i] as number
     this.isSum = isSumOf(tree, i)
     this.wasOdd = standings.lastOdd[i] === this.day - 1
-    this.isConfirmed = this.entity.confirmed.has(this.day)
+    this.isConfirmed = observed.confirmed[at] === 1
     this.ended = false
     this.oddWindow = 0
     for (let j = 0; j < FIGURE_COUNT; j++) this.present[j] = 0

@@ -8,7 +8,6 @@ import type { Figure } from './figures.ts'
 import type { Holding } from './holding.ts'
 import type { Judged, Known } from './known.ts'
 import { REMEMBERED_DAYS } from './level.ts'
-import { belowOf, leavesOf } from './tree.ts'
 import { deviateOf, sizeOf } from './windows.ts'
 
 /** Odd days in a row that make a new level. */
@@ -97,7 +96,7 @@ export class Lasting {
   goBack(j: number): void {
     const { tree, levels, standings, drift } = this.#known
     const { i, day, isSum, present } = this.#judged
-    for (const leaf of leavesOf(tree, i)) {
+    for (const leaf of tree.leaves[i] as Int32Array) {
       const own = levels.of(leaf, j)
       if (levels.settledBy[own] === i) levels.recall(own, day, drift.variance(j))
     }
@@ -155,7 +154,7 @@ export class Lasting {
     const { kind } = FIGURE_TABLE[j] as Figure
     const dispersion = scatter.dispersion(j)
     let settled = 0
-    for (const leaf of leavesOf(tree, i)) {
+    for (const leaf of tree.leaves[i] as Int32Array) {
       const { start, confirmed } = tree.entities[leaf] as AccountEntity
       const own = levels.of(leaf, j)
       if (!this.#known.runsAt(leaf, day) || (levels.floor[own] as number) > day) continue
@@ -179,7 +178,7 @@ export class Lasting {
   #isLeftByOthers(j: number): boolean {
     const { tree, levels } = this.#known
     const { i, day } = this.#judged
-    return leavesOf(tree, i).some((leaf) => {
+    return (tree.leaves[i] as Int32Array).some((leaf) => {
       const own = levels.of(leaf, j)
       return day <= (levels.formerUntil[own] as number) && levels.settledBy[own] !== i
     })
@@ -189,7 +188,7 @@ export class Lasting {
   #closeBelow(j: number): void {
     const { tree, levels } = this.#known
     const { i, day } = this.#judged
-    for (const c of belowOf(tree, i)) levels.floor[levels.of(c, j)] = day + 1
+    for (const c of tree.below[i] as Int32Array) levels.floor[levels.of(c, j)] = day + 1
   }
 
   /** Whether a figure is odd in the way it was on the last odd day. */

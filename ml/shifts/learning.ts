@@ -21,7 +21,7 @@ export class Learning {
   /** @param lasts whether what is odd has lasted */
   learn(lasts: boolean): void {
     const { levels, promises, drift } = this.#known
-    const { i, day, entity, present, oddWindow } = this.#judged
+    const { i, day, start, present, oddWindow } = this.#judged
     for (let j = 0; j < FIGURE_COUNT; j++) {
       if (present[j] === 0) continue
       const k = levels.of(i, j)
@@ -31,7 +31,7 @@ export class Learning {
         this.#lasting.settle(j)
       } else if (oddWindow > 0) {
         drift.note(i, j, Number.NaN)
-        const from = Math.max(entity.start, levels.floor[k] as number, day - oddWindow + 1)
+        const from = Math.max(start, levels.floor[k] as number, day - oddWindow + 1)
         levels.rollBack(k, from, day, drift.variance(j))
         promises.forget(i, j, from)
       } else this.#learnFigure(j, k)
@@ -40,8 +40,8 @@ export class Learning {
 
   /** Learns of a figure on a day that is not odd. */
   #learnFigure(j: number, k: number): void {
-    const { tree, levels, calendar, scatter, drift } = this.#known
-    const { i, day, entity, isSum, isConfirmed } = this.#judged
+    const { tree, observed, levels, calendar, scatter, drift } = this.#known
+    const { i, at, day, isSum, isConfirmed } = this.#judged
     const { today } = this.#holding
     const isCount = IS_COUNT[j] === 1
     const isSeen = !isConfirmed && this.#holding.look(j)
@@ -51,7 +51,7 @@ export class Learning {
     if (!isSeen || calendar.isHoliday(day)) return
     const isVolume = IS_VOLUME[j] === 1
     // Of a day on which somebody came or went the children learn all that moved: above them it would count twice.
-    if (isSum && isVolume && entity.mixed[day] === 1) return
+    if (isSum && isVolume && observed.mixed[at] === 1) return
     if (!isCount) {
       levels.learnGaussian(k, today)
       const own = levels.ownNoise(k)

@@ -1,13 +1,21 @@
 /** What the entities of an account show, laid out as it is read: day by day, all figures of an entity together. */
+import { runsOn } from './account.ts'
 import type { AccountEntity } from './account.ts'
 import { FIGURE_COUNT, FIGURE_TABLE } from './figures.ts'
 import type { Figure } from './figures.ts'
 import { isSumOf } from './tree.ts'
 import type { Tree } from './tree.ts'
 
-/** By day, then place in the tree, then figure. */
 export interface Observed {
-  /** Gaussian: the log of the figure. Count: the events. */
+  // By day, then place in the tree.
+  /** Whether it is to be running. */
+  readonly runs: Uint8Array
+  /** Whether somebody came or went whom it shares money with. */
+  readonly mixed: Uint8Array
+  /** Whether people called the day odd. */
+  readonly confirmed: Uint8Array
+  // The same, then figure; of days on which it runs.
+  /** Of a count, the events. Else the log of the figure; of who has children, its total. */
   readonly values: Float64Array
   /** Count: what the events are among. Gaussian: 1. NaN: the figure says nothing that day. */
   readonly among: Float64Array
@@ -29,12 +37,10 @@ const layOut = (
   whole: Float64Array,
   base: Float64Array,
   spend: Float64Array,
-  runs: Uint8Array,
   isSum: boolean,
-  observed: Observed,
+  { runs, values, among, owed }: Observed,
   place: Place,
 ): void => {
-  const { values, among, owed } = observed
   const isCount = kind === 'count'
   const entities = place.step / FIGURE_COUNT
   const entity = Math.floor(place.first / FIGURE_COUNT)
@@ -49,7 +55,7 @@ const layOut = (
       if (part > 0 && (!volume || (spend[t] as number) > 0)) exposure = part
     } else {
       const log = sign > 0 ? Math.log(total / part) : Math.log(part / total)
-      values[at] = log
+      values[at] = isSum ? total : log
       if (Number.isFinite(log) && total >= fewest) exposure = 1
     }
     among[at] = exposure
@@ -57,23 +63,30 @@ const layOut = (
   }
 }
 
-/** @param runs whether each is to be running, by day, then place: nothing is said of other days */
-export const observedOf = (tree: Tree, days: number, runs: Uint8Array): Observed => {
+export const observedOf = (tree: Tree, days: number): Observed => {
   const { entities } = tree
-  const step = entities.length * FIGURE_COUNT
+  const n = entities.length
   const observed: Observed = {
-    values: new Float64Array(days * step).fill(Number.NaN),
-    among: new Float64Array(days * step).fill(Number.NaN),
-    owed: new Float64Array(days * step).fill(Number.NaN),
+    runs: new Uint8Array(days * n),
+    mixed: new Uint8Array(days * n),
+    confirmed: new Uint8Array(days * n),
+    values: new Float64Array(days * n * FIGURE_COUNT).fill(Number.NaN),
+    among: new Float64Array(days * n * FIGURE_COUNT).fill(Number.NaN),
+    owed: new Float64Array(days * n * FIGURE_COUNT).fill(Number.NaN),
   }
-  for (let i = 0; i < entities.length; i++) {
+  for (let i = 0; i < n; i++) {
     const entity = entities[i] as AccountEntity
-    const scale = entity.budget.map(Math.exp)
+    for (let t = 0; t < days; t++) {
+      observed.runs[t * n + i] = runsOn(entity, t) ? 1 : 0
+      observed.mixed[t * n + i] = entity.mixed[t] as number
+    }
+    for (const day of entity.confirmed) if (day >= 0 && day < days) observed.confirmed[day * n + i] = 1
+    const scale = entity.budget.map((log) => Math.exp(log))
     for (let j = 0; j < FIGURE_COUNT; j++) {
       const figure = FIGURE_TABLE[j] as Figure
       const base = figure.base === 'scale' ? scale : entity[figure.base]
-      const place = { first: i * FIGURE_COUNT + j, step }
-      layOut(figure, entity[figure.whole], base, entity.spend, runs, isSumOf(tree, i), observed, place)
+      const place = { first: i * FIGURE_COUNT + j, step: n * FIGURE_COUNT }
+      layOut(figure, entity[figure.whole], base, entity.spend, isSumOf(tree, i), observed, place)
     }
   }
   return observed

@@ -26,10 +26,10 @@ export class Observing {
   /** Takes in the figures of the day. */
   observe(): void {
     const { account, tree, observed, levels, calendar, scatter, drift } = this.#known
-    const { entity, i, day, isSum, present } = this.#judged
+    const { i, at, day, isSum, present } = this.#judged
     const isHoliday = calendar.isHoliday(day)
-    const isMixed = entity.mixed[day] === 1
-    const first = this.#known.observedAt(i, day)
+    const isMixed = observed.mixed[at] === 1
+    const first = at * FIGURE_COUNT
     const up = tree.levels[i] as number
     for (let j = 0; j < FIGURE_COUNT; j++) {
       const usesLeads = USES_LEADS[j] === 1
@@ -48,10 +48,8 @@ export class Observing {
       const date = calendar.at(j, day)
       const value = observed.values[first + j] as number
       if (isCount) levels.see(k, day, value, exposure * (calendar.factors[date] as number))
-      else {
-        const move = isVolume ? (calendar.moves[day] as number) : 0
-        levels.see(k, day, value - ((calendar.effects[date] as number) + move), 1)
-      }
+      else if (isSum) levels.see(k, day, value, 1)
+      else levels.see(k, day, value - (calendar.effects[date] as number), 1)
       if (levels.days[k] === 0) {
         this.#start(j, k)
         if (!isSum && !isCount) continue

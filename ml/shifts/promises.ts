@@ -43,7 +43,7 @@ export class Promises {
     this.#tree = tree
     this.#levels = levels
     this.#owed = owed
-    this.#starts = Int32Array.from(tree.entities, ({ start }) => start)
+    this.#starts = tree.starts
     this.#rows = new Int32Array(n)
     let rows = 0
     for (let i = 0; i < n; i++) {

@@ -1,4 +1,5 @@
 /** Tells of what is rare enough of an entity on a day: of single figures, of silence, of all figures together. */
+import { sumOfDays } from './account.ts'
 import type { AccountEntity } from './account.ts'
 import { CONVERSION, FIGURE_COUNT, FIGURE_TABLE, FIGURES, SPEND, USES_LEADS } from './figures.ts'
 import type { Figure, FigureName } from './figures.ts'
@@ -124,13 +125,14 @@ export class Telling {
     const windows = this.#windows
     const w = this.#rarestTogether()
     if (w < 0) return
-    const { i, entity } = this.#judged
+    const { tree, levels, standings } = this.#known
+    const { i } = this.#judged
     const judged = this.#judgedTogether(w)
     const squares = judged.map((j) => windows.deviate(j, w) ** 2)
     const total = squares.reduce((sum, square) => sum + square, 0)
     const deviate = jointDeviate(total, judged.length)
-    if (deviate <= this.#thresholds.joint + (entity.tolerance.joint ?? 0)) return
-    const { levels, standings } = this.#known
+    const { tolerance } = tree.entities[i] as AccountEntity
+    if (deviate <= this.#thresholds.joint + (tolerance.joint ?? 0)) return
     let cost = 0
     for (const j of judged) {
       standings.sizes[levels.of(i, j)] = windows.size(j, w)
@@ -243,10 +245,11 @@ export class Telling {
 
   /** Days in a row on which nothing was delivered by who had delivered every day; 0: it delivers. */
   #silentDays(): number {
-    const { delivered, silent } = this.#known.standings
-    const { i, day, entity } = this.#judged
+    const { observed, standings } = this.#known
+    const { delivered, silent } = standings
+    const { i, at } = this.#judged
     const before = silent[i] as number
-    if ((entity.spend[day] as number) > 0) {
+    if ((observed.among[at * FIGURE_COUNT + SPEND] as number) > 0) {
       delivered[i] = (delivered[i] as number) + 1
       silent[i] = 0
       return 0
@@ -262,10 +265,9 @@ export class Telling {
 
   /** Impressions a day in the week before. */
   #shownBefore(): number {
-    const { day, entity } = this.#judged
-    let sum = 0
-    for (let d = Math.max(0, day - FEWEST_DAYS); d < day; d++) sum += entity.impressions[d] as number
-    return sum / FEWEST_DAYS
+    const { i, day } = this.#judged
+    const { impressions } = this.#known.tree.entities[i] as AccountEntity
+    return sumOfDays(impressions, Math.max(0, day - FEWEST_DAYS), day - 1) / FEWEST_DAYS
   }
 
   /** The independent figures that were judged over window w. */

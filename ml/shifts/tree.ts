@@ -1,5 +1,4 @@
 /** The entities of an account in an order in which what is added up lies side by side. */
-import { runsOn } from './account.ts'
 import type { AccountEntity } from './account.ts'
 import { LEVELS_UP } from './level-name.ts'
 
@@ -17,15 +16,11 @@ export interface Tree {
   readonly up: Int32Array
   /** Index of the level of each, from the ads up. */
   readonly levels: Uint8Array
-}
-
-/** Whether each is to be running, day by day. */
-export const runsOf = ({ entities }: Tree, days: number): Uint8Array => {
-  const runs = new Uint8Array(days * entities.length)
-  entities.forEach((entity, i) => {
-    for (let t = 0; t < days; t++) runs[t * entities.length + i] = runsOn(entity, t) ? 1 : 0
-  })
-  return runs
+  /** First day each runs. */
+  readonly starts: Int32Array
+  /** All below each; and those of them without children, of who has none itself. */
+  readonly below: readonly Int32Array[]
+  readonly leaves: readonly Int32Array[]
 }
 
 export const treeOf = (entities: readonly AccountEntity[]): Tree => {
@@ -53,6 +48,18 @@ export const treeOf = (entities: readonly AccountEntity[]): Tree => {
   const up = LEVELS_UP.flatMap((level) =>
     entities.flatMap((entity, i) => (entity.level === level ? [places[i] as number] : [])),
   )
+  const below = new Array<Int32Array>(n)
+  const leaves = new Array<Int32Array>(n)
+  for (let at = n - 1; at >= 0; at--) {
+    const all: number[] = []
+    const ends: number[] = []
+    for (let child = first[at] as number; child < (end[at] as number); child++) {
+      all.push(child, ...(below[child] as Int32Array))
+      ends.push(...(leaves[child] as Int32Array))
+    }
+    below[at] = Int32Array.from(all)
+    leaves[at] = Int32Array.from(all.length > 0 ? ends : [at])
+  }
   return {
     entities: Array.from(indices, (i) => entities[i] as AccountEntity),
     indices,
@@ -61,6 +68,9 @@ export const treeOf = (entities: readonly AccountEntity[]): Tree => {
     parent,
     up: Int32Array.from(up),
     levels: Uint8Array.from(indices, (i) => LEVELS_UP.indexOf((entities[i] as AccountEntity).level)),
+    starts: Int32Array.from(indices, (i) => (entities[i] as AccountEntity).start),
+    below,
+    leaves,
   }
 }
 
@@ -70,14 +80,6 @@ export const isSumOf = ({ first, end }: Tree, i: number): boolean => (end[i] as 
 /** Places of the children of i. */
 export const childrenOf = ({ first, end }: Tree, i: number): number[] =>
   Array.from({ length: (end[i] as number) - (first[i] as number) }, (_, k) => (first[i] as number) + k)
-
-/** Of all below i. */
-export const belowOf = (tree: Tree, i: number): number[] =>
-  childrenOf(tree, i).flatMap((c) => [c, ...belowOf(tree, c)])
-
-/** Of those below i without children; of who has none, i. */
-export const leavesOf = (tree: Tree, i: number): number[] =>
-  isSumOf(tree, i) ? childrenOf(tree, i).flatMap((c) => leavesOf(tree, c)) : [i]
 
 /** Place of the campaign of i. */
 export const topOf = ({ parent }: Tree, i: number): number => {

@@ -50,6 +50,16 @@ export const gapsOf = (
   return gaps
 }
 
+/** Sorts the first n values, few of them. */
+const sortFirst = (values: Float64Array, n: number): void => {
+  for (let i = 1; i < n; i++) {
+    const value = values[i] as number
+    let at = i
+    for (; at > 0 && (values[at - 1] as number) > value; at--) values[at] = values[at - 1] as number
+    values[at] = value
+  }
+}
+
 /**
  * The pattern as the days before `day` show it.
  * @param gaps of the account's days, by `gapsOf`
@@ -59,23 +69,30 @@ export const weekdayEffects = (
   day: number,
   gaps: Float64Array,
 ): WeekdayEffects => {
-  const ofWeekday: number[][] = Array.from({ length: WEEK }, () => [])
-  for (let d = Math.max(HALF_WEEK, day - LOOK_BACK_DAYS); d < day - HALF_WEEK; d++) {
-    const gap = gaps[d] as number
-    if (!Number.isNaN(gap)) ofWeekday[weekdayOf(account, d)]?.push(gap)
-  }
   const effect = new Float64Array(WEEK)
   const variance = new Float64Array(WEEK)
-  ofWeekday.forEach((values, weekday) => {
-    values.sort((a, b) => a - b)
-    const cut = Math.floor(values.length * TRIMMED_SHARE)
-    const kept = values.slice(cut, values.length - cut)
-    const n = kept.length
-    const mean = kept.reduce((sum, value) => sum + value, 0) / Math.max(1, n)
-    const spread = kept.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, n - 1)
+  const values = new Float64Array(LOOK_BACK_DAYS / WEEK)
+  const first = Math.max(HALF_WEEK, day - LOOK_BACK_DAYS)
+  let sumOfEffects = 0
+  for (let d = first; d < first + WEEK; d++) {
+    let count = 0
+    for (let same = d; same < day - HALF_WEEK; same += WEEK) {
+      const gap = gaps[same] as number
+      if (!Number.isNaN(gap)) values[count++] = gap
+    }
+    sortFirst(values, count)
+    const cut = Math.floor(count * TRIMMED_SHARE)
+    const n = count - 2 * cut
+    let sum = 0
+    for (let k = cut; k < cut + n; k++) sum += values[k] as number
+    const mean = sum / Math.max(1, n)
+    let squares = 0
+    for (let k = cut; k < cut + n; k++) squares += ((values[k] as number) - mean) ** 2
+    const weekday = weekdayOf(account, d)
     effect[weekday] = (mean * n) / (n + 1)
-    variance[weekday] = (UNKNOWN / (n + 1)) ** 2 + spread / Math.max(1, n)
-  })
-  const mean = effect.reduce((sum, value) => sum + value, 0) / WEEK
-  return { effect: effect.map((value) => value - mean), variance }
+    variance[weekday] = (UNKNOWN / (n + 1)) ** 2 + squares / Math.max(1, n - 1) / Math.max(1, n)
+    sumOfEffects += (mean * n) / (n + 1)
+  }
+  for (let w = 0; w < WEEK; w++) effect[w] = (effect[w] as number) - sumOfEffects / WEEK
+  return { effect, variance }
 }
