@@ -135,7 +135,7 @@ export class Calendar {
         const ofRate = this.isHoliday(d) ? HOLIDAY_RATE_SD ** 2 : 0
         const ofHoliday = isVolume ? (this.#holidayVariances[d] as number) : ofRate
         this.moves[at] = isVolume ? (this.#holidayMoves[d] as number) : 0
-        this.effects[at] = (this.#weekdayEffects[of] as number) + (this.moves[at] as number)
+        this.effects[at] = (this.#weekdayEffects[of] as number) + this.moves[at]
         this.factors[at] = this.#weekdayFactors[of] as number
         this.variances[at] = (this.#weekdayVariances[of] as number) + ofHoliday
       }

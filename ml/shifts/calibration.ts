@@ -5,8 +5,8 @@
  * to 1. It is never made narrower: what seems too wide is mostly what is not known of levels, and that is not
  * the same for all.
  */
-import type { Held } from './windows.ts'
 import { WINDOWS } from './windows.ts'
+import type { Windows } from './windows.ts'
 
 /** What is further out, in standard deviations, counts as this far: faults are not to excuse themselves. */
 const FURTHEST = 2.5
@@ -35,19 +35,35 @@ export class Calibration {
     this.#factors = new Float64Array(n).fill(1)
   }
 
-  /** Puts right what is held, by the days before. @param learns whether it tells of chance */
-  apply(figure: number, window: number, isSum: boolean, held: Held, learns: boolean): void {
-    const k = (figure * WINDOWS.length + window) * 2 + (isSum ? 1 : 0)
-    const factor = this.#factors[k] as number
-    const share = held.isCount ? 1 - held.expected / held.spread : 1
-    const square = held.isCount ? (held.seen - held.expected) ** 2 / held.spread : held.statistic ** 2
-    if (learns) {
-      const clipped = Math.min(square, FURTHEST ** 2 * (1 + share * (factor - 1))) / CLIPPED_SQUARE
-      ;(this.#foundToday[k] as number) += (clipped - 1 + share) * share
-      ;(this.#expectedToday[k] as number) += share * share
+  /** Puts right what is held of a count, by the days before. @param learns whether it tells of chance */
+  applyToCounts(figure: number, isSum: boolean, windows: Windows, learns: boolean): void {
+    const { says, seen, expected, spreads } = windows
+    for (let w = 0; w < WINDOWS.length; w++) {
+      const at = windows.at(figure, w)
+      if (says[at] === 0) continue
+      const k = at * 2 + (isSum ? 1 : 0)
+      const factor = this.#factors[k] as number
+      const mean = expected[at] as number
+      const spread = spreads[at] as number
+      const away = (seen[at] as number) - mean
+      // What is not chance of counting.
+      const share = 1 - mean / spread
+      if (learns) this.#note(k, (away * away) / spread, share)
+      spreads[at] = mean + factor * (spread - mean)
     }
-    if (held.isCount) held.spread = held.expected + factor * (held.spread - held.expected)
-    else held.statistic /= Math.sqrt(factor)
+  }
+
+  /** Likewise, of a gaussian figure. */
+  applyToLogs(figure: number, isSum: boolean, windows: Windows, learns: boolean): void {
+    const { says, statistics } = windows
+    for (let w = 0; w < WINDOWS.length; w++) {
+      const at = windows.at(figure, w)
+      if (says[at] === 0) continue
+      const k = at * 2 + (isSum ? 1 : 0)
+      const statistic = statistics[at] as number
+      if (learns) this.#note(k, statistic * statistic, 1)
+      statistics[at] = statistic / Math.sqrt(this.#factors[k] as number)
+    }
   }
 
   /** A day went by. */
@@ -61,6 +77,13 @@ export class Calibration {
       const factor = ((this.#found[k] as number) + prior) / ((this.#expected[k] as number) + prior)
       this.#factors[k] = Math.min(MOST, Math.max(LEAST, factor))
     }
+  }
+
+  #note(k: number, square: number, share: number): void {
+    const most = FURTHEST ** 2 * (1 + share * ((this.#factors[k] as number) - 1))
+    const clipped = Math.min(square, most) / CLIPPED_SQUARE
+    this.#foundToday[k] = (this.#foundToday[k] as number) + (clipped - 1 + share) * share
+    this.#expectedToday[k] = (this.#expectedToday[k] as number) + share * share
   }
 }
 

@@ -1,21 +1,20 @@
 /**
  * Holds days of an entity against a level: of one without children its own days, of a parent what its children
- * promised for them.
+ * promised for them. What is added up over the days does not depend on the level: of who has no children the windows,
+ * each longer than the one before, are added up on the way.
  */
 import type { Calibration } from './calibration.ts'
 import { FIGURE_COUNT, IS_COUNT, SIGNS, USES_LEADS } from './figures.ts'
-import type { Known, Judged } from './known.ts'
+import type { Judged, Known } from './known.ts'
 import { FEWEST_DAYS } from './level.ts'
 import type { Look } from './level.ts'
-import { noHeld, WINDOWS } from './windows.ts'
+import { WINDOWS } from './windows.ts'
 import type { Held, Windows } from './windows.ts'
 
 /** A single day of leads says something from so many expected on. */
 export const FEWEST_DAY_LEADS = 3
 
 export class Holding {
-  /** What was held last. */
-  readonly held: Held = noHeld()
   /** The day itself, against the levels before it. */
   readonly today: Look = {
     seen: Number.NaN,
@@ -27,23 +26,36 @@ export class Holding {
   }
   readonly #known: Known
   readonly #judged: Judged
-  // The level that days are held against. Numbers that are handed to a function are wrapped, one by one.
-  #mean = Number.NaN
-  #rate = Number.NaN
-  #variance = Number.NaN
-  // Added up over days, whatever the level. Of a gaussian figure each day is among 1.
-  #seen = Number.NaN
-  #among = Number.NaN
+  readonly #windows: Windows
+  // By place in the windows. The first of the days, and the level that they are held against:
+  readonly #froms: Int32Array
+  readonly #means: Float64Array
+  readonly #rates: Float64Array
+  readonly #variances: Float64Array
+  // And what is added up over the days. Of a gaussian figure each day is among 1.
+  readonly #seen: Float64Array
+  readonly #among: Float64Array
   /** Of what scatters alone. */
-  #squares = Number.NaN
+  readonly #squares: Float64Array
   /** Of what is not known of weekdays, as a variance. */
-  #ofWeekdays = Number.NaN
+  readonly #ofWeekdays: Float64Array
   /** Of what children promise: how far all days may be off together. */
-  #common = Number.NaN
+  readonly #common: Float64Array
 
-  constructor(known: Known, judged: Judged) {
+  constructor(known: Known, judged: Judged, windows: Windows) {
+    const column = (): Float64Array => new Float64Array(windows.alone + 1)
     this.#known = known
     this.#judged = judged
+    this.#windows = windows
+    this.#froms = new Int32Array(windows.alone + 1)
+    this.#means = column()
+    this.#rates = column()
+    this.#variances = column()
+    this.#seen = column()
+    this.#among = column()
+    this.#squares = column()
+    this.#ofWeekdays = column()
+    this.#common = column()
   }
 
   /** Fills `today`. @returns whether figure j says anything */
@@ -82,37 +94,40 @@ export class Holding {
     return true
   }
 
-  /** Fills `held` with the days from `from` on against a level. @returns whether they say anything */
-  judge(j: number, from: number, mean: number, variance: number, former: boolean): boolean {
-    this.#mean = mean
-    this.#rate = Math.exp(mean)
-    this.#variance = variance
-    this.#clear()
-    if (this.#judged.isSum) this.#addSums(j, from, former)
-    else this.#addDays(j, from, this.#judged.day)
-    return this.#evaluate(j)
+  /** The days from `from` on against a level; null: they say nothing. */
+  judge(j: number, from: number, mean: number, variance: number, former: boolean): Held | null {
+    const windows = this.#windows
+    const at = windows.alone
+    this.#means[at] = mean
+    this.#rates[at] = Math.exp(mean)
+    this.#variances[at] = variance
+    this.#froms[at] = from
+    this.#addUp(j, at, at + 1, former)
+    if (IS_COUNT[j] === 1) this.#evaluateCounts(j, at, at + 1)
+    else this.#evaluateLogs(j, at, at + 1)
+    return windows.says[at] === 1 ? windows.heldAt(at) : null
   }
 
-  /** Likewise, the day against the level as it is now. */
-  judgeToday(j: number): boolean {
+  /** The day against the level as it is now. */
+  judgeToday(j: number): Held | null {
     const { levels } = this.#known
-    const k = levels.of(this.#judged.i, j)
-    return this.judge(j, this.#judged.day, levels.mean[k] as number, levels.variance[k] as number, false)
+    const { i, day } = this.#judged
+    const k = levels.of(i, j)
+    return this.judge(j, day, levels.mean[k] as number, levels.variance[k] as number, false)
   }
 
-  /** Likewise, against the level that was left. @returns whether there is one to say it of */
-  judgeFormer(j: number, from: number): boolean {
+  /** Days against the level that was left; null: there is none to say it of. */
+  judgeFormer(j: number, from: number): Held | null {
     const { levels } = this.#known
     const { i, day, isSum } = this.#judged
     const k = levels.of(i, j)
     if (isSum) return this.judge(j, from, levels.meanBefore(k, from), levels.varianceBefore(k, from), true)
-    if (day > (levels.formerUntil[k] as number)) return false
+    if (day > (levels.formerUntil[k] as number)) return null
     return this.judge(j, from, levels.formerMean[k] as number, levels.formerVariance[k] as number, false)
   }
 
   /** Log of the odds that what is held of figure j is `apart` from its level, as a log, rather than at it. */
-  oddsOf(j: number, apart: number): number {
-    const { isCount, seen, expected, spread, size } = this.held
+  oddsOf(j: number, { isCount, seen, expected, spread, size }: Held, apart: number): number {
     if (isCount) return (seen * apart - expected * Math.expm1(apart)) / (spread / expected)
     const { levels } = this.#known
     const k = levels.of(this.#judged.i, j)
@@ -120,149 +135,199 @@ export class Holding {
   }
 
   /** Holds the last days against the levels before them. */
-  hold(windows: Windows, calibration: Calibration): void {
-    const { levels, promises, drift } = this.#known
-    const { i, day, start, isSum, present, wasOdd, isConfirmed } = this.#judged
-    const { held } = this
+  hold(calibration: Calibration): void {
+    const { levels, promises } = this.#known
+    const { i, day, isSum, present, wasOdd, isConfirmed } = this.#judged
+    const windows = this.#windows
+    const learns = !wasOdd && !isConfirmed
+    windows.clear()
+    if (isSum) promises.extend(i, day)
     for (let j = 0; j < FIGURE_COUNT; j++) {
-      const k = levels.of(i, j)
-      if (present[j] === 0 || (levels.days[k] as number) < FEWEST_DAYS) continue
-      if (isSum) promises.extend(i, j, day)
-      const first = Math.max(levels.floor[k] as number, start)
-      const wander = drift.variance(j)
-      let newest = day
-      this.#clear()
-      for (let w = 0; w < WINDOWS.length; w++) {
-        const window = WINDOWS[w] as number
-        const from = day - window + 1
-        if (from < first) break
-        const before = levels.at(k, from)
-        this.#mean = levels.meansBefore[before] as number
-        if (Number.isNaN(this.#mean)) break
-        this.#rate = levels.factorsBefore[before] as number
-        this.#variance = (levels.variancesBefore[before] as number) + (wander * (window - 1)) / 3
-        if (isSum) {
-          // What children promise differs with the levels they promise by.
-          this.#clear()
-          this.#addSums(j, from, false)
-        } else {
-          this.#addDays(j, from, newest)
-          newest = from - 1
-        }
-        if (!this.#evaluate(j)) continue
-        if (USES_LEADS[j] === 1 && window === 1 && held.expected < FEWEST_DAY_LEADS) continue
-        calibration.apply(j, w, isSum, held, !wasOdd && !isConfirmed)
-        windows.set(j, w, held)
+      if (present[j] === 0 || (levels.days[levels.of(i, j)] as number) < FEWEST_DAYS) continue
+      const first = windows.at(j, 0)
+      const end = first + this.#readyWindows(j)
+      this.#addUp(j, first, end, false)
+      if (IS_COUNT[j] === 1) {
+        this.#evaluateCounts(j, first, end)
+        if (USES_LEADS[j] === 1 && (windows.expected[first] as number) < FEWEST_DAY_LEADS)
+          windows.says[first] = 0
+        calibration.applyToCounts(j, isSum, windows, learns)
+        windows.keepCounts(j)
+      } else {
+        this.#evaluateLogs(j, first, end)
+        calibration.applyToLogs(j, isSum, windows, learns)
+        windows.keepLogs(j)
       }
     }
   }
 
-  #clear(): void {
-    this.#seen = 0
-    this.#among = 0
-    this.#squares = 0
-    this.#ofWeekdays = 0
-    this.#common = 0
+  /** Looks up the levels before the windows. @returns how many windows, from the shortest on, have one */
+  #readyWindows(j: number): number {
+    const { levels, drift } = this.#known
+    const { i, day, start } = this.#judged
+    const k = levels.of(i, j)
+    const first = Math.max(levels.floor[k] as number, start)
+    const wander = drift.variance(j) / 3
+    let w = 0
+    for (; w < WINDOWS.length; w++) {
+      const window = WINDOWS[w] as number
+      const from = day - window + 1
+      const before = levels.at(k, from)
+      const mean = levels.meansBefore[before] as number
+      if (from < first || Number.isNaN(mean)) break
+      const at = this.#windows.at(j, w)
+      this.#froms[at] = from
+      this.#means[at] = mean
+      this.#rates[at] = levels.factorsBefore[before] as number
+      this.#variances[at] = (levels.variancesBefore[before] as number) + wander * (window - 1)
+    }
+    return w
   }
 
-  /** Adds the days [from, to] of who has no children. */
-  #addDays(j: number, from: number, to: number): void {
+  /** Adds up the days of the windows from place `first` up to, without, `end`. */
+  #addUp(j: number, first: number, end: number, former: boolean): void {
+    if (!this.#judged.isSum) this.#addDays(j, first, end)
+    else if (IS_COUNT[j] === 1) this.#addCountsOfSum(j, first, end, former)
+    else this.#addLogsOfSum(j, first, end, former)
+  }
+
+  /** Of who has no children: each window goes on where the one before it ended. */
+  #addDays(j: number, first: number, end: number): void {
     const { levels, calendar } = this.#known
-    const k = levels.of(this.#judged.i, j)
+    const { i, day } = this.#judged
+    const k = levels.of(i, j)
     let seen = 0
     let among = 0
     let squares = 0
     let ofWeekdays = 0
-    for (let d = from; d <= to; d++) {
-      const at = levels.at(k, d)
-      const amongThem = levels.among[at] as number
-      if (Number.isNaN(amongThem)) continue
-      const square = amongThem * amongThem
-      seen += levels.seen[at] as number
-      among += amongThem
-      squares += square
-      ofWeekdays += square * (calendar.variances[calendar.at(j, d)] as number)
+    let d = day
+    for (let at = first; at < end; at++) {
+      for (const from = this.#froms[at] as number; d >= from; d--) {
+        const past = levels.at(k, d)
+        const amongThem = levels.among[past] as number
+        if (Number.isNaN(amongThem)) continue
+        const square = amongThem * amongThem
+        seen += levels.seen[past] as number
+        among += amongThem
+        squares += square
+        ofWeekdays += square * (calendar.variances[calendar.at(j, d)] as number)
+      }
+      this.#seen[at] = seen
+      this.#among[at] = among
+      this.#squares[at] = squares
+      this.#ofWeekdays[at] = ofWeekdays
+      this.#common[at] = 0
     }
-    this.#seen += seen
-    this.#among += among
-    this.#squares += squares
-    this.#ofWeekdays += ofWeekdays
   }
 
-  /** Adds the days from `from` on of a parent, among what its children promise at their levels before them. */
-  #addSums(j: number, from: number, former: boolean): void {
+  /** Of the counts of a parent, among what its children promise at their levels before each window. */
+  #addCountsOfSum(j: number, first: number, end: number, former: boolean): void {
     const { levels, promises, calendar } = this.#known
     const { i, day } = this.#judged
-    promises.gather(i, j, from, day, former)
     const { sums, variances, squares } = promises
     const k = levels.of(i, j)
-    const isCount = IS_COUNT[j] === 1
-    let seen = 0
-    let among = 0
-    let alone = 0
-    let common = 0
-    let ofWeekdays = 0
-    let ratio = 1
-    for (let d = from; d <= day; d++) {
-      const row = promises.at(d)
-      const at = levels.at(k, d)
-      const sum = sums[row] as number
-      if (Number.isNaN(levels.among[at]) || !(sum > 0)) continue
-      const date = calendar.at(j, d)
-      const factor = calendar.factors[date] as number
-      const base = sum * factor
-      const unsure = Math.sqrt(variances[row] as number)
-      if (isCount) {
-        seen += levels.seen[at] as number
+    for (let at = first; at < end; at++) {
+      const from = this.#froms[at] as number
+      promises.gather(i, j, from, day, former)
+      let seen = 0
+      let among = 0
+      let alone = 0
+      let common = 0
+      let ofWeekdays = 0
+      for (let d = from; d <= day; d++) {
+        const row = promises.at(d)
+        const past = levels.at(k, d)
+        const sum = sums[row] as number
+        if (Number.isNaN(levels.among[past]) || !(sum > 0)) continue
+        const date = calendar.at(j, d)
+        const factor = calendar.factors[date] as number
+        const base = sum * factor
+        seen += levels.seen[past] as number
         among += base
         alone += factor * factor * (squares[row] as number)
-        common += factor * unsure
+        common += factor * Math.sqrt(variances[row] as number)
         ofWeekdays += base * base * (calendar.variances[date] as number)
-      } else {
-        ratio *= (levels.seen[at] as number) / base
-        seen += calendar.moves[date] as number
-        among += 1
-        common += unsure / sum
-        ofWeekdays += calendar.variances[date] as number
       }
+      this.#seen[at] = seen
+      this.#among[at] = among
+      this.#squares[at] = alone
+      this.#ofWeekdays[at] = ofWeekdays
+      this.#common[at] = common
     }
-    // One logarithm of all days: their product is far from what a number can hold.
-    this.#seen = isCount ? seen : (SIGNS[j] as number) * Math.log(ratio) - seen
-    this.#among = among
-    this.#squares = alone
-    this.#common = common
-    this.#ofWeekdays = ofWeekdays
   }
 
-  /** Fills `held` with what was added up against the level. @returns whether it says anything */
-  #evaluate(j: number): boolean {
-    const { held } = this
-    const among = this.#among
-    if (IS_COUNT[j] === 1) {
-      const rate = this.#rate
-      const expected = among * rate
-      if (!(expected > 0)) return false
-      const alone = this.#known.scatter.dispersion(j) * this.#squares + this.#ofWeekdays
-      const common = rate * this.#common
-      held.isCount = true
-      held.seen = this.#seen
-      held.expected = expected
-      held.spread =
-        expected + rate * rate * alone + expected * expected * Math.expm1(this.#variance) + common * common
-      return true
+  /** Likewise, of logs of amounts and ratios: how far each is from what the children promise. */
+  #addLogsOfSum(j: number, first: number, end: number, former: boolean): void {
+    const { levels, promises, calendar } = this.#known
+    const { i, day } = this.#judged
+    const { sums, variances } = promises
+    const k = levels.of(i, j)
+    for (let at = first; at < end; at++) {
+      const from = this.#froms[at] as number
+      promises.gather(i, j, from, day, former)
+      let ratio = 1
+      let moves = 0
+      let days = 0
+      let common = 0
+      let ofWeekdays = 0
+      for (let d = from; d <= day; d++) {
+        const row = promises.at(d)
+        const past = levels.at(k, d)
+        const sum = sums[row] as number
+        if (Number.isNaN(levels.among[past]) || !(sum > 0)) continue
+        const date = calendar.at(j, d)
+        ratio *= (levels.seen[past] as number) / (sum * (calendar.factors[date] as number))
+        moves += calendar.moves[date] as number
+        days++
+        common += Math.sqrt(variances[row] as number) / sum
+        ofWeekdays += calendar.variances[date] as number
+      }
+      // One logarithm of all days: their product is far from what a number can hold.
+      this.#seen[at] = (SIGNS[j] as number) * Math.log(ratio) - moves
+      this.#among[at] = days
+      this.#squares[at] = days
+      this.#ofWeekdays[at] = ofWeekdays
+      this.#common[at] = common
     }
-    if (among === 0) return false
+  }
+
+  /** Holds what was added up of a count against the levels. */
+  #evaluateCounts(j: number, first: number, end: number): void {
+    const { says, isCount, seen, expected, spreads } = this.#windows
+    const dispersion = this.#known.scatter.dispersion(j)
+    for (let at = first; at < end; at++) {
+      const rate = this.#rates[at] as number
+      const mean = (this.#among[at] as number) * rate
+      says[at] = mean > 0 ? 1 : 0
+      const alone = dispersion * (this.#squares[at] as number) + (this.#ofWeekdays[at] as number)
+      const common = this.#common[at] as number
+      isCount[at] = 1
+      seen[at] = this.#seen[at] as number
+      expected[at] = mean
+      spreads[at] =
+        mean +
+        rate * rate * (alone + common * common) +
+        mean * mean * Math.expm1(this.#variances[at] as number)
+    }
+  }
+
+  /** Likewise, of logs of amounts and ratios. */
+  #evaluateLogs(j: number, first: number, end: number): void {
     const { levels } = this.#known
+    const { says, isCount, statistics, freedoms, sizes } = this.#windows
     const k = levels.of(this.#judged.i, j)
-    const size = this.#seen / among - this.#mean
-    const common = this.#common / among
-    const noise = (levels.noise[k] as number) / among
-    const sd = Math.sqrt(noise + this.#variance + common * common + this.#ofWeekdays / (among * among))
-    held.isCount = false
-    held.statistic = size / sd
-    held.freedom = levels.freedom(k)
-    held.expected = 0
-    held.size = size
-    return true
+    const noise = levels.noise[k] as number
+    const freedom = levels.freedom(k)
+    for (let at = first; at < end; at++) {
+      const days = this.#among[at] as number
+      says[at] = days > 0 ? 1 : 0
+      const size = (this.#seen[at] as number) / days - (this.#means[at] as number)
+      const common = this.#common[at] as number
+      const ofDays = noise * days + common * common + (this.#ofWeekdays[at] as number)
+      isCount[at] = 0
+      statistics[at] = size / Math.sqrt(ofDays / (days * days) + (this.#variances[at] as number))
+      freedoms[at] = freedom
+      sizes[at] = size
+    }
   }
 }

@@ -52,7 +52,7 @@ class Judge {
     this.#tail = new Tail()
     this.#thresholds = new Thresholds(params, this.#tail)
     this.#observing = new Observing(known, judged)
-    this.#holding = new Holding(known, judged)
+    this.#holding = new Holding(known, judged, this.#windows)
     this.#lasting = new Lasting(known, judged, this.#holding)
     this.#telling = new Telling(known, judged, this.#holding, this.#lasting, this.#windows, this.#thresholds)
     this.#learning = new Learning(known, judged, this.#holding, this.#lasting)
@@ -83,7 +83,8 @@ class Judge {
     levels.begin(day)
     calendar.learnWeekdays(day)
     if (calendar.isHoliday(day)) {
-      const logOf = (leaf: number): number => observed.values[known.observedAt(leaf, day) * FIGURE_COUNT + SPEND] as number
+      const logOf = (leaf: number): number =>
+        observed.values[known.observedAt(leaf, day) * FIGURE_COUNT + SPEND] as number
       calendar.learnHoliday(day, levels, this.#leaves, logOf)
     }
     calendar.spread(day)
@@ -95,11 +96,10 @@ class Judge {
   #judgeEntity(i: number): void {
     const judged = this.#judged
     judged.turnTo(i)
-    this.#windows.clear()
     this.#observing.observe()
     if (judged.wasOdd) this.#lasting.followUp()
     else this.#lasting.lookBack()
-    this.#holding.hold(this.#windows, this.#calibration)
+    this.#holding.hold(this.#calibration)
     this.#noteTail()
     this.#lasting.begin()
     this.#telling.tell()

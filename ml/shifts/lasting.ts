@@ -48,8 +48,9 @@ export class Lasting {
     let ofLeads = 0
     for (let j = 0; j < FIGURE_COUNT; j++) {
       const size = standings.sizes[levels.of(i, j)] as number
-      if (size === 0 || present[j] === 0 || !this.#holding.judgeToday(j)) continue
-      const own = this.#holding.oddsOf(j, size)
+      const held = size === 0 || present[j] === 0 ? null : this.#holding.judgeToday(j)
+      if (!held) continue
+      const own = this.#holding.oddsOf(j, held, size)
       // Figures of leads all count the same leads.
       if (USES_LEADS[j] === 0) odds += own
       else if (Math.abs(own) > Math.abs(ofLeads)) ofLeads = own
@@ -74,14 +75,15 @@ export class Lasting {
       if (present[j] === 0 || day > (standings.formerUntil[k] as number)) continue
       // Of a parent whose children left their levels one by one, each knows for itself.
       if (isSum && this.#isLeftByOthers(j)) continue
-      if (!holding.judgeFormer(j, day)) continue
-      const formerSize = sizeOf(holding.held)
-      const isClose = Math.abs(deviateOf(holding.held)) < WAY_BACK
-      if (!holding.judgeToday(j)) continue
-      const size = sizeOf(holding.held)
+      const former = holding.judgeFormer(j, day)
+      const now = holding.judgeToday(j)
+      if (!former || !now) continue
+      const formerSize = sizeOf(former)
+      const size = sizeOf(now)
       // What is far from both is nearer to one of them by chance.
+      const isClose = Math.abs(deviateOf(former)) < WAY_BACK
       const isNear = isClose || Math.abs(formerSize) < FAR_NEARER * Math.abs(size)
-      const odds = (standings.backOdds[k] as number) + holding.oddsOf(j, size - formerSize)
+      const odds = (standings.backOdds[k] as number) + holding.oddsOf(j, now, size - formerSize)
       standings.backOdds[k] = isNear ? Math.max(0, odds) : 0
       if (standings.backOdds[k] > SURELY_BACK) this.goBack(j)
     }
@@ -89,16 +91,19 @@ export class Lasting {
 
   /** Whether the days from `from` on are the way back to the level that was left. */
   isWayBack(j: number, from: number): boolean {
-    return this.#holding.judgeFormer(j, from) && Math.abs(deviateOf(this.#holding.held)) < WAY_BACK
+    const held = this.#holding.judgeFormer(j, from)
+    return held !== null && Math.abs(deviateOf(held)) < WAY_BACK
   }
 
   /** The level before what has lasted is the level again. */
   goBack(j: number): void {
-    const { tree, levels, standings, drift } = this.#known
+    const { tree, levels, promises, standings, drift } = this.#known
     const { i, day, isSum, present } = this.#judged
     for (const leaf of tree.leaves[i] as Int32Array) {
       const own = levels.of(leaf, j)
-      if (levels.settledBy[own] === i) levels.recall(own, day, drift.variance(j))
+      if (levels.settledBy[own] !== i) continue
+      levels.recall(own, day, drift.variance(j))
+      promises.forget(leaf, j, day)
     }
     const k = levels.of(i, j)
     levels.floor[k] = day + 1

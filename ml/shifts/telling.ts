@@ -238,9 +238,8 @@ export class Telling {
     if (day >= account.leadsUntil) return false
     const k = levels.of(i, CONVERSION)
     const mean = levels.meanBefore(k, from)
-    if (!this.#holding.judge(CONVERSION, from, mean, levels.variance[k] as number, false)) return false
-    const { seen, expected } = this.#holding.held
-    return expected * Math.expm1(-size) + seen * size <= SURELY_REAL
+    const held = this.#holding.judge(CONVERSION, from, mean, levels.variance[k] as number, false)
+    return held !== null && held.expected * Math.expm1(-size) + held.seen * size <= SURELY_REAL
   }
 
   /** Days in a row on which nothing was delivered by who had delivered every day; 0: it delivers. */

@@ -133,7 +133,7 @@ export class Thresholds {
     if (j === SPEND && w === 0 && size > LEAST_LEAP) return this.#leap()
     const more = surplus + this.#surer
     if (!usesLeads) return this.#params.threshold + more
-    const perDay = windows.expected(j, w) / (WINDOWS[w] as number)
+    const perDay = (windows.expected[windows.at(j, w)] as number) / (WINDOWS[w] as number)
     const few = Math.log(MANY_LEADS / perDay) / Math.log(MANY_LEADS / FEW_LEADS)
     const { leadsThreshold: many, fewLeadsThreshold: most } = this.#params
     return between(many, most, few) + more + (size < SMALL_MOVE ? SMALL_MOVE_SURPLUS : 0)

@@ -65,7 +65,8 @@ export class Tracing {
     if (Number.isNaN(mean)) return
     const variance = levels.varianceBefore(k, first) + (drift.variance(j) * (day - first)) / 3
     this.#judged.turnTo(leaf)
-    if (this.#holding.judge(j, first, mean, variance, false)) scan.see(leaf, this.#holding.held)
+    const held = this.#holding.judge(j, first, mean, variance, false)
+    if (held) scan.see(leaf, held)
     // Who stopped shows nothing, and tells most.
     else if (j === SPEND && this.#known.runsAt(leaf, day) && (spend[first - 1] as number) > 0)
       scan.seeLog(leaf, -Infinity, (levels.noise[k] as number) + variance)

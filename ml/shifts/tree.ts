@@ -48,8 +48,9 @@ export const treeOf = (entities: readonly AccountEntity[]): Tree => {
   const up = LEVELS_UP.flatMap((level) =>
     entities.flatMap((entity, i) => (entity.level === level ? [places[i] as number] : [])),
   )
-  const below = new Array<Int32Array>(n)
-  const leaves = new Array<Int32Array>(n)
+  const none = new Int32Array(0)
+  const below = entities.map(() => none)
+  const leaves = entities.map(() => none)
   for (let at = n - 1; at >= 0; at--) {
     const all: number[] = []
     const ends: number[] = []

@@ -17,26 +17,16 @@ export const countSize = (seen: number, expected: number): number => Math.log((s
 
 /** Days held against a level. */
 export interface Held {
-  isCount: boolean
+  readonly isCount: boolean
   // Of a gaussian figure: Student's t, and the mean gap of the logs.
-  statistic: number
-  freedom: number
-  size: number
+  readonly statistic: number
+  readonly freedom: number
+  readonly size: number
   // Of a count, with the variance of what is seen.
-  seen: number
-  expected: number
-  spread: number
+  readonly seen: number
+  readonly expected: number
+  readonly spread: number
 }
-
-export const noHeld = (): Held => ({
-  isCount: false,
-  statistic: Number.NaN,
-  freedom: Number.NaN,
-  seen: Number.NaN,
-  expected: Number.NaN,
-  spread: Number.NaN,
-  size: Number.NaN,
-})
 
 /** Signed: how rare. */
 export const deviateOf = ({ isCount, statistic, freedom, seen, expected, spread }: Held): number =>
@@ -46,99 +36,120 @@ export const deviateOf = ({ isCount, statistic, freedom, seen, expected, spread 
 export const sizeOf = ({ isCount, seen, expected, size }: Held): number =>
   isCount ? countSize(seen, expected) : size
 
+/** What is held of an entity on a day. */
 export class Windows {
-  // As `Held`, in columns.
-  readonly #isCount: Uint8Array
-  readonly #statistics: Float64Array
-  readonly #freedoms: Float64Array
-  readonly #sizes: Float64Array
-  readonly #seen: Float64Array
-  readonly #expected: Float64Array
-  readonly #spreads: Float64Array
-  /** Squared: what the deviate's size does not exceed by far. Negative: nothing was judged. */
+  // As `Held`, in columns, by figure and then window: `at` says where. The last of all is of days held by themselves.
+  readonly isCount: Uint8Array
+  readonly statistics: Float64Array
+  readonly freedoms: Float64Array
+  readonly sizes: Float64Array
+  readonly seen: Float64Array
+  readonly expected: Float64Array
+  readonly spreads: Float64Array
+  /** Whether the days say anything. */
+  readonly says: Uint8Array
+  /** Where days are that are held by themselves. */
+  readonly alone: number
+  /** Squared: what the deviate's size does not exceed by far. */
   readonly #roughBounds: Float64Array
   // NaN: not asked for yet.
   readonly #bounds: Float64Array
   readonly #deviates: Float64Array
 
   constructor(figures: number) {
-    const n = figures * WINDOWS.length
-    const column = (): Float64Array => new Float64Array(n)
-    this.#isCount = new Uint8Array(n)
-    this.#statistics = column()
-    this.#freedoms = column()
-    this.#sizes = column()
-    this.#seen = column()
-    this.#expected = column()
-    this.#spreads = column()
+    this.alone = figures * WINDOWS.length
+    const column = (): Float64Array => new Float64Array(this.alone + 1)
+    this.isCount = new Uint8Array(this.alone + 1)
+    this.statistics = column()
+    this.freedoms = column()
+    this.sizes = column()
+    this.seen = column()
+    this.expected = column()
+    this.spreads = column()
+    this.says = new Uint8Array(this.alone + 1)
     this.#roughBounds = column()
     this.#bounds = column()
     this.#deviates = column()
   }
 
-  clear(): void {
-    this.#roughBounds.fill(-1)
-    this.#bounds.fill(Number.NaN)
-    this.#deviates.fill(Number.NaN)
+  /** Where a window of a figure is. */
+  at(figure: number, window: number): number {
+    return figure * WINDOWS.length + window
   }
 
-  /** Keeps a copy. */
-  set(figure: number, window: number, held: Held): void {
-    const k = figure * WINDOWS.length + window
-    if (held.isCount) {
-      const { seen, expected, spread } = held
-      this.#isCount[k] = 1
-      this.#seen[k] = seen
-      this.#expected[k] = expected
-      this.#spreads[k] = spread
-      this.#roughBounds[k] = roughCountBound(seen, expected, spread)
-    } else {
-      this.#isCount[k] = 0
-      this.#statistics[k] = held.statistic
-      this.#freedoms[k] = held.freedom
-      this.#sizes[k] = held.size
-      this.#roughBounds[k] = held.statistic * held.statistic
+  /** A copy. */
+  heldAt(k: number): Held {
+    return {
+      isCount: this.isCount[k] === 1,
+      statistic: this.statistics[k] as number,
+      freedom: this.freedoms[k] as number,
+      size: this.sizes[k] as number,
+      seen: this.seen[k] as number,
+      expected: this.expected[k] as number,
+      spread: this.spreads[k] as number,
+    }
+  }
+
+  /** Nothing says anything. */
+  clear(): void {
+    for (let k = 0; k < this.alone; k++) this.says[k] = 0
+  }
+
+  /** The windows of a count are held: they are what they will be asked for. */
+  keepCounts(figure: number): void {
+    const first = this.at(figure, 0)
+    for (let k = first; k < first + WINDOWS.length; k++) {
+      if (this.says[k] === 0) continue
+      this.#roughBounds[k] = roughCountBound(
+        this.seen[k] as number,
+        this.expected[k] as number,
+        this.spreads[k] as number,
+      )
+      this.#bounds[k] = Number.NaN
+      this.#deviates[k] = Number.NaN
+    }
+  }
+
+  /** Likewise, of a gaussian figure. */
+  keepLogs(figure: number): void {
+    const first = this.at(figure, 0)
+    for (let k = first; k < first + WINDOWS.length; k++) {
+      if (this.says[k] === 0) continue
+      const statistic = this.statistics[k] as number
+      this.#roughBounds[k] = statistic * statistic
+      this.#bounds[k] = Number.NaN
+      this.#deviates[k] = Number.NaN
     }
   }
 
   /** Squared: what the deviate's size does not exceed, from far above; negative where nothing was judged. */
   roughBound(figure: number, window: number): number {
-    return this.#roughBounds[figure * WINDOWS.length + window] as number
+    const k = this.at(figure, window)
+    return this.says[k] === 1 ? (this.#roughBounds[k] as number) : -1
   }
 
   /** What the deviate's size does not exceed, from closer; of what was judged. */
   bound(figure: number, window: number): number {
-    const k = figure * WINDOWS.length + window
+    const k = this.at(figure, window)
     const known = this.#bounds[k] as number
     if (!Number.isNaN(known)) return known
     return (this.#bounds[k] =
-      this.#isCount[k] === 1
-        ? countDeviateBound(this.#seen[k] as number, this.#expected[k] as number, this.#spreads[k] as number)
+      this.isCount[k] === 1
+        ? countDeviateBound(this.seen[k] as number, this.expected[k] as number, this.spreads[k] as number)
         : // Student's tails are no lighter than the normal's.
-          Math.abs(this.#statistics[k] as number))
+          Math.abs(this.statistics[k] as number))
   }
 
   deviate(figure: number, window: number): number {
-    const k = figure * WINDOWS.length + window
+    const k = this.at(figure, window)
     const known = this.#deviates[k] as number
     if (!Number.isNaN(known)) return known
-    return (this.#deviates[k] =
-      this.#isCount[k] === 1
-        ? countDeviate(this.#seen[k] as number, this.#expected[k] as number, this.#spreads[k] as number)
-        : studentDeviate(this.#statistics[k] as number, this.#freedoms[k] as number))
-  }
-
-  /** Of a count. */
-  expected(figure: number, window: number): number {
-    return this.#expected[figure * WINDOWS.length + window] as number
+    return (this.#deviates[k] = deviateOf(this.heldAt(k)))
   }
 
   /** Log of seen / expected. */
   size(figure: number, window: number): number {
-    const k = figure * WINDOWS.length + window
-    return this.#isCount[k] === 1
-      ? countSize(this.#seen[k] as number, this.#expected[k] as number)
-      : (this.#sizes[k] as number)
+    return sizeOf(this.heldAt(this.at(figure, window)))
   }
 
   /** The window with the largest deviate, if any can exceed `least`; -1: none can. */

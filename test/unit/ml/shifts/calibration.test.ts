@@ -1,24 +1,52 @@
 import { expect } from 'chai'
 import { normal, randomOf } from '../../../../bench/random.ts'
 import { Calibration, Tail } from '../../../../ml/shifts/calibration.ts'
-import { noHeld } from '../../../../ml/shifts/windows.ts'
+import { Windows } from '../../../../ml/shifts/windows.ts'
 import type { Held } from '../../../../ml/shifts/windows.ts'
 
 const DAYS = 120
 const ENTITIES = 20
 
-const gaussian = (statistic: number): Held => ({ ...noHeld(), statistic, freedom: 30 })
-const count = (seen: number): Held => ({ ...noHeld(), isCount: true, seen, expected: 100, spread: 200 })
+/** What one figure is held as. */
+type Draw = { readonly statistic: number } | { readonly seen: number }
+
+const gaussian = (statistic: number): Draw => ({ statistic })
+/** Of 100 expected, with a variance of 200. */
+const count = (seen: number): Draw => ({ seen })
+
+/** What `calibration` makes of it. */
+const apply = (
+  calibration: Calibration,
+  window: number,
+  isSum: boolean,
+  draw: Draw,
+  learns: boolean,
+): Held => {
+  const windows = new Windows(1)
+  const at = windows.at(0, window)
+  windows.says[at] = 1
+  if ('seen' in draw) {
+    windows.isCount[at] = 1
+    windows.seen[at] = draw.seen
+    windows.expected[at] = 100
+    windows.spreads[at] = 200
+    calibration.applyToCounts(0, isSum, windows, learns)
+  } else {
+    windows.statistics[at] = draw.statistic
+    windows.freedoms[at] = 30
+    calibration.applyToLogs(0, isSum, windows, learns)
+  }
+  return windows.heldAt(at)
+}
 
 /** What becomes of `held` after days of `draw`. */
-const after = (draw: () => Held, held: Held, window = 0, learns = true): Held => {
+const after = (draw: () => Draw, held: Draw, window = 0, learns = true): Held => {
   const calibration = new Calibration(1)
   for (let t = 0; t < DAYS; t++) {
-    for (let i = 0; i < ENTITIES; i++) calibration.apply(0, window, false, draw(), learns)
+    for (let i = 0; i < ENTITIES; i++) apply(calibration, window, false, draw(), learns)
     calibration.learn()
   }
-  calibration.apply(0, window, false, held, false)
-  return held
+  return apply(calibration, window, false, held, false)
 }
 
 describe('calibration', () => {
@@ -54,26 +82,21 @@ describe('calibration', () => {
   it('learns nothing of days that are odd already, and of a day only when it is over', () => {
     expect(after(() => gaussian(3 * normal(random)), gaussian(4), 0, false).statistic).to.equal(4)
     const calibration = new Calibration(1)
-    for (let i = 0; i < 1000; i++) calibration.apply(0, 0, false, gaussian(3), true)
-    const held = gaussian(4)
-    calibration.apply(0, 0, false, held, true)
-    expect(held.statistic).to.equal(4)
+    for (let i = 0; i < 1000; i++) apply(calibration, 0, false, gaussian(3), true)
+    expect(apply(calibration, 0, false, gaussian(4), true).statistic).to.equal(4)
   })
 
   it('tells windows, and sums from parts', () => {
     const calibration = new Calibration(1)
     for (let t = 0; t < DAYS; t++) {
-      for (let i = 0; i < ENTITIES; i++) calibration.apply(0, 1, true, gaussian(2 * normal(random)), true)
+      for (let i = 0; i < ENTITIES; i++) apply(calibration, 1, true, gaussian(2 * normal(random)), true)
       calibration.learn()
     }
     for (const [window, isSum] of [
       [0, true],
       [1, false],
-    ] as const) {
-      const held = gaussian(4)
-      calibration.apply(0, window, isSum, held, false)
-      expect(held.statistic).to.equal(4)
-    }
+    ] as const)
+      expect(apply(calibration, window, isSum, gaussian(4), false).statistic).to.equal(4)
   })
 })
 

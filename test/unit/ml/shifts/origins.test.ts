@@ -3,7 +3,6 @@ import fc from 'fast-check'
 import type { AccountEntity } from '../../../../ml/shifts/account.ts'
 import { Scan } from '../../../../ml/shifts/origins.ts'
 import { treeOf } from '../../../../ml/shifts/tree.ts'
-import { noHeld } from '../../../../ml/shifts/windows.ts'
 
 const entity = (level: AccountEntity['level'], parent: number): AccountEntity => ({
   id: `${level} ${parent}`,
@@ -52,12 +51,15 @@ const gainsOf = (gaps: readonly (number | null)[], sign = 1): number[] => {
   return byEntity
 }
 
+/** Of a gaussian figure. */
+const UNKNOWN = { statistic: Number.NaN, freedom: Number.NaN, size: Number.NaN }
+
 const counted = (counts: readonly (readonly [seen: number, expected: number])[], sign: number): number[] => {
   const scan = new Scan(tree, 0)
   scan.begin(true)
   scan.leaves.forEach((leaf, k) => {
     const [seen, expected] = counts[k] ?? [0, 0]
-    scan.see(leaf, { ...noHeld(), isCount: true, seen, expected, spread: expected })
+    scan.see(leaf, { ...UNKNOWN, isCount: true, seen, expected, spread: expected })
   })
   scan.addUp(sign)
   return [...scan.origins(1, true).gains]
