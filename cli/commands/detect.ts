@@ -206,7 +206,7 @@ export const registerDetect = (program: Command, open: Opener): void => {
       printLine(
         renderFindings(findings, { currency: config.currency, colour: process.stdout.isTTY, limit: SHOWN }),
       )
-      const line = incidentsLine(findings, config.id)
+      const line = incidentsLine(findings, config.id, options.date !== undefined)
       if (line !== null) printLine(`\n${line}`)
     })
 }

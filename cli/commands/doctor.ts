@@ -14,6 +14,10 @@ const SUMMARY = {
   problem: 'Something has to be done first; see the problems.',
 } as const
 
+/** As it is written in an environment. */
+const settingText = (value: unknown): string =>
+  typeof value === 'string' ? value : Array.isArray(value) ? value.join(',') : JSON.stringify(value)
+
 /** The diagnosis for people, the settings in force last. */
 export const describeDiagnosis = ({ status, checks, configuration }: Diagnosis): string => {
   const table = renderTable<Check>(
@@ -28,7 +32,7 @@ export const describeDiagnosis = ({ status, checks, configuration }: Diagnosis):
     checks,
   )
   const settings = Object.entries(configuration ?? {}).flatMap(([name, value]) =>
-    value === undefined ? [] : [`  ${name}=${String(value)}`],
+    value === undefined ? [] : [`  ${name}=${settingText(value)}`],
   )
   return [
     table,

@@ -68,7 +68,10 @@ export const registerHolidays = (program: Command, open: Opener): void => {
       await services.holidays.replace(config.id, { country, region, days })
       await audited('holidays country', `config/${config.id}`, { country, region })
       if (options.json) printJson({ config_id: config.id, country, region })
-      else printLine(`${printable(config.name)} has the holidays of ${country ?? 'no country'}.`)
+      else
+        printLine(
+          `${printable(config.name)} has the holidays of ${country === null ? 'no country' : region === null ? country : `${country}-${region}`}.`,
+        )
     })
   holidays
     .command('import <file>')
@@ -82,6 +85,9 @@ export const registerHolidays = (program: Command, open: Opener): void => {
       const report = await services.holidays.importDays(config.id, createReadStream(file))
       await audited('holidays import', `config/${config.id}`, report)
       if (options.json) printJson({ config_id: config.id, ...report })
-      else printLine(`${report.days_written} holidays of ${report.rows_read} rows.`)
+      else
+        printLine(
+          `${report.days_written} holiday${report.days_written === 1 ? '' : 's'} of ${report.rows_read} row${report.rows_read === 1 ? '' : 's'}.`,
+        )
     })
 }

@@ -9,6 +9,8 @@ import { expectedText, observedText, whatHappened } from '../../shared/detection
 
 const INDENT = '  '
 const NAME_WIDTH = 38
+/** Numbers of incidents in the line below a table. */
+const INCIDENTS_NAMED = 10
 /** Beside ids there is less room. */
 const SHORT_NAME_WIDTH = 28
 
@@ -111,10 +113,18 @@ export const renderFindings = (rows: readonly AnomalyRow[], options: FindingsOpt
   ].join('\n')
 }
 
-/** What the findings tell of together, and where to read it; null when they belong to no incident. */
-export const incidentsLine = (rows: readonly AnomalyRow[], configId: number): string | null => {
-  const { size } = new Set(rows.flatMap(({ incident_id: id }) => id ?? []))
-  return size === 0
-    ? null
-    : `They tell of ${size} ${size === 1 ? 'incident' : 'incidents'}: "vigia incidents --config ${configId}" says what to look at first.`
+/**
+ * What the findings tell of together, and where to read it; null when they belong to no incident.
+ * @param past of days that were asked for, which need not be those the list of incidents begins with
+ */
+export const incidentsLine = (rows: readonly AnomalyRow[], configId: number, past = false): string | null => {
+  const ids = [...new Set(rows.flatMap(({ incident_id: id }) => id ?? []))].toSorted((a, b) => a - b)
+  const [first] = ids
+  if (first === undefined) return null
+  const told = `They tell of ${ids.length} ${ids.length === 1 ? 'incident' : 'incidents'}`
+  if (!past) return `${told}: "vigia incidents --config ${configId}" says what to look at first.`
+  const others = ids.slice(1, INCIDENTS_NAMED)
+  const listed =
+    others.length === 0 ? '' : ` (and ${others.join(', ')}${ids.length > INCIDENTS_NAMED ? ', ...' : ''})`
+  return `${told}: "vigia incidents show ${first}"${listed} says what happened.`
 }

@@ -210,7 +210,10 @@ export const createNotifications = (parts: NotificationParts): Notifications => 
         throw new AppError('CONFLICT', `webhook ${id} is disabled: set its status to active first`)
       }
       if (!(await store.revive(id, deliveryId))) {
-        throw new AppError('CONFLICT', `webhook ${id} has no message ${deliveryId} that was given up`)
+        throw new AppError(
+          'CONFLICT',
+          `webhook ${id} has no message ${deliveryId} of an incident that was given up; a test is not repeated, make another`,
+        )
       }
       await wakeNow()
     },

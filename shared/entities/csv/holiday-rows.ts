@@ -11,6 +11,7 @@ const COLUMNS = ['date', 'days', 'name', 'account_id'] as const
 const MOST_ROWS = 10_000
 const MOST_DAYS = 366
 const LONGEST_NAME = 200
+const MOST_NAMED = 10
 
 export interface HolidayRow {
   readonly date: LocalDate
@@ -19,14 +20,16 @@ export interface HolidayRow {
 }
 
 /**
- * The holidays of one account, the last of each date; rows of other accounts are left out.
- * @throws AppError INVALID_CSV when there is no column `date` or a row cannot be read
+ * The holidays of one account, the last of each date; rows of other accounts are left out. A file of one account only
+ * is taken for this one's, since an account made of files goes by another name than Meta's.
+ * @throws AppError INVALID_CSV when there is no column `date`, a row cannot be read, or the file has several accounts
+ *   and this is none of them
  */
 export const readHolidayRows = async (
   source: AsyncIterable<Uint8Array>,
   accountId: string,
 ): Promise<{ readonly rows: readonly HolidayRow[]; readonly rowsRead: number }> => {
-  const byDate = new Map<LocalDate, HolidayRow>()
+  const byAccount = new Map<string, { readonly byDate: Map<LocalDate, HolidayRow>; problem: string | null }>()
   let places: readonly number[] | undefined
   let rowsRead = 0
   for await (const { records, lines } of readRecords(readText(source))) {
@@ -43,17 +46,28 @@ export const readHolidayRows = async (
       const [date = '', length = '', name = '', account = ''] = places.map((place) =>
         (record[place] ?? '').trim(),
       )
-      if (places[3] !== -1 && account !== accountId) continue
+      const found = byAccount.get(account) ?? { byDate: new Map<LocalDate, HolidayRow>(), problem: null }
+      byAccount.set(account, found)
       const day = parseIsoDay(date)
       const days = length === '' ? 1 : Number(length)
-      if (day === null || !Number.isInteger(days) || days < 1 || days > MOST_DAYS)
-        throw invalidCsv(
-          `Line ${lines[i] ?? 0} needs a date like 2026-03-31, and days from 1 to ${MOST_DAYS} if any`,
-        )
+      if (day === null || !Number.isInteger(days) || days < 1 || days > MOST_DAYS) {
+        found.problem ??= `Line ${lines[i] ?? 0} needs a date like 2026-03-31, and days from 1 to ${MOST_DAYS} if any`
+        continue
+      }
       const plain = name.replace(/\p{Cc}+/gu, ' ').slice(0, LONGEST_NAME)
-      byDate.set(toLocalDate(day), { date: toLocalDate(day), days, name: plain })
+      found.byDate.set(toLocalDate(day), { date: toLocalDate(day), days, name: plain })
     }
   }
   if (!places) throw invalidCsv('The file is empty: it needs a header line')
-  return { rows: [...byDate.values()], rowsRead }
+  const [only] = byAccount.values()
+  const ours = byAccount.get(accountId) ?? (byAccount.size === 1 ? only : undefined)
+  if (ours === undefined && byAccount.size > 0) {
+    const accounts = [...byAccount.keys()].slice(0, MOST_NAMED).map((account) => account || '(none)')
+    throw invalidCsv(
+      `The file has the accounts ${accounts.join(', ')}, but not ${accountId}: keep the rows of one of them`,
+      { accounts },
+    )
+  }
+  if (ours && ours.problem !== null) throw invalidCsv(ours.problem)
+  return { rows: [...(ours?.byDate.values() ?? [])], rowsRead }
 }

@@ -74,6 +74,18 @@ describe('vigia detect', () => {
       `They tell of 1 incident: "vigia incidents --config ${wish.config.id}" says what to look at first.`,
     )
     expect(incidentsLine([], wish.config.id)).to.equal(null)
+    const [one] = findings.filter(({ incident_id: id }) => id !== null)
+    if (!one) throw new Error('nothing was found')
+    const of = (ids: readonly number[]): string | null =>
+      incidentsLine(
+        ids.map((id) => ({ ...one, incident_id: id })),
+        wish.config.id,
+        true,
+      )
+    expect(of([7, 7])).to.equal('They tell of 1 incident: "vigia incidents show 7" says what happened.')
+    expect(of([9, 7, 8])).to.equal(
+      'They tell of 3 incidents: "vigia incidents show 7" (and 8, 9) says what happened.',
+    )
     expect(text).to.match(/a1 \(ad\), c1 +Spend rose +BRL 300\.00 +BRL 100\.00/)
   })
 

@@ -92,7 +92,7 @@ describe('commands of notifications', () => {
       [['webhooks', 'create', 'x', '--url', receiver.url, '--kind', 'mail'], '--kind'],
       [['webhooks', 'change', '1'], 'names nothing to change'],
       [['webhooks', 'test', 'one'], 'ID: is a number'],
-      [['mutes', 'create', '--until', 'soon', '--metric', 'cpl'], 'until:'],
+      [['mutes', 'create', '--until', 'soon', '--metric', 'cpl'], 'until: must be a date such as 2026-03-10'],
       [['mutes', 'create', '--until', '2999-01-01'], 'name an entity, a metric, or both'],
       [['holidays', 'country', 'Brazil'], 'country: must be an ISO 3166-1 code'],
       [['holidays', 'import', 'nowhere.csv'], 'nowhere.csv cannot be read'],
@@ -142,6 +142,7 @@ describe('commands of notifications', () => {
     const { holidays } = await json('holidays', 'list', '--year', '2026')
     const own = (holidays as { source: string }[]).filter(({ source }) => source === 'own')
     expect(own).to.have.length(2)
+    expect((await vigia('holidays', 'country', 'BR', '--region', 'SP')).stdout).to.match(/ of BR-SP\.\n$/)
     await json('holidays', 'country', 'none')
     expect((await json('holidays', 'list', '--year', '2026'))['holidays']).to.have.length(2)
   })

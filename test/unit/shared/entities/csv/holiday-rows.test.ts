@@ -40,6 +40,17 @@ describe('files of holidays', () => {
     expect(rowsRead).to.equal(3)
   })
 
+  it('of one account are the account’s whatever it is called there; of several others they are nobody’s', async () => {
+    const [one] = await rowsOf('account_id,date\nact_9,2026-01-02\n')
+    expect(one?.date).to.equal('2026-01-02')
+    expect(await refusal('account_id,date\nact_8,2026-01-02\nact_9,2026-01-02\n')).to.contain(
+      'accounts act_8, act_9, but not act_1',
+    )
+    expect(await rowsOf('account_id,date\n')).to.deep.equal([])
+    expect(await rowsOf('account_id,date\nact_9,soon\nact_1,2026-01-02\n')).to.have.length(1)
+    expect(await refusal('account_id,date\nact_9,soon\n')).to.contain('Line 2')
+  })
+
   it('count the last row of a date', async () => {
     expect(await rowsOf('date,days\n2026-01-02,1\n2026-01-02,3')).to.deep.equal([
       { date: '2026-01-02', days: 3, name: '' },
