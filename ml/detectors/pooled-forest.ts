@@ -377,5 +377,5 @@ export const encodePooledForest = (
 }
 
 /** @throws ArtifactFormatError naming what is wrong, also for an entity's own forest */
-export const decodePooledForest = (file: Uint8Array, sha256: Sha256): EntityJudge =>
+export const decodePooledForest = (file: Uint8Array, sha256: Sha256 | null): EntityJudge =>
   decodeForest(POOLED_ALGORITHM_VERSION, file, sha256)
