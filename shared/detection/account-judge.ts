@@ -29,7 +29,9 @@ const HISTORY_DAYS = 90
 const ANCHOR_DAYS = 28
 /** Days whose signals are kept: those that late figures are looked at again for, and their leads. */
 const SIGNAL_DAYS = 45
-/** Pages that are remembered. */
+/** Pages that are read and judged while one is looked at: as many as keep two threads busy. */
+const PAGES_AHEAD = 2
+/** Pages that are remembered: levels may be a page apart. */
 const REMEMBERED = 4
 
 export interface AccountPage {
@@ -205,22 +207,28 @@ export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
 
     async *judge({ pages, stamp }, request, signal) {
       const ask = (page: CampaignPage): Promise<AccountPage> => {
-        const asked =
-          stamp === null || request.rows === null
-            ? judgePage(request, page, signal)
-            : judgeOnce(request, page, stamp, signal)
-        // Whoever takes it sees the failure then.
-        asked.catch(() => {})
-        return asked
-      }
-      // The next page is read and judged while one is looked at.
-      let next = pages[0] === undefined ? null : ask(pages[0])
-      for (let k = 1; next !== null; k++) {
         signal.throwIfAborted()
-        const page = await next
-        const following = pages[k]
-        next = following === undefined ? null : ask(following)
-        yield page
+        return stamp === null || request.rows === null
+          ? judgePage(request, page, signal)
+          : judgeOnce(request, page, stamp, signal)
+      }
+      const asked: Promise<AccountPage>[] = []
+      let next = 0
+      /** One page is read after the other; those that are read are judged at once. */
+      const askAhead = (): void => {
+        while (next < pages.length && asked.length <= PAGES_AHEAD) {
+          const page = pages[next++] as CampaignPage
+          const before = asked.at(-1) ?? Promise.resolve()
+          const one = before.then(() => ask(page))
+          // Whoever takes it sees the failure then.
+          one.catch(() => {})
+          asked.push(one)
+        }
+      }
+      for (askAhead(); asked.length > 0; askAhead()) {
+        signal.throwIfAborted()
+        yield await (asked[0] as Promise<AccountPage>)
+        asked.shift()
       }
     },
   }

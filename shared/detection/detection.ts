@@ -251,10 +251,8 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
     Array.from({ length: count }, (_, i) => day - count + 1 + i)
 
   /** Those of `days` whose figures are in; on any other, all that is active would look stopped. */
-  const freshOf = async (configId: number, days: readonly DayNumber[]): Promise<DayNumber[]> => {
-    const fresh = new Set(await parts.freshness.freshDays(configId, days.map(toLocalDate)))
-    return days.filter((day) => fresh.has(toLocalDate(day)))
-  }
+  const freshOf = async (configId: number, days: readonly DayNumber[]): Promise<ReadonlySet<DayNumber>> =>
+    new Set((await parts.freshness.freshDays(configId, days.map(toLocalDate))).map(toDayNumber))
 
   /** Takes them out of service. Where that fails the next run finds them again. */
   const quarantine = async (refs: readonly ArtifactRef[], logger: Logger): Promise<void> => {
@@ -305,26 +303,26 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
       const whole = request.entityIds === null
       const look = { job: `detect.${level}`, configId, runId: context.fence.runId }
       const week = { since: anchorOf(day), from: day - LATE_DAYS + 1, to: day }
+      // Of the days since, leads are still arriving.
+      const leadsArrived = localDayOf(new Date(request.asOf), zone) - lagDays
       const question = { configId, level, entityIds: request.entityIds, day }
-      // All before the frames are read: what comes in between is looked at again, not missed.
-      const [fresh, late, account] = await Promise.all([
-        freshOf(configId, asked),
-        whole ? store.lateDays(look, week) : null,
-        parts.accounts.look(question),
-      ])
+      const chooseDays = async () => {
+        const late = whole ? await store.lateDays(look, week) : null
+        // A verdict builds on the days before it: those after a restated day are given again.
+        const outdated = daysSince(late?.days[0] ?? null, day)
+        const settled = whole ? settledDays(day, leadsArrived, late?.lookedAt ?? null) : []
+        const wanted = new Set([...asked, ...outdated, ...settled])
+        // After the late days: what comes in between is looked at again, not missed.
+        return { late, days: await freshOf(configId, [...wanted]) }
+      }
+      // Both before the frames are read, for the same reason.
+      const [{ late, days }, account] = await Promise.all([chooseDays(), parts.accounts.look(question)])
       const expiry = whole ? { at: seenAt, openedBefore: new Date(seenAt.getTime() - EXPIRE_AFTER_MS) } : null
       const expire = async (): Promise<number> =>
         expiry ? store.expire(context.fence, configId, level, expiry) : 0
       // Anomalies grow old also while a source delivers nothing.
-      if (fresh.at(-1) !== day) return skipped('stale_data', day, await expire())
+      if (!days.has(day)) return skipped('stale_data', day, await expire())
 
-      // Of the days since, leads are still arriving.
-      const leadsArrived = localDayOf(new Date(request.asOf), zone) - lagDays
-      // A verdict builds on the days before it: those after a restated day are given again.
-      const outdated = daysSince(late?.days[0] ?? null, day)
-      const settled = whole ? settledDays(day, leadsArrived, late?.lookedAt ?? null) : []
-      const again = [...new Set([...outdated, ...settled])].filter((one) => !fresh.includes(one))
-      const days = new Set([...fresh, ...(await freshOf(configId, again))])
       const ordered = [...days].sort((a, b) => a - b)
 
       const counts = { done: 0, skipped: 0, failed: 0 }
@@ -489,7 +487,9 @@ export const createDetection = (parts: DetectionParts): DetectionService => {
 
     dryRun: async (level, request, signal) => {
       const zone = zoneOf(await parts.configs.get(request.configId))
-      const days = await freshOf(request.configId, lastDays(await chosenDay(request, zone), request.days))
+      const asked = lastDays(await chosenDay(request, zone), request.days)
+      const fresh = await freshOf(request.configId, asked)
+      const days = asked.filter((day) => fresh.has(day))
       const found: DryRunSignal[] = []
       if (days.length === 0) return found
       const memory = await memoryOf(request.configId, level, days)
