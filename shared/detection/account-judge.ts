@@ -228,7 +228,7 @@ export const createAccountJudge = (parts: AccountJudgeParts): AccountJudge => {
       for (askAhead(); asked.length > 0; askAhead()) {
         signal.throwIfAborted()
         yield await (asked[0] as Promise<AccountPage>)
-        asked.shift()
+        void asked.shift()
       }
     },
   }

@@ -1,18 +1,24 @@
 import { expect } from 'chai'
 import { simulateAccount } from '../../../bench/quality/simulate.ts'
 import type { SimulatedAd } from '../../../bench/quality/simulate.ts'
-import { anomalyStore } from '../../../db/repositories/anomalies.ts'
+import { accountSource } from '../../../db/repositories/account-source.ts'
+import { anomalyStore, detectionStore } from '../../../db/repositories/anomalies.ts'
 import { incidentWriter } from '../../../db/repositories/incidents.ts'
 import { toLocalDate } from '../../../shared/core/days.ts'
+import { defaultShiftParams } from '../../../ml/shifts/thresholds.ts'
+import { computeInPlace } from '../../../shared/compute-in-place.ts'
 import { LEVELS } from '../../../shared/core/entity.ts'
+import type { Level } from '../../../shared/core/entity.ts'
 import type { WorkOutcome } from '../../../shared/core/work.ts'
+import { createAccountJudge } from '../../../shared/detection/account-judge.ts'
 import { createAnomalies } from '../../../shared/detection/anomalies.ts'
 import type { FeedbackVerdict } from '../../../shared/detection/anomalies.ts'
 import type { StoredIncident } from '../../../shared/detection/incident-store.ts'
-import { insertDays, newConfig } from '../../support/accounts.ts'
+import { adDays, insertDays, newConfig } from '../../support/accounts.ts'
 import type { AdDay } from '../../support/accounts.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import type { TestDatabase } from '../../support/database.ts'
+import { rejectionOf } from '../../support/entities.ts'
 import { gatedJudgement, openDetectionSystem, openJudgement } from '../../support/detection.ts'
 import type { DetectionSystem } from '../../support/detection.ts'
 import { FIRST_DAY } from '../../support/replay-folders.ts'
@@ -155,6 +161,57 @@ describe('detection of an account', () => {
     }
     await detect(day + 1, { ...openJudgement(), alarmBudget: 1 })
     expect(await alerted()).to.equal(2)
+  })
+
+  it('reads the pages of a large account in turn, each once for all levels, and none after the end', async () => {
+    const large = await newConfig(database.knex, 'UTC', LAG_DAYS)
+    const campaigns = Array.from({ length: 5 }, (_, c) => `c${c}`)
+    await insertDays(
+      database.knex,
+      large,
+      campaigns.flatMap((campaignId) =>
+        Array.from({ length: 1000 }, (_, ad) =>
+          adDays(`${campaignId}a${ad}`, 1, dateOf(80), { adsetId: `${campaignId}s`, campaignId }),
+        ).flat(),
+      ),
+    )
+    const reads: string[] = []
+    const source = accountSource(database.knex)
+    const accounts = createAccountJudge({
+      source: {
+        ...source,
+        frames: (request) => {
+          reads.push(String(request.campaigns))
+          return source.frames(request)
+        },
+      },
+      store: detectionStore(database.knex),
+      holidays: { between: () => Promise.resolve([]) },
+      compute: computeInPlace,
+      params: defaultShiftParams,
+    })
+    const look = async (level: Level, end: AbortController): Promise<readonly string[]> => {
+      const asked = { configId: large, level, entityIds: null, day: FIRST_DAY + 80 } as const
+      const pages: string[] = []
+      for await (const { batches, judged } of accounts.judge(
+        await accounts.look(asked),
+        { ...asked, rows: 'as they are', leadsArrived: FIRST_DAY + 77, refFrom: FIRST_DAY + 24 },
+        end.signal,
+      )) {
+        const named = batches.campaign.flatMap(({ heads }) => heads.map(({ id }) => id))
+        expect((await judged).account.entities.length).to.equal(1002 * named.length)
+        pages.push(String(named))
+      }
+      return pages
+    }
+    const looks = await Promise.all(LEVELS.map((level) => look(level, new AbortController())))
+    for (const pages of looks) expect(pages).to.deep.equal(campaigns)
+    expect(reads).to.deep.equal(campaigns)
+
+    const ended = new AbortController()
+    ended.abort(new Error('ended'))
+    expect((await rejectionOf(look('ad', ended))).message).to.equal('ended')
+    expect(reads).to.deep.equal(campaigns)
   })
 
   it('lets days people called odd teach nothing, of who they said it of and of all below, from the next look on', async () => {
