@@ -29,12 +29,14 @@ const replay = route({
   tag: 'Anomalies',
   summary:
     'Detection over past days as it would have run, with other settings if wanted; the report is the result of the run, nothing else is stored',
-  body: StepScope.omit({ date: true }).extend({
-    from: LocalDate,
-    to: LocalDate.describe('A complete day, at most 90 days from the first'),
-    train_every: z.int().min(1).max(LONGEST_CADENCE_DAYS).default(1).describe('Days between trainings'),
-    overrides: ReplayOverrides.default({}),
-  }),
+  body: StepScope.omit({ date: true })
+    .strict()
+    .extend({
+      from: LocalDate,
+      to: LocalDate.describe('A complete day, at most 90 days from the first'),
+      train_every: z.int().min(1).max(LONGEST_CADENCE_DAYS).default(1).describe('Days between trainings'),
+      overrides: ReplayOverrides.default({}),
+    }),
   reply: { 202: Ticket },
   handle: async ({ body, principal, seesConfig, traceId }, services) => {
     seesConfig(body.config_id)
@@ -42,7 +44,7 @@ const replay = route({
     const asOf = services.clock.now()
     requireRange(body.from, body.to)
     // Refused here, not by the run, so that the caller hears of it.
-    requireCompleteDay(body.to, asOf, zone)
+    requireCompleteDay(body.to, asOf, zone, 'to')
     const run = await services.enqueue(
       replayJob,
       {

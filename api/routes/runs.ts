@@ -9,6 +9,7 @@ import { zoneOf } from '../../shared/entities/configs.ts'
 import type { AdsConfig } from '../../shared/entities/configs.ts'
 import { allJobs, jobByName } from '../../shared/jobs/all.ts'
 import { RUN_STATUSES } from '../../shared/runs/run.ts'
+import { missingRun } from '../../shared/runs/runs-service.ts'
 import type { Run } from '../../shared/runs/run.ts'
 import { route } from '../route.ts'
 import type { Route, RouteInput } from '../route.ts'
@@ -70,7 +71,7 @@ const assertVisible = (
 ): void => {
   const { configIds } = principal
   if (configIds && (run.configId === null || !configIds.includes(run.configId))) {
-    throw new AppError('NOT_FOUND', `there is no run ${run.id}`)
+    throw missingRun(run.id)
   }
 }
 

@@ -12,7 +12,7 @@ const FIRST_DATE = '1970-01-01'
 const LAST_DATE = '2999-12-31'
 
 export const LocalDate = z.iso
-  .date({ error: 'must be a date such as 2026-03-10' })
+  .date({ error: 'must be a date such as 2026-03-10', abort: true })
   .refine((date) => date >= FIRST_DATE && date <= LAST_DATE, `must be within ${FIRST_DATE} and ${LAST_DATE}`)
 export type LocalDate = string
 

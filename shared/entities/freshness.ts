@@ -58,11 +58,11 @@ export interface DataFreshness extends ConfigSweep {
  * A day that still runs has only part of its figures, which would look like a collapse.
  * @throws AppError INVALID_REQUEST
  */
-export const requireCompleteDay = (date: LocalDate, asOf: Date, timeZone: string): void => {
+export const requireCompleteDay = (date: LocalDate, asOf: Date, timeZone: string, field = 'date'): void => {
   const newest = lastCompleteDay(asOf, timeZone)
   if (toDayNumber(date) <= newest) return
   const message = `${date} is not over in ${timeZone}; the newest complete day is ${toLocalDate(newest)}`
-  throw new AppError('INVALID_REQUEST', `date: ${message}`)
+  throw new AppError('INVALID_REQUEST', `${field}: ${message}`)
 }
 
 const EPOCH = new Date(0)

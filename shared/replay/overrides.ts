@@ -1,8 +1,11 @@
-/** Settings a replay may try instead of those in service; the bounds are those of the settings. */
+/**
+ * Settings a replay may try instead of those in service; the bounds are those of the settings. A name that is none is
+ * refused: the report would be one of the settings in service.
+ */
 import { z } from 'zod'
 import type { Config } from '../config.ts'
 
-export const ReplayOverrides = z.object({
+export const ReplayOverrides = z.strictObject({
   z_threshold: z.number().min(0.1).max(100).optional().describe('Instead of ANOMALY_Z_THRESHOLD'),
   iqr_multiplier: z.number().min(0.1).max(100).optional().describe('Instead of ANOMALY_IQR_MULTIPLIER'),
   contamination: z

@@ -19,24 +19,26 @@ export interface RunsService {
   cancel(runId: string): Promise<{ readonly id: string; readonly status: RunStatus }>
 }
 
+/** Also of what somebody may not see. */
+export const missingRun = (runId: string): AppError =>
+  new AppError('NOT_FOUND', `there is no run ${runId.slice(0, 36)}; list them with GET /api/v1/runs`)
+
 export const createRunsService = (parts: {
   readonly runs: RunsRepository
   readonly carrier: Carrier
   readonly logger: Logger
 }): RunsService => {
   const { runs, carrier, logger } = parts
-  const missing = (runId: string): AppError =>
-    new AppError('NOT_FOUND', `there is no run ${runId.slice(0, 36)}`)
   return {
     list: (filter, page) => runs.list(filter, page),
     get: async (runId) => {
       const run = isRunId(runId) ? await runs.get(runId) : null
-      if (!run) throw missing(runId)
+      if (!run) throw missingRun(runId)
       return run
     },
     cancel: async (runId) => {
       const cancelled = isRunId(runId) ? await runs.cancel(runId) : null
-      if (!cancelled) throw missing(runId)
+      if (!cancelled) throw missingRun(runId)
       if (cancelled.kind === 'ended') {
         throw new AppError('CONFLICT', `the run has already ended: ${cancelled.status}`)
       }

@@ -40,7 +40,11 @@ export const createSchedulesService = (parts: {
         ...(cron === undefined ? {} : { cronOverride: cron }),
       })
       const view = changed && (await list()).find((schedule) => schedule.id === id)
-      if (!view) throw new AppError('NOT_FOUND', `there is no schedule ${id.slice(0, 100)}`)
+      if (!view)
+        throw new AppError(
+          'NOT_FOUND',
+          `there is no schedule ${id.slice(0, 100)}; list them with GET /api/v1/schedules`,
+        )
       return view
     },
   }

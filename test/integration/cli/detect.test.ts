@@ -74,7 +74,7 @@ describe('vigia detect', () => {
       `They tell of 1 incident: "vigia incidents --config ${wish.config.id}" says what to look at first.`,
     )
     expect(incidentsLine([], wish.config.id)).to.equal(null)
-    const [one] = findings.filter(({ incident_id: id }) => id !== null)
+    const one = findings.find(({ incident_id: id }) => id !== null)
     if (!one) throw new Error('nothing was found')
     const of = (ids: readonly number[]): string | null =>
       incidentsLine(

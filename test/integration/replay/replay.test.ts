@@ -318,7 +318,11 @@ describe('replays of a config', () => {
     const cases: readonly (readonly [object, number, string])[] = [
       [range(60, 59), 400, 'swap'],
       [{ from: toLocalDate(FIRST_DAY + DAYS - 2 - 90), to: LAST }, 400, '90 days'],
+      [range(60, DAYS - 1), 400, 'to: '],
       [range(60, DAYS - 1), 400, 'is not over'],
+      [{ ...range(60), overrides: { fdr: 0.05 } }, 400, 'fdr'],
+      [{ ...range(60), trian_every: 7 }, 400, 'trian_every'],
+      [{ ...range(60), from: '1.3.2026' }, 400, '"detail":"body.from: must be a date such as 2026-03-10"'],
       [{ ...range(60), overrides: { fdr_q: 2 } }, 400, 'fdr_q'],
       [{ ...range(60), train_every: 0 }, 400, 'train_every'],
       [{ from: LAST }, 400, 'to'],
