@@ -198,6 +198,8 @@ export const compare = (account: Account, { panel, alerts, incidents }: Verdicts
   })
 
   for (const { label, entity } of labels) {
+    // Nobody is told of a day that is not over.
+    if (label.start >= lastDay) continue
     const until = Math.min(label.end + AFTERWARDS, lastDay - 1)
     let first: number | null = null
     let fitting: number | null = null
