@@ -103,8 +103,7 @@ export class Holding {
     this.#variances[at] = variance
     this.#froms[at] = from
     this.#addUp(j, at, at + 1, former)
-    if (IS_COUNT[j] === 1) this.#evaluateCounts(j, at, at + 1)
-    else this.#evaluateLogs(j, at, at + 1)
+    this.#evaluate(j, at, at + 1)
     return windows.says[at] === 1 ? windows.heldAt(at) : null
   }
 
@@ -137,7 +136,7 @@ export class Holding {
   /** Holds the last days against the levels before them. */
   hold(calibration: Calibration): void {
     const { levels, promises } = this.#known
-    const { i, day, isSum, present, wasOdd, isConfirmed } = this.#judged
+    const { i, day, isSum, present, steadyVariances, wasOdd, isConfirmed } = this.#judged
     const windows = this.#windows
     const learns = !wasOdd && !isConfirmed
     windows.clear()
@@ -147,18 +146,30 @@ export class Holding {
       const first = windows.at(j, 0)
       const end = first + this.#readyWindows(j)
       this.#addUp(j, first, end, false)
+      this.#evaluate(j, first, end)
+      if (this.#isUnexplained(j, first)) {
+        this.#variances[first] = steadyVariances[j] as number
+        this.#evaluate(j, first, end)
+      }
       if (IS_COUNT[j] === 1) {
-        this.#evaluateCounts(j, first, end)
         if (USES_LEADS[j] === 1 && (windows.expected[first] as number) < FEWEST_DAY_LEADS)
           windows.says[first] = 0
         calibration.applyToCounts(j, isSum, windows, learns)
         windows.keepCounts(j)
       } else {
-        this.#evaluateLogs(j, first, end)
         calibration.applyToLogs(j, isSum, windows, learns)
         windows.keepLogs(j)
       }
     }
+  }
+
+  /** Whether today moved where those who came or went do not move it. */
+  #isUnexplained(j: number, at: number): boolean {
+    const { steadyVariances, explainsRise, explainsFall } = this.#judged
+    if (Number.isNaN(steadyVariances[j])) return false
+    const { isCount, seen, expected, sizes } = this.#windows
+    const gap = isCount[at] === 1 ? (seen[at] as number) - (expected[at] as number) : (sizes[at] as number)
+    return gap > 0 ? !explainsRise : gap < 0 && !explainsFall
   }
 
   /** Looks up the levels before the windows. @returns how many windows, from the shortest on, have one */
@@ -291,7 +302,13 @@ export class Holding {
     }
   }
 
-  /** Holds what was added up of a count against the levels. */
+  /** Holds what was added up against the levels. */
+  #evaluate(j: number, first: number, end: number): void {
+    if (IS_COUNT[j] === 1) this.#evaluateCounts(j, first, end)
+    else this.#evaluateLogs(j, first, end)
+  }
+
+  /** Of a count. */
   #evaluateCounts(j: number, first: number, end: number): void {
     const { says, isCount, seen, expected, spreads } = this.#windows
     const dispersion = this.#known.scatter.dispersion(j)
@@ -311,7 +328,7 @@ export class Holding {
     }
   }
 
-  /** Likewise, of logs of amounts and ratios. */
+  /** Of logs of amounts and ratios. */
   #evaluateLogs(j: number, first: number, end: number): void {
     const { levels } = this.#known
     const { says, isCount, statistics, freedoms, sizes } = this.#windows

@@ -70,10 +70,16 @@ export class Judged {
   oddWindow = 0
   /** By figure: whether it says anything of the day. */
   readonly present: Uint8Array
+  /** By figure: variance of its level if nobody had come or gone today; NaN: nobody has. */
+  readonly steadyVariances: Float64Array
+  /** What those who came or went today explain. */
+  explainsRise = true
+  explainsFall = true
   readonly #known: Known
 
   constructor(known: Known) {
     this.present = new Uint8Array(FIGURE_COUNT)
+    this.steadyVariances = new Float64Array(FIGURE_COUNT)
     this.#known = known
   }
 
@@ -89,6 +95,11 @@ export class Judged {
     this.isConfirmed = observed.confirmed[at] === 1
     this.ended = false
     this.oddWindow = 0
-    for (let j = 0; j < FIGURE_COUNT; j++) this.present[j] = 0
+    for (let j = 0; j < FIGURE_COUNT; j++) {
+      this.present[j] = 0
+      this.steadyVariances[j] = Number.NaN
+    }
+    this.explainsRise = true
+    this.explainsFall = true
   }
 }

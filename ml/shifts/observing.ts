@@ -37,7 +37,7 @@ export class Observing {
       const isCount = IS_COUNT[j] === 1
       const k = levels.of(i, j)
       if (usesLeads && day >= account.leadsUntil) continue
-      if (isVolume && isMixed) this.#mix(k)
+      if (isVolume && isMixed) this.#mix(j, k)
       levels.mark(k, day)
       const exposure = observed.among[first + j] as number
       if (Number.isNaN(exposure)) {
@@ -59,10 +59,11 @@ export class Observing {
     }
   }
 
-  /** Level k of a figure of volume may be another one since today: somebody came or went. */
-  #mix(k: number): void {
+  /** Level k of a figure j of volume may be another one since today: somebody came or went. */
+  #mix(j: number, k: number): void {
     const { tree, levels } = this.#known
-    const { i, day, isSum } = this.#judged
+    const { i, day, isSum, steadyVariances } = this.#judged
+    steadyVariances[j] = levels.variance[k] as number
     // Who has nobody above it is told of its own children.
     const ofSum = isSum || (tree.parent[i] as number) < 0
     const moved = Math.max((ofSum ? MIX_OF_SUM : MIX_OF_ONE) ** 2, this.#movedByMix() ** 2)
@@ -75,7 +76,8 @@ export class Observing {
 
   /**
    * What those who came or went today would move, as a log, if the money stayed what it is: of a parent by its
-   * children, of a child by its siblings.
+   * children, of a child by its siblings. Who comes takes from siblings, who goes leaves to them; both are more
+   * than the children that were there promise.
    */
   #movedByMix(): number {
     const { tree } = this.#known
@@ -96,6 +98,10 @@ export class Observing {
       now += spend[day] as number
       if (ran && !runs) gone += lately
       if (!ran && runs) come += spend[day] as number
+    }
+    if (come > 0 || gone > 0) {
+      this.#judged.explainsRise = isSum || gone > 0
+      this.#judged.explainsFall = !isSum && come > 0
     }
     const moved = Math.log((1 - come / now) / (1 - gone / before))
     return Number.isFinite(moved) ? moved : 0

@@ -187,6 +187,27 @@ describe('money that others take over of who came or went', () => {
     expect(toldOf(turning('ends', 0.1, { others: 16, lasting: 4 }))).to.not.deep.equal([])
   })
 
+  it('goes one way: who starts takes, who ends leaves', () => {
+    // A third of the money of who was there comes or goes, and the others double or halve on that day.
+    const others = (kind: 'ends' | 'starts', factor: number): string[] => {
+      const usual = noisy(300, 0.05, 1)
+      const account = accountOfAds(DAYS, [
+        {
+          adset: 's0',
+          spend: noisy(100, 0.05, 2),
+          ...(kind === 'ends' ? { end: TURN - 1 } : { start: TURN }),
+        },
+        { adset: 's0', spend: during(TURN, TURN, factor, usual) },
+        { adset: 's1', spend: noisy(300, 0.05, 3) },
+      ])
+      return toldOf(account).filter((told) => told.startsWith(`${TURN} `))
+    }
+    expect(others('starts', 2)).to.include(`${TURN} ad 1`)
+    expect(others('ends', 2)).to.not.include(`${TURN} ad 1`)
+    expect(others('ends', 0.5)).to.include(`${TURN} ad 1`)
+    expect(others('starts', 0.5)).to.not.include(`${TURN} ad 1`)
+  })
+
   it('is known the day after, above who took it over too: nothing has fallen', () => {
     expect(toldOf(turning('ends', 0.3, { others: 8, lasting: 1.3 }))).to.deep.equal([])
   })
