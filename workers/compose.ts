@@ -10,6 +10,7 @@ import { startTracing } from '../shared/platform/tracing.ts'
 import { loadTelemetry } from '../shared/queue/telemetry.ts'
 import { watchDepths } from '../shared/queue/watch-depths.ts'
 import { createMixedPool } from '../shared/compute/mixed.ts'
+import { rehearse } from './rehearse.ts'
 import { startWorkers } from './start.ts'
 
 /** A server that is lost meanwhile is waited for by those who start after this. */
@@ -40,8 +41,8 @@ export const composeWorkers = async (parts: ProcessParts): Promise<void> => {
   })
   await open.queues.ready()
   watchDepths(open.queues, metrics, logger, lifecycle)
-  // The first job of a fresh worker finds its threads running.
-  await compute.warm()
+  // The first job of a fresh worker finds its threads running and its connections open.
+  await Promise.all([compute.warm(), rehearse(record.store)])
   const workers = startWorkers({
     queues: open.queues,
     runs: record.store.runs,
