@@ -59,6 +59,8 @@ export interface ReplayTotals {
   readonly labels_told: number
   /** Alerted episodes that match a label. */
   readonly alerted_episodes_right: number
+  /** Alerted episodes that match none, where labels speak of them. */
+  readonly alerted_episodes_wrong: number
   /** Entity-days by the model that judged them; baseline: statistics alone. */
   readonly judged_by: Readonly<Record<ModelSource, number>>
   /** Likewise of the eighth days of entities, the first on which there is a history to judge by. */
@@ -167,7 +169,13 @@ const scoresOf = (
   { faults, falseAlarms }: Labels,
 ): Pick<
   ReplayTotals,
-  'alerted_episodes' | 'alerted_episodes_right' | 'precision' | 'recall' | 'labels' | 'labels_told'
+  | 'alerted_episodes'
+  | 'alerted_episodes_right'
+  | 'alerted_episodes_wrong'
+  | 'precision'
+  | 'recall'
+  | 'labels'
+  | 'labels_told'
 > => {
   const inRange = ({ one, from, to }: Place): boolean =>
     one.replayed.days.some(({ day }) => from <= day && day <= to)
@@ -197,6 +205,7 @@ const scoresOf = (
   return {
     alerted_episodes: count,
     alerted_episodes_right: right,
+    alerted_episodes_wrong: wrong,
     precision: isKnown && right + wrong > 0 ? right / (right + wrong) : null,
     recall: places.length === 0 ? null : found.size / places.length,
     labels: places.length,

@@ -34,12 +34,22 @@ const modelsText = ({ judged_by: judged, eighth_days_judged_by: eighth }: Replay
   return `Days were judged by an own model ${percent(own)}, by one of siblings ${percent(pooled)}, by statistics alone ${percent(shareOf(judged, ['baseline']))}${onEighth}.`
 }
 
-const labelsText = ({ labels, labels_told: told, recall, precision, ...totals }: ReplayTotals): string => {
-  if (recall === null) return 'No labels fall into these days: precision and recall are unknown.'
-  const episodes = totals.alerted_episodes
-  const right =
-    precision === null ? '' : ` (${totals.alerted_episodes_right} of ${episodes} alerted episodes)`
-  return `Against labels: recall ${percent(recall)} (${told} of ${labels} told of), precision ${precision === null ? 'unknown, as nobody was told of anything' : percent(precision)}${right}.`
+const precisionText = ({ precision, ...totals }: ReplayTotals): string => {
+  const { alerted_episodes: episodes, alerted_episodes_right: right, alerted_episodes_wrong: wrong } = totals
+  if (episodes === 0) return 'precision unknown, as nobody was told of anything'
+  if (precision === null) return 'precision unknown, as labels speak of nothing that was told'
+  const judged = right + wrong
+  const rest = judged === episodes ? '' : ` that labels speak of, ${count.format(episodes)} in all`
+  return `precision ${percent(precision)} (${right} of ${many(judged, 'alerted episode')}${rest})`
+}
+
+const labelsText = (totals: ReplayTotals): string => {
+  const { labels, labels_told: told, recall, precision } = totals
+  if (recall === null && precision === null)
+    return 'No labels fall into these days: precision and recall are unknown.'
+  const found =
+    recall === null ? 'recall unknown' : `recall ${percent(recall)} (${told} of ${labels} told of)`
+  return `Against labels: ${found}, ${precisionText(totals)}.`
 }
 
 /** The totals in sentences; days that could not be looked at are not counted. */

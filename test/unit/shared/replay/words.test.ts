@@ -5,6 +5,7 @@ import { toLocalDate } from '../../../../shared/core/days.ts'
 import { judgementParams } from '../../../../shared/detection/params.ts'
 import { replayFolder } from '../../../../shared/replay/replay-folder.ts'
 import type { FolderReplay } from '../../../../shared/replay/replay-folder.ts'
+import type { ReplayTotals } from '../../../../shared/replay/report.ts'
 import { describeTotals } from '../../../../shared/replay/words.ts'
 import { trainingSettings } from '../../../../shared/training/settings.ts'
 import { renderReplay } from '../../../../cli/findings/replay.ts'
@@ -43,7 +44,7 @@ describe('shared/replay/words', () => {
     )
     expect(lines[3]).to.equal('No models: statistics judged alone.')
     expect(lines[4]).to.match(
-      /^Against labels: recall 100% \(1 of 1 told of\), precision [\d.]+% \(\d+ of \d+ alerted episodes\)\.$/,
+      /^Against labels: recall 100% \(1 of 1 told of\), precision [\d.]+% \(\d+ of \d+ alerted episodes?\)\.$/,
     )
   })
 
@@ -51,6 +52,34 @@ describe('shared/replay/words', () => {
     const totals = { ...replay.report.totals, labels: 0, recall: null, precision: null }
     expect(describeTotals({ ...replay.report, totals }).at(-1)).to.equal(
       'No labels fall into these days: precision and recall are unknown.',
+    )
+  })
+
+  it('tells episodes nobody said anything of from wrong ones', () => {
+    const told = (totals: Partial<ReplayTotals>): string | undefined =>
+      describeTotals({ ...replay.report, totals: { ...replay.report.totals, ...totals } }).at(-1)
+    const some = { labels: 3, labels_told: 3, recall: 1, alerted_episodes: 44 }
+    expect(
+      told({ ...some, alerted_episodes_right: 7, alerted_episodes_wrong: 1, precision: 7 / 8 }),
+    ).to.equal(
+      'Against labels: recall 100% (3 of 3 told of), precision 87.5% (7 of 8 alerted episodes that labels speak of, 44 in all).',
+    )
+    expect(
+      told({
+        labels: 0,
+        labels_told: 0,
+        recall: null,
+        alerted_episodes: 1,
+        alerted_episodes_right: 0,
+        alerted_episodes_wrong: 1,
+        precision: 0,
+      }),
+    ).to.equal('Against labels: recall unknown, precision 0% (0 of 1 alerted episode).')
+    expect(told({ ...some, alerted_episodes: 0, precision: null })).to.match(
+      /as nobody was told of anything\.$/,
+    )
+    expect(told({ ...some, alerted_episodes_right: 0, alerted_episodes_wrong: 0, precision: null })).to.match(
+      /as labels speak of nothing that was told\.$/,
     )
   })
 
