@@ -14,7 +14,6 @@ import type { PlacedDaysRow, ReachRow } from './frame-days.ts'
 import { loadAccountTotal, loadHeadFacts, makeHeads } from './frame-heads.ts'
 import type { AncestorTotals, SpendAndLeads } from './frame-heads.ts'
 import { entitiesOf, keep } from './frame-pages.ts'
-import type { EntityPage } from './frame-pages.ts'
 
 /** Ads per query: it bounds memory in the server, and two run at once. */
 const READ_ADS = 250
@@ -184,11 +183,7 @@ export const readAccountFrames = async (
   db: Knex,
   { configId, campaigns, from, to, refFrom }: AccountFramesRequest,
 ): Promise<ByLevel<FrameBatch>> => {
-  const pages: ByLevel<EntityPage> = {
-    campaign: await entitiesOf(db, configId, 'campaign', campaigns),
-    adset: await entitiesOf(db, configId, 'adset', campaigns),
-    ad: await entitiesOf(db, configId, 'ad', campaigns),
-  }
+  const pages = await entitiesOf(db, configId, campaigns)
   const window = [configId, toLocalDate(from), toLocalDate(to)]
   const ids = ofLevels((level) => pages[level].ids)
   const readFacts = async () => ({

@@ -1,5 +1,6 @@
 /** Which entities frames are read of, page by page, and their place in the account. */
 import type { Knex } from 'knex'
+import { LEVELS } from '../../shared/core/entity.ts'
 import type { Level } from '../../shared/core/entity.ts'
 import type { FrameRequest } from '../../shared/entities/frames.ts'
 import { arrayRows } from '../array-rows.ts'
@@ -70,16 +71,28 @@ export const pageOf = async (
   return toPage(await arrayRows<PageRow>(db, text, [configId, ids]))
 }
 
-/** All entities of those campaigns; null: of all there are. */
+/** All entities of those campaigns, by level; null: of all there are. */
 export const entitiesOf = async (
   db: Knex,
   configId: number,
-  level: Level,
   campaignIds: readonly string[] | null,
-): Promise<EntityPage> => {
-  const within = campaignIds ? ` and ${ALIAS[level]}.campaign_id = any($2)` : ''
-  const text = `${PAGE_SQL[level]}${within} order by ${ALIAS[level]}.${ID_COLUMN[level]}`
-  return toPage(await arrayRows<PageRow>(db, text, campaignIds ? [configId, campaignIds] : [configId]))
+): Promise<Readonly<Record<Level, EntityPage>>> => {
+  const ofLevel = (level: Level): string =>
+    `${PAGE_SQL[level]}${campaignIds ? ` and ${ALIAS[level]}.campaign_id = any($2)` : ''}`
+  const rows = await arrayRows<readonly [...PageRow, Level]>(
+    db,
+    `select entity.id, parent_id, campaign_id, active_now, level from (
+       ${LEVELS.map((level) => `select of_level.*, '${level}' as level from (${ofLevel(level)}) of_level`).join(' union all ')}
+     ) entity order by entity.id`,
+    campaignIds ? [configId, campaignIds] : [configId],
+  )
+  const pageOfLevel = (level: Level): EntityPage =>
+    toPage(
+      rows.flatMap(([id, parentId, campaignId, activeNow, of]) =>
+        of === level ? [[id, parentId, campaignId, activeNow] as const] : [],
+      ),
+    )
+  return { campaign: pageOfLevel('campaign'), adset: pageOfLevel('adset'), ad: pageOfLevel('ad') }
 }
 
 /** Those of the page whose ids are in `ids`, a part of its own in the same order. */

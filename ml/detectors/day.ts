@@ -14,7 +14,9 @@ import type { DetectionParams } from './params.ts'
 import { budgetMoves, type Circumstances } from './polarity.ts'
 import type { Signal } from './signal.ts'
 import {
+  BASELINE_METRICS,
   type BaselineMetric,
+  type BaselineScratch,
   baselineScratch,
   type WeekdayBaseline,
   weekdayBaseline,
@@ -64,18 +66,43 @@ const observedOf = (totals: Totals): Record<BaselineMetric, number> => ({
   conversion_rate: METRIC.conversion_rate(totals),
 })
 
-/** The metrics of the rows [from, to), NaN where undefined or on an excluded day. */
-const columnsOf = (
+/** Memory for looking at a day. */
+interface DayWork {
+  readonly days: number
+  readonly columns: Readonly<Record<BaselineMetric, Float64Array>>
+  readonly scratch: BaselineScratch
+}
+
+/** Of the last day that was looked at: to allocate it for each entity and day costs as much as its baselines. */
+let spareWork: DayWork | null = null
+
+const workFor = (days: number): DayWork => {
+  if (spareWork?.days === days) return spareWork
+  const column = () => new Float64Array(days)
+  const columns = {
+    spend: column(),
+    cpl: column(),
+    ctr: column(),
+    leads: column(),
+    conversion_rate: column(),
+  }
+  return (spareWork = { days, columns, scratch: baselineScratch(days) })
+}
+
+/** Writes the metrics of the rows [from, to), NaN where undefined or on an excluded day. */
+const fillColumns = (
+  columns: DayWork['columns'],
   frame: DailyFrame,
   from: number,
   to: number,
   excludedDays: ReadonlySet<DayNumber>,
-): Record<BaselineMetric, Float64Array> => {
-  const empty = () => new Float64Array(to - from).fill(Number.NaN)
-  const columns = { spend: empty(), cpl: empty(), ctr: empty(), leads: empty(), conversion_rate: empty() }
+): void => {
   for (let row = from; row < to; row++) {
-    if (excludedDays.has(frame.days[row] as number)) continue
     const i = row - from
+    if (excludedDays.has(frame.days[row] as number)) {
+      for (const metric of BASELINE_METRICS) columns[metric][i] = Number.NaN
+      continue
+    }
     const spend = frame.spend[row] as number
     const leads = frame.leads[row] as number
     const clicks = frame.clicks[row] as number
@@ -85,7 +112,6 @@ const columnsOf = (
     columns.ctr[i] = ctrOf(clicks, frame.impressions[row] as number)
     columns.conversion_rate[i] = conversionRateOf(leads, clicks)
   }
-  return columns
 }
 
 /** null when the entity has no row on `day`: it neither delivered nor was active. */
@@ -101,8 +127,8 @@ export const viewDay = (
 
   const start = lowerBound(frame.days, day - params.baselineDays)
   const days = frame.days.subarray(start, row)
-  const columns = columnsOf(frame, start, row, excludedDays)
-  const scratch = baselineScratch(params.baselineDays)
+  const { columns, scratch } = workFor(params.baselineDays)
+  fillColumns(columns, frame, start, row, excludedDays)
   const baselineOf = (metric: BaselineMetric) =>
     weekdayBaseline(metric, columns[metric], days, day, params, scratch)
   const baselines = {
