@@ -205,7 +205,7 @@ const scoresOf = (
   return {
     alerted_episodes: count,
     alerted_episodes_right: right,
-    alerted_episodes_wrong: wrong,
+    alerted_episodes_wrong: isKnown ? wrong : 0,
     precision: isKnown && right + wrong > 0 ? right / (right + wrong) : null,
     recall: places.length === 0 ? null : found.size / places.length,
     labels: places.length,
