@@ -32,6 +32,7 @@ import { registerWebhooks } from './commands/webhooks.ts'
 import { printJson } from './output.ts'
 import { openSystem } from './system.ts'
 import type { Opener, System } from './system.ts'
+import { forTerminal } from './wording.ts'
 
 const DONE = 0
 const FAILED = 1
@@ -90,9 +91,10 @@ export const reportFailure = (error: unknown, json: boolean): number => {
   }
   const known = error instanceof AppError
   const code = known ? error.code : error instanceof ConfigError ? 'INVALID_REQUEST' : 'INTERNAL'
-  if (json) printJson({ error: { code, message: messageOf(error), ...(known ? error.extra : {}) } })
+  const said = forTerminal(messageOf(error))
+  if (json) printJson({ error: { code, message: said, ...(known ? error.extra : {}) } })
   else {
-    process.stderr.write(`vigia: ${messageOf(error)}\n`)
+    process.stderr.write(`vigia: ${said}\n`)
     const fields = known ? (error.extra.errors ?? []) : []
     if (fields.length > 1)
       for (const { field, message } of fields) process.stderr.write(`  ${field}: ${message}\n`)
