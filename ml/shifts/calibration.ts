@@ -98,10 +98,16 @@ const USUAL_SHARE = 0.5
 
 /** How often single days of an account are far out, against what their deviates claim: heavy tails show here. */
 export class Tail {
-  #found = PRIOR_FAR * USUAL_SHARE
-  #expected = PRIOR_FAR
+  // Not as small integers: what begins as one and becomes a fraction changes the shape of its object.
+  #found = Number.NaN
+  #expected = Number.NaN
   #today = 0
   #days = 0
+
+  constructor() {
+    this.#found = PRIOR_FAR * USUAL_SHARE
+    this.#expected = PRIOR_FAR
+  }
 
   /** A day of one entity; it counts from the next day on. */
   note(deviate: number): void {

@@ -44,6 +44,8 @@ const INDEPENDENT_NAMES: ReadonlySet<FigureName> = new Set([
 ])
 export const INDEPENDENT = FIGURES.flatMap((name, j) => (INDEPENDENT_NAMES.has(name) ? [j] : []))
 
+const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0)
+
 export class Telling {
   /** What was found on the day. */
   readonly newest: FoundShift[] = []
@@ -129,7 +131,7 @@ export class Telling {
     const { i } = this.#judged
     const judged = this.#judgedTogether(w)
     const squares = judged.map((j) => windows.deviate(j, w) ** 2)
-    const total = squares.reduce((sum, square) => sum + square, 0)
+    const total = sumOf(squares)
     const deviate = jointDeviate(total, judged.length)
     const { tolerance } = tree.entities[i] as AccountEntity
     if (deviate <= this.#thresholds.joint + (tolerance.joint ?? 0)) return
@@ -274,6 +276,17 @@ export class Telling {
     return INDEPENDENT.filter((j) => this.#windows.roughBound(j, w) >= 0)
   }
 
+  /** The sum of the squared deviates over window w; if that does not exceed `least`, what it does not exceed. */
+  #squaresTogether(w: number, least: number): number {
+    const windows = this.#windows
+    const judged = this.#judgedTogether(w)
+    const squares = judged.map((j) => windows.bound(j, w) ** 2)
+    // Exact tails are dear: of one figure after the other, as long as it matters.
+    for (let n = 0; n < judged.length && sumOf(squares) > least; n++)
+      squares[n] = windows.deviate(judged[n] as number, w) ** 2
+    return sumOf(squares)
+  }
+
   /** The window over which all independent figures together are rarest; -1: none is rare. */
   #rarestTogether(): number {
     const windows = this.#windows
@@ -290,9 +303,8 @@ export class Telling {
         bound += square
       }
       if (n < FEWEST_TOGETHER || bound <= (quiet[n] as number)) continue
-      const judged = this.#judgedTogether(w)
-      if (judged.reduce((sum, j) => sum + windows.bound(j, w) ** 2, 0) <= (quiet[n] as number)) continue
-      const squares = judged.reduce((sum, j) => sum + windows.deviate(j, w) ** 2, 0)
+      const squares = this.#squaresTogether(w, quiet[n] as number)
+      if (squares <= (quiet[n] as number)) continue
       const deviate = jointDeviate(squares, n)
       if (deviate <= most) continue
       rarest = w

@@ -93,7 +93,7 @@ export class Thresholds {
   readonly #params: ShiftParams
   readonly #tail: Tail
   /** Asked for beyond every threshold but that of leaps, since many run: who reads has not more time for more. */
-  #surer = 0
+  #surer = Number.NaN
 
   constructor(params: ShiftParams, tail: Tail) {
     this.#params = params

@@ -52,6 +52,8 @@ export class Windows {
   readonly alone: number
   /** Squared: what the deviate's size does not exceed by far. */
   readonly #roughBounds: Float64Array
+  /** The largest of a figure's. */
+  readonly #roughest: Float64Array
   // NaN: not asked for yet.
   readonly #bounds: Float64Array
   readonly #deviates: Float64Array
@@ -68,6 +70,7 @@ export class Windows {
     this.spreads = column()
     this.says = new Uint8Array(this.alone + 1)
     this.#roughBounds = column()
+    this.#roughest = new Float64Array(figures)
     this.#bounds = column()
     this.#deviates = column()
   }
@@ -93,6 +96,7 @@ export class Windows {
   /** Nothing says anything. */
   clear(): void {
     for (let k = 0; k < this.alone; k++) this.says[k] = 0
+    for (let j = 0; j < this.#roughest.length; j++) this.#roughest[j] = 0
   }
 
   /** The windows of a count are held: they are what they will be asked for. */
@@ -100,26 +104,17 @@ export class Windows {
     const first = this.at(figure, 0)
     for (let k = first; k < first + WINDOWS.length; k++) {
       if (this.says[k] === 0) continue
-      this.#roughBounds[k] = roughCountBound(
-        this.seen[k] as number,
-        this.expected[k] as number,
-        this.spreads[k] as number,
-      )
-      this.#bounds[k] = Number.NaN
-      this.#deviates[k] = Number.NaN
+      const seen = this.seen[k] as number
+      const expected = this.expected[k] as number
+      this.#keep(figure, k, roughCountBound(seen, expected, this.spreads[k] as number))
     }
   }
 
   /** Likewise, of a gaussian figure. */
   keepLogs(figure: number): void {
     const first = this.at(figure, 0)
-    for (let k = first; k < first + WINDOWS.length; k++) {
-      if (this.says[k] === 0) continue
-      const statistic = this.statistics[k] as number
-      this.#roughBounds[k] = statistic * statistic
-      this.#bounds[k] = Number.NaN
-      this.#deviates[k] = Number.NaN
-    }
+    for (let k = first; k < first + WINDOWS.length; k++)
+      if (this.says[k] === 1) this.#keep(figure, k, (this.statistics[k] as number) ** 2)
   }
 
   /** Squared: what the deviate's size does not exceed, from far above; negative where nothing was judged. */
@@ -152,21 +147,25 @@ export class Windows {
     return sizeOf(this.heldAt(this.at(figure, window)))
   }
 
-  /** The window with the largest deviate, if any can exceed `least`; -1: none can. */
+  /** The window with the largest deviate, if that exceeds `least`; -1: none does. */
   loudest(figure: number, least: number): number {
-    let possible = false
-    for (let w = 0; w < WINDOWS.length; w++)
-      possible ||= this.roughBound(figure, w) > least * least && this.bound(figure, w) > least
-    if (!possible) return -1
+    if (!((this.#roughest[figure] as number) > least * least)) return -1
     let best = -1
-    let most = 0
+    let most = least
     for (let w = 0; w < WINDOWS.length; w++) {
-      if (this.roughBound(figure, w) < 0 || this.bound(figure, w) <= most) continue
+      if (this.roughBound(figure, w) <= most * most || this.bound(figure, w) <= most) continue
       const size = Math.abs(this.deviate(figure, w))
       if (size <= most) continue
       best = w
       most = size
     }
     return best
+  }
+
+  #keep(figure: number, k: number, roughBound: number): void {
+    this.#roughBounds[k] = roughBound
+    this.#roughest[figure] = Math.max(this.#roughest[figure] as number, roughBound)
+    this.#bounds[k] = Number.NaN
+    this.#deviates[k] = Number.NaN
   }
 }
