@@ -64,7 +64,12 @@ export class Promises {
   gather(i: number, j: number, from: number, to: number, former: boolean): void {
     this.#row = this.#firstRow(i, j, former)
     this.#from = from
-    for (let day = from; day <= to; day++) this.#fill(i, j, day, day - from, day - from, former)
+    for (let day = from; day <= to; day++) {
+      const row = this.#row + (day & (KEPT_DAYS - 1))
+      const k = day - from
+      const isKnown = this.#rowDays[row] === day && (((this.#known[row] as number) >> k) & 1) === 1
+      if (former || !isKnown) this.#fill(i, j, day, k, k, former)
+    }
   }
 
   /** Gathers `day` of all figures at all levels that it may be asked for by. What `gather` is asked for it then finds. */

@@ -13,6 +13,28 @@ const FURTHEST_SQUARE = 12
 const RATE_MEMORY = 0.999
 const NOISE_MEMORY = 0.8
 
+/** The k-th smallest of the first n values, which are put in another order (Hoare 1961, "Find"). */
+export const selectFrom = (values: Float64Array, n: number, k: number): number => {
+  let low = 0
+  let high = n - 1
+  while (low < high) {
+    const pivot = values[k] as number
+    let i = low
+    let j = high
+    while (i <= j) {
+      while ((values[i] as number) < pivot) i++
+      while ((values[j] as number) > pivot) j--
+      if (i > j) break
+      const value = values[i] as number
+      values[i++] = values[j] as number
+      values[j--] = value
+    }
+    if (j < k) low = i
+    if (k < i) high = j
+  }
+  return values[k] as number
+}
+
 export class Scatter {
   /** Variance of a day's noise, by figure and level of the tree. */
   readonly #noises: Float64Array
@@ -89,7 +111,7 @@ export class Scatter {
       const n = this.#counts[at] as number
       this.#counts[at] = 0
       if (n === 0) return
-      const median = values.subarray(0, n).sort()[n >> 1] as number
+      const median = selectFrom(values, n, n >> 1)
       this.#noises[at] = NOISE_MEMORY * (this.#noises[at] as number) + (1 - NOISE_MEMORY) * median
     })
   }
