@@ -19,6 +19,8 @@ const judged = (account: AccountDays): ((id: string, figure: FigureName) => numb
 
 describe('the way back from what has lasted', () => {
   const AGAIN = 55
+  const RISE = 30
+  const DIP = 50
   /** Half as many leads of a click for eight days, and a week later once more. */
   const twice = during(
     AGAIN,
@@ -99,6 +101,20 @@ describe('the way back from what has lasted', () => {
         daysOf(id, 'spend').filter((day) => day > FAULT + 3),
         id,
       ).to.deep.equal([])
+  })
+
+  it('is not looked for above one that has left its level by itself meanwhile', () => {
+    // Four ads rise, and their ad set with them; then a small one by itself. For two days the four are what they were.
+    const rising = Array.from({ length: 4 }, (_, k) => ({
+      adset: 's',
+      spend: during(RISE, DAYS, 1.8, during(DIP, DIP + 1, 1 / 1.8, noisy(100, 0.2, 21 + k))),
+    }))
+    const alone = { adset: 's', spend: during(FAULT, DAYS, 4, noisy(10, 0.03, 30)) }
+    const daysOf = judged(accountOfAds(DAYS, [alone, ...rising]))
+    expect(daysOf('s', 'spend').at(-1)).to.be.within(RISE, FAULT - 1)
+    expect(daysOf('ad 0', 'spend')).to.deep.equal([FAULT, FAULT + 1, FAULT + 2, FAULT + 3])
+    for (let k = 1; k <= rising.length; k++)
+      expect(daysOf(`ad ${k}`, 'spend').filter((day) => day >= FAULT)).to.deep.equal([])
   })
 })
 
