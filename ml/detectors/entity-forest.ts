@@ -457,8 +457,7 @@ export const decodeForest = (
   if (algorithm !== expectedAlgorithm)
     throw new ArtifactFormatError(`the algorithm ${algorithm.slice(0, 40)} is not known`)
   const checksum = required(metadata, 'sha256')
-  if (sha256 && sha256(data) !== checksum)
-    throw new ArtifactFormatError('the checksum does not match')
+  if (sha256 && sha256(data) !== checksum) throw new ArtifactFormatError('the checksum does not match')
   const features = readFeatures(required(metadata, 'features'))
   const params = parsed(required(metadata, 'params'), 'params') as {
     max_samples?: unknown
