@@ -70,6 +70,8 @@ export const hoursIntoDay = (instant: Date, timeZone: string): number => {
 export const lastCompleteDay = (asOf: Date, timeZone: string): number => localDayOf(asOf, timeZone) - 1
 
 export const isTimeZone = (name: string): boolean => {
+  // One that is in use need not be tried again: that takes a millisecond.
+  if (formatters.has(name)) return true
   try {
     return Boolean(new Intl.DateTimeFormat('en', { timeZone: name }))
   } catch {
