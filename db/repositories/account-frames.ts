@@ -40,6 +40,13 @@ const REACH_SQL = `
     (entity_type = 'campaign' and entity_id = any($6)))
   group by entity_type, entity_id`
 
+/** Days of entities end to end. */
+interface EntityDays {
+  readonly ids: readonly string[]
+  readonly columns: DailyFrame
+  readonly offsets: Int32Array
+}
+
 /** Sums by entity and day: cell = entity x width + day. */
 interface Sums {
   readonly indexOf: ReadonlyMap<string, number>
@@ -97,12 +104,8 @@ const addRows = (
   }
 }
 
-/** Entities that have a row, and their days end to end. */
-const toDays = (
-  ids: readonly string[],
-  sums: Sums,
-  from: number,
-): { readonly ids: readonly string[]; readonly columns: DailyFrame; readonly offsets: Int32Array } => {
+/** Of the entities that have a row. */
+const toDays = (ids: readonly string[], sums: Sums, from: number): EntityDays => {
   const kept: string[] = []
   const ends: number[] = [0]
   let rows = 0
@@ -172,6 +175,30 @@ const totalsOf = (
   }
 }
 
+/** What groups of rows add up to, each at the id that `idOf` names. */
+const addUp = (
+  ids: readonly string[],
+  placed: readonly PlacedDaysRow[],
+  idOf: (group: PlacedDaysRow) => string,
+  { rows, offsets }: { readonly rows: DailyFrame; readonly offsets: Int32Array },
+  { from, to }: { readonly from: number; readonly to: number },
+): EntityDays => {
+  const sums = newSums(ids, to - from + 1)
+  placed.forEach((group, i) => {
+    addRows(sums, idOf(group), rows, offsets[i] as number, offsets[i + 1] as number, from)
+  })
+  return toDays(ids, sums, from)
+}
+
+/** Whether each ad is in one group and they come in the order of `ids`: then the rows are its days already. */
+const isInOrder = (ids: readonly string[], placed: readonly PlacedDaysRow[]): boolean => {
+  let next = 0
+  return placed.every(([id]) => {
+    next = ids.indexOf(id, next) + 1
+    return next > 0
+  })
+}
+
 /** In parts of about the same size. */
 const parts = (ids: readonly string[]): string[][] => {
   const count = Math.ceil(ids.length / READ_ADS)
@@ -184,11 +211,12 @@ export const readAccountFrames = async (
   { configId, campaigns, from, to, refFrom }: AccountFramesRequest,
 ): Promise<ByLevel<FrameBatch>> => {
   const pages = await entitiesOf(db, configId, campaigns)
-  const window = [configId, toLocalDate(from), toLocalDate(to)]
   const ids = ofLevels((level) => pages[level].ids)
   const readFacts = async () => ({
     reaches: await arrayRows<readonly [Level, ...ReachRow]>(db, REACH_SQL, [
-      ...window,
+      configId,
+      toLocalDate(from),
+      toLocalDate(to),
       ids.ad,
       ids.adset,
       ids.campaign,
@@ -209,14 +237,16 @@ export const readAccountFrames = async (
   ])
   const placed = groups.flat()
   const { columns: rows, offsets } = decodeDays(placed)
-  const sums = ofLevels((level) => newSums(ids[level], to - from + 1))
-  placed.forEach((group, i) => {
-    const first = offsets[i] as number
-    const end = offsets[i + 1] as number
-    addRows(sums.ad, group[0], rows, first, end, from)
-    addRows(sums.adset, group[7], rows, first, end, from)
-    addRows(sums.campaign, group[8], rows, first, end, from)
-  })
+  const read = { rows, offsets }
+  const window = { from, to }
+  const days: ByLevel<EntityDays> = {
+    campaign: addUp(ids.campaign, placed, (group) => group[8], read, window),
+    adset: addUp(ids.adset, placed, (group) => group[7], read, window),
+    ad:
+      refFrom >= from && isInOrder(ids.ad, placed)
+        ? { ids: placed.map(([id]) => id), columns: rows, offsets }
+        : addUp(ids.ad, placed, (group) => group[0], read, window),
+  }
   const { adsets, campaigns: ofCampaigns, whole } = totalsOf(placed, rows, offsets, refFrom)
   let account: Promise<SpendAndLeads> | undefined
   const totals: AncestorTotals = {
@@ -226,15 +256,15 @@ export const readAccountFrames = async (
       (account ??= campaigns === null ? Promise.resolve(whole) : loadAccountTotal(db, configId, refFrom, to)),
   }
   const toBatch = async (level: Level): Promise<FrameBatch> => {
-    const days = toDays(ids[level], sums[level], from)
+    const { ids: kept, columns, offsets: ends } = days[level]
     overlayReach(
-      days,
-      new Map(days.ids.map((id, i) => [id, i])),
+      { columns, offsets: ends },
+      new Map(kept.map((id, i) => [id, i])),
       reaches.flatMap(([type, ...reach]) => (type === level ? [reach] : [])),
     )
-    const daysOf = (i: number) => days.columns.days.subarray(days.offsets[i], days.offsets[i + 1])
-    const heads = await makeHeads({ level, from, to }, keep(pages[level], days.ids), daysOf, facts, totals)
-    return { heads, offsets: days.offsets, columns: days.columns }
+    const daysOf = (i: number) => columns.days.subarray(ends[i], ends[i + 1])
+    const heads = await makeHeads({ level, from, to }, keep(pages[level], kept), daysOf, facts, totals)
+    return { heads, offsets: ends, columns }
   }
   const [campaign, adset, ad] = await Promise.all([toBatch('campaign'), toBatch('adset'), toBatch('ad')])
   return { campaign, adset, ad }
