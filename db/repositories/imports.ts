@@ -281,7 +281,13 @@ const sessionOf = (trx: Knex.Transaction, configId: number): ImportSession => {
         .max<{ at: Date | null }[]>('created_at as at')
       stamp = new Date(Math.max(now.getTime(), (last[0]?.at?.getTime() ?? 0) + 1))
       if (staged === 0)
-        return { rowsUpserted: 0, rowsChanged: 0, entitiesCreated: 0, repeated: { rows: 0, lines: [] } }
+        return {
+          rowsUpserted: 0,
+          rowsChanged: 0,
+          entitiesCreated: 0,
+          repeated: { rows: 0, lines: [] },
+          hasHoursOnly: false,
+        }
 
       const bindings = { configId, stamp }
       if (orphans) for (const statement of ADOPT_PARENTS) await trx.raw(statement, bindings)
@@ -293,6 +299,9 @@ const sessionOf = (trx: Knex.Transaction, configId: number): ImportSession => {
       type Merged = { upserted: number; changed: number }
       const daily = await firstRow<Merged>(trx.raw(MERGE_DAILY, bindings))
       const hourly = await firstRow<Merged>(trx.raw(MERGE_HOURLY, bindings))
+      const hasHoursOnly =
+        hourly.upserted > 0 &&
+        (await trx('ads_insights_daily').where({ config_id: configId }).first('ad_id')) === undefined
       const rowsUpserted = daily.upserted + hourly.upserted
       const repeatedRows = staged - rowsUpserted
       const overridden: { rows: { line: number }[] } =
@@ -302,6 +311,7 @@ const sessionOf = (trx: Knex.Transaction, configId: number): ImportSession => {
         rowsChanged: daily.changed + hourly.changed,
         entitiesCreated,
         repeated: { rows: repeatedRows, lines: overridden.rows.map(({ line }) => line) },
+        hasHoursOnly,
       }
     },
 

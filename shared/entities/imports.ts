@@ -15,7 +15,7 @@ import { zoneOf } from './configs.ts'
 import type { AdsConfig, Configs } from './configs.ts'
 import { readBudgetChanges } from './csv/budget-changes.ts'
 import type { BudgetChangeColumns } from './csv/budget-changes.ts'
-import { coveredDays, openInsightsFile } from './csv/insight-rows.ts'
+import { coveredDays, namedDays, openInsightsFile } from './csv/insight-rows.ts'
 import type { InsightBatch, InsightsFile } from './csv/insight-rows.ts'
 import { brokenDown, invalidCsv } from './csv/invalid-csv.ts'
 
@@ -61,11 +61,14 @@ export interface MergeOutcome {
   readonly entitiesCreated: number
   /** Rows that lost to a later one of the same ad and day: how many, and some of their lines. */
   readonly repeated: { readonly rows: number; readonly lines: readonly number[] }
+  /** Hours came in, and the config has no figure of a whole day. */
+  readonly hasHoursOnly: boolean
 }
 
 export interface ImportDraft {
   readonly sha256: string
   readonly actor: string
+  /** Days on which an ad without a row delivered nothing; null: there are none. */
   readonly dateFrom: string | null
   readonly dateTo: string | null
   readonly report: StoredReport
@@ -157,9 +160,13 @@ const plural = (count: number, one: string, many: string): string => `${count} $
 const linesOf = ({ rows, lines }: MergeOutcome['repeated']): string =>
   `line ${lines.join(', ')}${rows > lines.length ? ', ...' : ''}`
 
-const warningsOf = (file: InsightsFile, { repeated }: MergeOutcome): string[] => {
+const warningsOf = (file: InsightsFile, { repeated, hasHoursOnly }: MergeOutcome): string[] => {
   const { tally } = file
   const warnings = [...file.warnings]
+  if (hasHoursOnly)
+    warnings.push(
+      'Figures by the hour are for the day that still runs. Days that are over are judged by a report by day: import one, too.',
+    )
   if (repeated.rows > 0)
     warnings.push(
       `${plural(repeated.rows, 'row repeats', 'rows repeat')} an ad and day of the same file; the last one counts. Overridden: ${linesOf(repeated)}.`,
@@ -212,7 +219,8 @@ export const createImports = (store: ImportStore, configs: Configs, clock: Clock
         const merged = await session.merge(now)
         if (merged.repeated.rows > 0 && file.breakdowns.length > 0)
           throw brokenDown(file.breakdowns, linesOf(merged.repeated))
-        const { from, to } = coveredDays(file.tally)
+        const named = namedDays(file.tally)
+        const covered = coveredDays(file.tally)
         const report: StoredReport = {
           rows_read: file.tally.rowsRead,
           rows_upserted: merged.rowsUpserted,
@@ -220,12 +228,18 @@ export const createImports = (store: ImportStore, configs: Configs, clock: Clock
           rows_rejected: file.tally.rowsRejected,
           rows_ignored: file.tally.rowsIgnored,
           entities_created: merged.entitiesCreated,
-          date_from: from,
-          date_to: to,
+          date_from: named.from,
+          date_to: named.to,
           warnings: warningsOf(file, merged),
           errors: file.tally.errors,
         }
-        const importId = await session.record({ sha256, actor, dateFrom: from, dateTo: to, report })
+        const importId = await session.record({
+          sha256,
+          actor,
+          dateFrom: covered.from,
+          dateTo: covered.to,
+          report,
+        })
         return { import_id: importId, ...report, duplicate: false }
       })
       if (!report.duplicate && report.rows_changed >= MANY_ROWS) await store.refreshStatistics()

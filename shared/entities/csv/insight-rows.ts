@@ -48,6 +48,9 @@ export interface ReadTally {
   /** Days the file says it covers, totals rows included; null before any. */
   firstDay: number | null
   lastDay: number | null
+  /** Likewise without rows of hours, which say nothing of the whole day; nor do totals and periods beside such rows. */
+  firstWholeDay: number | null
+  lastWholeDay: number | null
 }
 
 /** Accepted rows as columns of equal length, in the order of the file. */
@@ -298,10 +301,14 @@ const createRowReader = (
   }
 
   /** Widens the days the file says it covers. A period may end later than today: the rest is not covered. */
-  const cover = (first: number | null, last: number | null, today: number): void => {
+  const cover = (first: number | null, last: number | null, today: number, isWhole: boolean): void => {
     if (first === null || last === null || first > last || first > today) return
+    const end = Math.min(last, today)
     tally.firstDay = Math.min(tally.firstDay ?? first, first)
-    tally.lastDay = Math.max(tally.lastDay ?? first, Math.min(last, today))
+    tally.lastDay = Math.max(tally.lastDay ?? first, end)
+    if (!isWhole) return
+    tally.firstWholeDay = Math.min(tally.firstWholeDay ?? first, first)
+    tally.lastWholeDay = Math.max(tally.lastWholeDay ?? first, end)
   }
   const coverPeriod = (record: readonly string[], today: number): void => {
     if (!columns.starts || !columns.ends) return
@@ -309,6 +316,7 @@ const createRowReader = (
       parseDay(cellOf(record, 'starts'), startsLanguage),
       parseDay(cellOf(record, 'ends'), endsLanguage),
       today,
+      columns.hour === undefined,
     )
   }
 
@@ -395,7 +403,7 @@ const createRowReader = (
       day,
       line,
     )
-    cover(day, day, today)
+    cover(day, day, today, hour === null)
     coverPeriod(record, today)
   }
 
@@ -505,6 +513,8 @@ export const openInsightsFile = async (source: AsyncIterable<Uint8Array>): Promi
     errors: [],
     firstDay: null,
     lastDay: null,
+    firstWholeDay: null,
+    lastWholeDay: null,
   }
   const rest: RecordBlock = {
     records: sample.records.slice(headerAt + 1),
@@ -538,11 +548,19 @@ export const openInsightsFile = async (source: AsyncIterable<Uint8Array>): Promi
   }
 }
 
-/** First and last covered day as texts. */
-export const coveredDays = ({
-  firstDay,
-  lastDay,
-}: ReadTally): { from: string | null; to: string | null } => ({
-  from: firstDay === null ? null : toLocalDate(firstDay),
-  to: lastDay === null ? null : toLocalDate(lastDay),
+interface DateRange {
+  readonly from: string | null
+  readonly to: string | null
+}
+
+const rangeOf = (first: number | null, last: number | null): DateRange => ({
+  from: first === null ? null : toLocalDate(first),
+  to: last === null ? null : toLocalDate(last),
 })
+
+/** First and last day the file speaks of, as texts. */
+export const namedDays = ({ firstDay, lastDay }: ReadTally): DateRange => rangeOf(firstDay, lastDay)
+
+/** First and last day of which all that was delivered is in the file: an ad without a row delivered nothing. */
+export const coveredDays = ({ firstWholeDay, lastWholeDay }: ReadTally): DateRange =>
+  rangeOf(firstWholeDay, lastWholeDay)

@@ -369,12 +369,44 @@ describe('imports', () => {
       configId,
       'date,hour,campaign_id,adset_id,ad_id,spend,impressions\n2026-06-01,0,c,s,a,1.5,10\n2026-06-01,23,c,s,a,2,20\n2026-06-01,23,c,s,a,3,30',
     )
-    expect(report).to.include({ rows_read: 3, rows_upserted: 2 })
+    expect(report).to.include({
+      rows_read: 3,
+      rows_upserted: 2,
+      date_from: '2026-06-01',
+      date_to: '2026-06-01',
+    })
+    expect(report.warnings.some((warning) => warning.startsWith('Figures by the hour'))).to.equal(true)
     expect(await daily(configId)).to.have.length(0)
     const rows = await database.knex('ads_insights_hourly').where({ config_id: configId }).orderBy('hour')
     expect(rows.map(({ hour, spend }: { hour: number; spend: number }) => [hour, spend])).to.deep.equal([
       [0, 1.5],
       [23, 3],
+    ])
+  })
+
+  it('take hours for no word on whole days: an ad without a row of the day need not have stopped', async () => {
+    const configId = await services.newConfig()
+    const covered = async (): Promise<unknown> =>
+      database.knex('ads_imports').where({ config_id: configId }).orderBy('id').select('date_from', 'date_to')
+    const report = await services.importText(
+      configId,
+      'Day,Time of day,Ad set ID,Ad ID,Campaign ID,Amount spent (BRL),Impressions,Reporting starts,Reporting ends\n' +
+        '2026-06-01,00:00:00 - 00:59:59,s,a,c,1.5,10,2026-05-01,2026-06-03\n,,,,,1.5,10,2026-05-01,2026-06-03\n',
+    )
+    expect(report).to.include({ rows_upserted: 1, date_from: '2026-05-01', date_to: '2026-06-03' })
+    await services.importText(
+      configId,
+      'date,hour,campaign_id,adset_id,ad_id,spend,impressions\n2026-06-01,0,c,s,a,1.5,10\n2026-06-02,,c,s,a,2,20',
+    )
+    const again = await services.importText(
+      configId,
+      'date,hour,campaign_id,adset_id,ad_id,spend,impressions\n2026-06-01,1,c,s,a,1.5,10',
+    )
+    expect(again.warnings.filter((warning) => warning.startsWith('Figures by the hour'))).to.deep.equal([])
+    expect(await covered()).to.deep.equal([
+      { date_from: null, date_to: null },
+      { date_from: '2026-06-02', date_to: '2026-06-02' },
+      { date_from: null, date_to: null },
     ])
   })
 
