@@ -190,7 +190,10 @@ export const registerWebhooks = (program: Command, open: Opener): void => {
         const { webhook } = await services.webhooks.change(id, { status })
         await audited(`webhooks ${verb}`, `webhook/${id}`, { status: webhook.status })
         if (options.json) printJson(webhook)
-        else printLine(`Webhook ${id} is ${webhook.status}; ${webhook.pending} messages wait.`)
+        else {
+          const waiting = webhook.pending === 1 ? '1 message waits' : `${webhook.pending} messages wait`
+          printLine(`Webhook ${id} is ${webhook.status}; ${waiting}.`)
+        }
       })
   }
   webhooks
