@@ -1,11 +1,12 @@
 /**
  * What nobody wants to hear of: an entity with everything below it, a metric, or one metric of one entity, up to and
- * including a day. It begins on the day it is made: what was told before does not depend on it.
+ * including a day. Days are those of the figures, and the first is the one that is judged as the mute is made: the
+ * newest complete one. What was told before stays told.
  */
 import { z } from 'zod'
 import type { Metric } from '../../ml/detectors/signal.ts'
 import type { Clock } from '../core/clock.ts'
-import { LocalDate, localDayOf, toLocalDate } from '../core/days.ts'
+import { LocalDate, localDayOf, toDayNumber, toLocalDate } from '../core/days.ts'
 import { ConfigId, EntityId, Level } from '../core/entity.ts'
 import { AppError } from '../core/errors.ts'
 import type { Page, PageRequest } from '../core/page.ts'
@@ -45,7 +46,7 @@ export const Mute = z
     entity_type: Level.nullable(),
     entity_id: z.string().nullable(),
     metric: MetricName.nullable(),
-    from: LocalDate,
+    from: LocalDate.describe('The first muted day: the newest complete one as it was made'),
     until: LocalDate,
     reason: z.string().nullable(),
     actor: z.string(),
@@ -122,9 +123,9 @@ export const createMutes = (parts: {
     new AppError('NOT_FOUND', `there is no mute ${id}; list them with GET /api/v1/mutes`)
   return {
     create: async ({ config_id: configId, entity_type, entity_id, metric, until, reason }, actor) => {
-      const from = await today(configId)
-      if (until < from) {
-        const message = `is over: today is ${from}`
+      const now = await today(configId)
+      if (until < now) {
+        const message = `is over: today is ${now}`
         throw new AppError('INVALID_REQUEST', `until: ${message}`, {
           errors: [{ field: 'body.until', message }],
         })
@@ -137,7 +138,7 @@ export const createMutes = (parts: {
         entityType: entity_type ?? null,
         entityId: entity_id ?? null,
         metric: metric ?? null,
-        from,
+        from: toLocalDate(toDayNumber(now) - 1),
         until,
         reason: reason ?? null,
         actor,

@@ -247,7 +247,7 @@ describe('notifications over HTTP', () => {
   })
 
   describe('mutes', () => {
-    it('are made by trainers from today to a day, seen by viewers, and ended', async () => {
+    it('are made by trainers from the day that is judged today to a day, seen by viewers, and ended', async () => {
       const made = await send(MUTES, 'POST', trainer, {
         config_id: configId,
         entity_type: 'campaign',
@@ -264,7 +264,7 @@ describe('notifications over HTTP', () => {
         entity_type: 'campaign',
         entity_id: 'c1',
         metric: 'cpl',
-        from: '2026-03-11',
+        from: '2026-03-10',
         until: '2026-03-11',
         reason: 'a launch',
         actor: 'key:trainer',
