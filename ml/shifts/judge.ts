@@ -4,7 +4,7 @@
  *
  * 1. a figure's level is forecast for the day: an ad's from its own days, a parent's from what its children
  *    promise, so that a change of mix is no shift of its own
- * 2. the last 1, 2, 3, 5 and 8 days are held against the level before them (a generalised likelihood ratio
+ * 2. the last 1, 2, 3, 4, 6 and 8 days are held against the level before them (a generalised likelihood ratio
  *    over windows; Lai 1995), and all independent figures together (Fisher 1925) for shifts too small in each
  * 3. odd days teach nothing; once they have lasted four days they are the new level, and the old one is
  *    remembered, so that neither the new level nor the way back is told again

@@ -6,7 +6,7 @@
 import { countDeviate, countDeviateBound, roughCountBound, studentDeviate } from './tails.ts'
 
 /** Their lengths, in days. */
-export const WINDOWS = [1, 2, 3, 5, 8] as const
+export const WINDOWS = [1, 2, 3, 4, 6, 8] as const
 export const LONGEST = Math.max(...WINDOWS)
 
 /** Added to a count before its logarithm is taken: none is not infinitely few. */
