@@ -133,16 +133,30 @@ export class Holding {
     return ((size - apart / 2) * apart) / ((levels.noise[k] as number) + (levels.variance[k] as number))
   }
 
-  /** Holds the last days against the levels before them. */
-  hold(calibration: Calibration): void {
-    const { levels, promises } = this.#known
-    const { i, day, isSum, present, steadyVariances, wasOdd, isConfirmed } = this.#judged
+  /** Holds the last days against the levels before them. @returns whether there is a figure to do so with */
+  hold(calibration: Calibration): boolean {
+    let isHeld = false
+    for (let j = 0; j < FIGURE_COUNT; j++) isHeld ||= this.#isKnown(j)
+    if (isHeld) this.#holdFigures(calibration)
+    return isHeld
+  }
+
+  /** Whether figure j says anything of the day, and its level was seen for long enough. */
+  #isKnown(j: number): boolean {
+    const { levels } = this.#known
+    const { i, present } = this.#judged
+    return present[j] === 1 && (levels.days[levels.of(i, j)] as number) >= FEWEST_DAYS
+  }
+
+  #holdFigures(calibration: Calibration): void {
+    const { promises } = this.#known
+    const { i, day, isSum, steadyVariances, wasOdd, isConfirmed } = this.#judged
     const windows = this.#windows
     const learns = !wasOdd && !isConfirmed
     windows.clear()
     if (isSum) promises.extend(i, day)
     for (let j = 0; j < FIGURE_COUNT; j++) {
-      if (present[j] === 0 || (levels.days[levels.of(i, j)] as number) < FEWEST_DAYS) continue
+      if (!this.#isKnown(j)) continue
       const first = windows.at(j, 0)
       const end = first + this.#readyWindows(j)
       this.#addUp(j, first, end, false)

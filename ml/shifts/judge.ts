@@ -99,12 +99,12 @@ class Judge {
     this.#observing.observe()
     if (judged.wasOdd) this.#lasting.followUp()
     else this.#lasting.lookBack()
-    this.#holding.hold(this.#calibration)
-    this.#noteTail()
+    const isHeld = this.#holding.hold(this.#calibration)
+    if (isHeld) this.#noteTail()
     this.#lasting.begin()
-    this.#telling.tell()
+    if (isHeld) this.#telling.tell()
     this.#telling.tellSilence()
-    if (judged.oddWindow === 0 && !judged.ended) this.#telling.tellTogether()
+    if (isHeld && judged.oddWindow === 0 && !judged.ended) this.#telling.tellTogether()
     this.#learning.learn(this.#lasting.lastsNow())
   }
 

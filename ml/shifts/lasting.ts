@@ -69,24 +69,31 @@ export class Lasting {
   lookBack(): void {
     const { levels, standings } = this.#known
     const { i, day, isSum, present } = this.#judged
-    const holding = this.#holding
+    if (day > (standings.rememberedUntil[i] as number)) return
     for (let j = 0; j < FIGURE_COUNT; j++) {
-      const k = levels.of(i, j)
-      if (present[j] === 0 || day > (standings.formerUntil[k] as number)) continue
+      if (present[j] === 0 || day > (standings.formerUntil[levels.of(i, j)] as number)) continue
       // Of a parent whose children left their levels one by one, each knows for itself.
-      if (isSum && this.#isLeftByOthers(j)) continue
-      const former = holding.judgeFormer(j, day)
-      const now = holding.judgeToday(j)
-      if (!former || !now) continue
-      const formerSize = sizeOf(former)
-      const size = sizeOf(now)
-      // What is far from both is nearer to one of them by chance.
-      const isClose = Math.abs(deviateOf(former)) < WAY_BACK
-      const isNear = isClose || Math.abs(formerSize) < FAR_NEARER * Math.abs(size)
-      const odds = (standings.backOdds[k] as number) + holding.oddsOf(j, now, size - formerSize)
-      standings.backOdds[k] = isNear ? Math.max(0, odds) : 0
-      if (standings.backOdds[k] > SURELY_BACK) this.goBack(j)
+      if (!isSum || !this.#isLeftByOthers(j)) this.#lookBackOn(j)
     }
+  }
+
+  /** Whether what had lasted of figure j is over. */
+  #lookBackOn(j: number): void {
+    const { levels, standings } = this.#known
+    const { i, day } = this.#judged
+    const holding = this.#holding
+    const k = levels.of(i, j)
+    const former = holding.judgeFormer(j, day)
+    const now = holding.judgeToday(j)
+    if (!former || !now) return
+    const formerSize = sizeOf(former)
+    const size = sizeOf(now)
+    // What is far from both is nearer to one of them by chance.
+    const isClose = Math.abs(deviateOf(former)) < WAY_BACK
+    const isNear = isClose || Math.abs(formerSize) < FAR_NEARER * Math.abs(size)
+    const odds = (standings.backOdds[k] as number) + holding.oddsOf(j, now, size - formerSize)
+    standings.backOdds[k] = isNear ? Math.max(0, odds) : 0
+    if (standings.backOdds[k] > SURELY_BACK) this.goBack(j)
   }
 
   /** Whether the days from `from` on are the way back to the level that was left. */
@@ -169,6 +176,7 @@ export class Lasting {
     if (settled === 0) return
     const k = levels.of(i, j)
     standings.formerUntil[k] = day + REMEMBERED_DAYS
+    standings.rememberedUntil[i] = day + REMEMBERED_DAYS
     standings.backOdds[k] = 0
     // What is above has had its days of telling too: it does not look back on the former level either.
     for (let p = tree.parent[i] as number; p >= 0; p = tree.parent[p] as number)

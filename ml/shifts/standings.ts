@@ -14,6 +14,8 @@ export class Standings {
   readonly silent: Int32Array
   /** Log of the odds that what was odd yesterday goes on, never more than even. */
   readonly odds: Float64Array
+  /** The last day on which a level before what has lasted is remembered of any figure; -1: there is none. */
+  readonly rememberedUntil: Int32Array
   // By entity, then figure.
   /** Size of what was odd yesterday. */
   readonly sizes: Float64Array
@@ -31,6 +33,7 @@ export class Standings {
     this.delivered = new Int32Array(entities)
     this.silent = new Int32Array(entities)
     this.odds = new Float64Array(entities).fill(Number.NaN)
+    this.rememberedUntil = new Int32Array(entities).fill(-1)
     this.sizes = new Float64Array(entities * FIGURE_COUNT)
     this.told = new Float64Array(entities * FIGURE_COUNT)
     this.formerUntil = new Int32Array(entities * FIGURE_COUNT).fill(-1)
