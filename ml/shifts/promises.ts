@@ -33,6 +33,9 @@ export class Promises {
   readonly #rows: Int32Array
   /** First row of former levels. */
   readonly #formerRows: number
+  // What a child promises by, and how far off that may be, by k.
+  readonly #factors: Float64Array
+  readonly #unsure: Float64Array
   // Of what was gathered last: the first row of the figure, and the first day.
   #row = 0
   #from = 0
@@ -53,6 +56,8 @@ export class Promises {
     this.sums = new Float64Array(all * KEPT_DAYS)
     this.variances = new Float64Array(all * KEPT_DAYS)
     this.squares = new Float64Array(all * KEPT_DAYS)
+    this.#factors = new Float64Array(KEPT_DAYS)
+    this.#unsure = new Float64Array(KEPT_DAYS)
     this.#rowDays = new Int32Array(all).fill(-1)
     this.#known = new Uint8Array(all)
   }
@@ -182,46 +187,65 @@ export class Promises {
     furthest: number,
     former: boolean,
   ): void {
-    const levels = this.#levels
-    const { factorsBefore, variancesBefore } = levels
     const { sums, variances, squares } = this
-    const owed = this.owedBy(c, j, day)
-    const level = levels.of(c, j)
-    const began = this.#tree.starts[c] as number
+    const factors = this.#factors
+    const unsure = this.#unsure
     const divides = (SIGNS[j] as number) < 0
-    const isFormer = former && (levels.formerUntil[level] as number) >= day
+    const owed = this.owedBy(c, j, day)
+    this.#lookUp(row, c, j, day, nearest, furthest, former)
     for (let k = nearest; k <= furthest; k++) {
       const at = row * KEPT_DAYS + k
-      const before = levels.at(level, Math.max(day - k, began))
-      let factor = factorsBefore[before] as number
-      let variance = variancesBefore[before] as number
-      if (isFormer) {
-        factor = levels.factorOf(level, levels.formerMean[level] as number)
-        variance = levels.formerVariance[level] as number
-      } else if (Number.isNaN(factor)) {
-        // Made of a level of today.
-        this.#known[row] = (this.#known[row] as number) & ~(1 << k)
-        factor = levels.factor[level] as number
-        variance = levels.variance[level] as number
-        if (Number.isNaN(factor)) continue
-      }
-      let part: number
+      const factor = factors[k] as number
+      if (Number.isNaN(factor)) continue
       if (below >= 0) {
         // The level of a sum corrects what its own children promise.
         const from = below * KEPT_DAYS + k
-        part = (sums[from] as number) * factor
+        const part = (sums[from] as number) * factor
+        sums[at] = (sums[at] as number) + part
         squares[at] = (squares[at] as number) + (squares[from] as number)
-        variances[at] = (variances[at] as number) + (variances[from] as number)
+        const ofChildren = (variances[at] as number) + (variances[from] as number)
+        variances[at] = ofChildren + part * part * (unsure[k] as number)
       } else {
-        part = divides ? owed / factor : owed * factor
-        squares[at] = (squares[at] as number) + part * part
+        const part = divides ? owed / factor : owed * factor
+        const square = part * part
+        sums[at] = (sums[at] as number) + part
+        squares[at] = (squares[at] as number) + square
+        variances[at] = (variances[at] as number) + square * (unsure[k] as number)
       }
-      sums[at] = (sums[at] as number) + part
-      variances[at] = (variances[at] as number) + part * part * variance
     }
     // What is made of it stays no longer than what it is made of.
     if (below >= 0)
       this.#known[row] =
         (this.#known[row] as number) & ~(bitsOf(nearest, furthest) & ~(this.#known[below] as number))
+  }
+
+  /** Looks up what c promises by, into `#factors` and `#unsure`; NaN: nothing. */
+  #lookUp(
+    row: number,
+    c: number,
+    j: number,
+    day: number,
+    nearest: number,
+    furthest: number,
+    former: boolean,
+  ): void {
+    const levels = this.#levels
+    const level = levels.of(c, j)
+    const began = this.#tree.starts[c] as number
+    const isFormer = former && (levels.formerUntil[level] as number) >= day
+    for (let k = nearest; k <= furthest; k++) {
+      const before = levels.at(level, Math.max(day - k, began))
+      this.#factors[k] = levels.factorsBefore[before] as number
+      this.#unsure[k] = levels.variancesBefore[before] as number
+      if (isFormer) {
+        this.#factors[k] = levels.factorOf(level, levels.formerMean[level] as number)
+        this.#unsure[k] = levels.formerVariance[level] as number
+      } else if (Number.isNaN(this.#factors[k])) {
+        // Made of a level of today.
+        this.#known[row] = (this.#known[row] as number) & ~(1 << k)
+        this.#factors[k] = levels.factor[level] as number
+        this.#unsure[k] = levels.variance[level] as number
+      }
+    }
   }
 }
