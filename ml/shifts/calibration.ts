@@ -25,6 +25,8 @@ export class Calibration {
   readonly #foundToday: Float64Array
   readonly #expectedToday: Float64Array
   readonly #factors: Float64Array
+  /** What a statistic is multiplied with. */
+  readonly #shrinks: Float64Array
 
   constructor(figures: number) {
     const n = figures * WINDOWS.length * 2
@@ -33,6 +35,7 @@ export class Calibration {
     this.#foundToday = new Float64Array(n)
     this.#expectedToday = new Float64Array(n)
     this.#factors = new Float64Array(n).fill(1)
+    this.#shrinks = new Float64Array(n).fill(1)
   }
 
   /** Puts right what is held of a count, by the days before. @param learns whether it tells of chance */
@@ -46,9 +49,9 @@ export class Calibration {
       const mean = expected[at] as number
       const spread = spreads[at] as number
       const away = (seen[at] as number) - mean
-      // What is not chance of counting.
-      const share = 1 - mean / spread
-      if (learns) this.#note(k, (away * away) / spread, share)
+      const certainty = 1 / spread
+      // Beyond the chance of counting.
+      if (learns) this.#note(k, away * away * certainty, 1 - mean * certainty)
       spreads[at] = mean + factor * (spread - mean)
     }
   }
@@ -62,7 +65,7 @@ export class Calibration {
       const k = at * 2 + (isSum ? 1 : 0)
       const statistic = statistics[at] as number
       if (learns) this.#note(k, statistic * statistic, 1)
-      statistics[at] = statistic / Math.sqrt(this.#factors[k] as number)
+      statistics[at] = statistic * (this.#shrinks[k] as number)
     }
   }
 
@@ -74,8 +77,10 @@ export class Calibration {
       this.#foundToday[k] = 0
       this.#expectedToday[k] = 0
       const prior = PRIOR_DAYS * (WINDOWS[(k >> 1) % WINDOWS.length] as number)
-      const factor = ((this.#found[k] as number) + prior) / ((this.#expected[k] as number) + prior)
-      this.#factors[k] = Math.min(MOST, Math.max(LEAST, factor))
+      const found = ((this.#found[k] as number) + prior) / ((this.#expected[k] as number) + prior)
+      const factor = Math.min(MOST, Math.max(LEAST, found))
+      this.#factors[k] = factor
+      this.#shrinks[k] = 1 / Math.sqrt(factor)
     }
   }
 

@@ -101,20 +101,34 @@ export class Windows {
 
   /** The windows of a count are held: they are what they will be asked for. */
   keepCounts(figure: number): void {
+    const { says, seen, expected, spreads } = this
     const first = this.at(figure, 0)
+    let roughest = 0
     for (let k = first; k < first + WINDOWS.length; k++) {
-      if (this.says[k] === 0) continue
-      const seen = this.seen[k] as number
-      const expected = this.expected[k] as number
-      this.#keep(figure, k, roughCountBound(seen, expected, this.spreads[k] as number))
+      if (says[k] === 0) continue
+      const bound = roughCountBound(seen[k] as number, expected[k] as number, spreads[k] as number)
+      if (bound > roughest) roughest = bound
+      this.#roughBounds[k] = bound
+      this.#bounds[k] = Number.NaN
+      this.#deviates[k] = Number.NaN
     }
+    this.#roughest[figure] = roughest
   }
 
   /** Likewise, of a gaussian figure. */
   keepLogs(figure: number): void {
+    const { says, statistics } = this
     const first = this.at(figure, 0)
-    for (let k = first; k < first + WINDOWS.length; k++)
-      if (this.says[k] === 1) this.#keep(figure, k, (this.statistics[k] as number) ** 2)
+    let roughest = 0
+    for (let k = first; k < first + WINDOWS.length; k++) {
+      if (says[k] === 0) continue
+      const bound = (statistics[k] as number) * (statistics[k] as number)
+      if (bound > roughest) roughest = bound
+      this.#roughBounds[k] = bound
+      this.#bounds[k] = Number.NaN
+      this.#deviates[k] = Number.NaN
+    }
+    this.#roughest[figure] = roughest
   }
 
   /** Squared: what the deviate's size does not exceed, from far above; negative where nothing was judged. */
@@ -160,12 +174,5 @@ export class Windows {
       most = size
     }
     return best
-  }
-
-  #keep(figure: number, k: number, roughBound: number): void {
-    this.#roughBounds[k] = roughBound
-    this.#roughest[figure] = Math.max(this.#roughest[figure] as number, roughBound)
-    this.#bounds[k] = Number.NaN
-    this.#deviates[k] = Number.NaN
   }
 }
