@@ -102,7 +102,7 @@ const readTable = async (path: string): Promise<Table> => {
   } catch (error) {
     throw new AppError(
       'INVALID_CSV',
-      `${path} is not UTF-8; save it as UTF-8 and try again`,
+      `${path} is not a CSV in UTF-8; save it as one (in Excel: "CSV UTF-8 (Comma delimited)") and try again`,
       {},
       { cause: error },
     )

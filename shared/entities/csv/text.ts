@@ -21,6 +21,21 @@ const encodingOf = (head: Uint8Array): Encoding => {
   return 'utf-8'
 }
 
+/** What workbooks begin with: .xlsx is a ZIP archive, .xls an OLE compound file. */
+const WORKBOOKS = [
+  [0x50, 0x4b, 0x03, 0x04],
+  [0xd0, 0xcf, 0x11, 0xe0],
+] as const
+
+const HEAD_LENGTH = 4
+
+const refuseWorkbook = (head: Uint8Array): void => {
+  if (!WORKBOOKS.some((mark) => mark.every((byte, i) => head[i] === byte))) return
+  throw invalidCsv(
+    'The file is an Excel workbook or an archive, not a CSV; export it as .csv (in Excel: save as "CSV UTF-8 (Comma delimited)") and try again',
+  )
+}
+
 const notText = (encoding: Encoding, line: number): Error =>
   invalidCsv(
     encoding === 'utf-8'
@@ -44,6 +59,7 @@ const decode = async function* (source: AsyncIterable<Uint8Array>): AsyncGenerat
     }
   }
   const start = (): void => {
+    refuseWorkbook(head)
     encoding = encodingOf(head)
     decoder = new TextDecoder(encoding, { fatal: true })
   }
@@ -52,9 +68,9 @@ const decode = async function* (source: AsyncIterable<Uint8Array>): AsyncGenerat
       yield next(chunk)
       continue
     }
-    // A byte order mark may come in two chunks.
+    // What a file begins with may come in several chunks.
     head = Buffer.concat([head, chunk])
-    if (head.length < 2) continue
+    if (head.length < HEAD_LENGTH) continue
     start()
     yield next(head)
   }

@@ -241,7 +241,8 @@ describe('rows of a report', () => {
 
     it('a file without a required column', async () => {
       expect(await refused('date,ad_id,impressions\n2026-06-01,a1,5')).to.contain('spend')
-      expect(await refused('PK\u0003\u0004 not a csv')).to.contain('lacks')
+      expect(await refused('PK not a csv')).to.contain('lacks')
+      expect(await refused('PK\u0003\u0004 not a csv')).to.contain('Excel workbook')
     })
 
     it('a quote that is never closed, with its line', async () => {
