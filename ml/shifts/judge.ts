@@ -83,8 +83,10 @@ class Judge {
     levels.begin(day)
     calendar.learnWeekdays(day)
     if (calendar.isHoliday(day)) {
-      const logOf = (leaf: number): number =>
-        observed.values[known.observedAt(leaf, day) * FIGURE_COUNT + SPEND] as number
+      const logOf = (leaf: number): number => {
+        const at = known.observedAt(leaf, day) * FIGURE_COUNT + SPEND
+        return observed.among[at] === 0 ? Number.NaN : (observed.values[at] as number)
+      }
       calendar.learnHoliday(day, levels, this.#leaves, logOf)
     }
     calendar.spread(day)

@@ -17,10 +17,10 @@ export interface Observed {
   // The same, then figure; of days on which it runs.
   /** Of a count, the events. Else the log of the figure; of who has children, its total. */
   readonly values: Float64Array
-  /** Count: what the events are among. Gaussian: 1. NaN: the figure says nothing that day. */
+  /** Count: what the events are among. Gaussian: 1. 0: the figure says nothing that day. */
   readonly among: Float64Array
   /**
-   * What its promise is made of; of who has children, 1. NaN on days on which it owes nothing. A figure of volume is
+   * What its promise is made of; of who has children, 1. 0 on days on which it owes nothing. A figure of volume is
    * owed also by a child that gave nothing.
    */
   readonly owed: Float64Array
@@ -48,7 +48,7 @@ const layOut = (
     if (runs[t * entities + entity] !== 1) continue
     const total = whole[t] as number
     const part = base[t] as number
-    let exposure = Number.NaN
+    let exposure = 0
     if (isCount) {
       values[at] = total
       // A budget brings events only while it is spent.
@@ -70,9 +70,9 @@ export const observedOf = (tree: Tree, days: number): Observed => {
     runs: new Uint8Array(days * n),
     mixed: new Uint8Array(days * n),
     confirmed: new Uint8Array(days * n),
-    values: new Float64Array(days * n * FIGURE_COUNT).fill(Number.NaN),
-    among: new Float64Array(days * n * FIGURE_COUNT).fill(Number.NaN),
-    owed: new Float64Array(days * n * FIGURE_COUNT).fill(Number.NaN),
+    values: new Float64Array(days * n * FIGURE_COUNT),
+    among: new Float64Array(days * n * FIGURE_COUNT),
+    owed: new Float64Array(days * n * FIGURE_COUNT),
   }
   for (let i = 0; i < n; i++) {
     const entity = entities[i] as AccountEntity

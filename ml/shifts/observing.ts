@@ -40,7 +40,7 @@ export class Observing {
       if (isVolume && isMixed) this.#mix(j, k)
       levels.mark(k, day)
       const exposure = observed.among[first + j] as number
-      if (Number.isNaN(exposure)) {
+      if (exposure === 0) {
         levels.wander(k, drift.variance(j), isSum)
         continue
       }

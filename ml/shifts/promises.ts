@@ -106,7 +106,7 @@ export class Promises {
   /** What a leaf, or the children of c, promise for `day` at the levels before `from`; NaN: nothing is owed. */
   of(c: number, j: number, from: number, day: number): number {
     const owed = this.owedBy(c, j, day)
-    if (Number.isNaN(owed)) return Number.NaN
+    if (owed === 0) return Number.NaN
     const levels = this.#levels
     const before = levels.at(levels.of(c, j), Math.max(from, this.#tree.starts[c] as number))
     const factor = levels.factorsBefore[before] as number
@@ -115,7 +115,7 @@ export class Promises {
     return (this.sums[row * KEPT_DAYS + day - from] as number) * factor
   }
 
-  /** What the promise of a leaf is made of; of who has children, 1. NaN: nothing is owed. */
+  /** What the promise of a leaf is made of; of who has children, 1. 0: nothing is owed. */
   owedBy(i: number, j: number, day: number): number {
     return this.#owed[(day * this.#rows.length + i) * FIGURE_COUNT + j] as number
   }
@@ -165,7 +165,7 @@ export class Promises {
     for (let c = first[i] as number; c < (ends[i] as number); c++) {
       const isSum = isSumOf(this.#tree, c)
       for (let figure = j; figure < end; figure++) {
-        if (Number.isNaN(this.owedBy(c, figure, day))) continue
+        if (this.owedBy(c, figure, day) === 0) continue
         const row = this.#firstRow(i, figure, former) + (day & (KEPT_DAYS - 1))
         const below = isSum ? this.#fill(c, figure, day, nearest, furthest, former) : -1
         this.#add(row, below, c, figure, day, nearest, furthest, former)

@@ -55,7 +55,7 @@ interface Promised {
 /** An account whose levels are others every day, and what some of its ads owe on each. */
 class Account {
   readonly levels = new Levels(ENTITIES, FIGURE_TABLE, (i) => isSumOf(tree, i))
-  readonly owed = new Float64Array(DAYS * ENTITIES * FIGURE_COUNT).fill(Number.NaN)
+  readonly owed = new Float64Array(DAYS * ENTITIES * FIGURE_COUNT)
   readonly promises: Promises
   readonly #random = randomOf(1, 2, 3)
 
@@ -88,7 +88,7 @@ class Account {
     let [sum, variance, squares] = [0, 0, 0]
     for (let c = tree.first[i] as number; c < (tree.end[i] as number); c++) {
       const owed = this.owed[(day * ENTITIES + c) * FIGURE_COUNT + j] as number
-      if (Number.isNaN(owed)) continue
+      if (owed === 0) continue
       const k = levels.of(c, j)
       const isFormer = former && (levels.formerUntil[k] as number) >= day
       const before = levels.at(k, Math.max(from, tree.starts[c] as number))
