@@ -61,8 +61,5 @@ export const configNamed = async (
     throw new AppError('CONFIG_NOT_FOUND', `there is no config ${idOrName}; there are: ${known}`)
   const [only] = data
   if (only && data.length === 1) return only
-  throw new AppError(
-    data.length === 0 ? 'CONFIG_NOT_FOUND' : 'INVALID_REQUEST',
-    `--config: name one of the configs (${known})`,
-  )
+  throw new AppError('CONFIG_NOT_FOUND', `--config: name one of the configs (${known})`)
 }
