@@ -344,20 +344,23 @@ export class Holding {
 
   /** Of logs of amounts and ratios. */
   #evaluateLogs(j: number, first: number, end: number): void {
-    const { levels } = this.#known
+    const { tree, levels, scatter } = this.#known
+    const { i } = this.#judged
     const { says, isCount, statistics, freedoms, sizes } = this.#windows
-    const k = levels.of(this.#judged.i, j)
-    const noise = levels.noise[k] as number
-    const freedom = levels.freedom(k)
+    const k = levels.of(i, j)
+    const pooled = scatter.noise(j, tree.levels[i] as number)
     for (let at = first; at < end; at++) {
       const days = this.#among[at] as number
       says[at] = days > 0 ? 1 : 0
       const size = (this.#seen[at] as number) / days - (this.#means[at] as number)
       const common = this.#common[at] as number
+      // What is judged must not excuse itself: the noise is that of the days before.
+      const from = this.#froms[at] as number
+      const noise = levels.noiseBefore(k, from, pooled)
       const ofDays = noise * days + common * common + (this.#ofWeekdays[at] as number)
       isCount[at] = 0
       statistics[at] = size / Math.sqrt(ofDays / (days * days) + (this.#variances[at] as number))
-      freedoms[at] = freedom
+      freedoms[at] = levels.freedomBefore(k, from)
       sizes[at] = size
     }
   }

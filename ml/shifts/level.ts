@@ -68,6 +68,8 @@ export class Levels {
   readonly meansBefore: Float64Array
   readonly variancesBefore: Float64Array
   readonly factorsBefore: Float64Array
+  readonly #noiseSumsBefore: Float64Array
+  readonly #noiseDaysBefore: Float64Array
   /** What was seen (weekday apart, if gaussian) and among what. NaN: nothing usable. */
   readonly seen: Float64Array
   readonly among: Float64Array
@@ -104,6 +106,8 @@ export class Levels {
     this.meansBefore = column(Number.NaN, KEPT_DAYS)
     this.variancesBefore = column(0, KEPT_DAYS)
     this.factorsBefore = column(Number.NaN, KEPT_DAYS)
+    this.#noiseSumsBefore = column(0, KEPT_DAYS)
+    this.#noiseDaysBefore = column(0, KEPT_DAYS)
     this.seen = column(0, KEPT_DAYS)
     this.among = column(Number.NaN, KEPT_DAYS)
     this.#figures = figures.length
@@ -141,9 +145,15 @@ export class Levels {
     return this.variancesBefore[this.at(k, day)] as number
   }
 
-  /** Degrees of freedom of the noise. */
-  freedom(k: number): number {
-    return POOLED_DAYS + (this.#noiseDays[k] as number)
+  /** Variance of a day's noise as it was known before `day`. @param pooled that of the account */
+  noiseBefore(k: number, day: number, pooled: number): number {
+    const at = this.at(k, day)
+    return this.#noiseOf(k, this.#noiseSumsBefore[at] as number, this.#noiseDaysBefore[at] as number, pooled)
+  }
+
+  /** Degrees of freedom of the noise before `day`. */
+  freedomBefore(k: number, day: number): number {
+    return POOLED_DAYS + (this.#noiseDaysBefore[this.at(k, day)] as number)
   }
 
   /** Its own noise; NaN before it has seen enough of it. */
@@ -153,9 +163,12 @@ export class Levels {
   }
 
   shareNoise(k: number, pooled: number): void {
-    const noise =
-      ((this.#noiseSum[k] as number) + POOLED_DAYS * pooled) / ((this.#noiseDays[k] as number) + POOLED_DAYS)
-    this.noise[k] = Math.max(this.#leastNoises[k % this.#figures] as number, noise)
+    this.noise[k] = this.#noiseOf(k, this.#noiseSum[k] as number, this.#noiseDays[k] as number, pooled)
+  }
+
+  #noiseOf(k: number, sum: number, days: number, pooled: number): number {
+    const noise = (sum + POOLED_DAYS * pooled) / (days + POOLED_DAYS)
+    return Math.max(this.#leastNoises[k % this.#figures] as number, noise)
   }
 
   startAt(k: number, day: number, mean: number, variance: number): void {
@@ -173,6 +186,8 @@ export class Levels {
     this.meansBefore[at] = this.mean[k] as number
     this.variancesBefore[at] = this.variance[k] as number
     this.factorsBefore[at] = this.factor[k] as number
+    this.#noiseSumsBefore[at] = this.#noiseSum[k] as number
+    this.#noiseDaysBefore[at] = this.#noiseDays[k] as number
   }
 
   /** Keeps what was seen on `day`, and among what. */
@@ -242,15 +257,21 @@ export class Levels {
     const mean = this.meansBefore[before] as number
     const variance = this.variancesBefore[before] as number
     const factor = this.factorsBefore[before] as number
+    const noiseSum = this.#noiseSumsBefore[before] as number
+    const noiseDays = this.#noiseDaysBefore[before] as number
     if (!Number.isFinite(mean)) return
     this.mean[k] = mean
     this.variance[k] = variance + wander * (day - from + 1)
     this.factor[k] = factor
+    this.#noiseSum[k] = noiseSum
+    this.#noiseDays[k] = noiseDays
     for (let d = from; d <= day; d++) {
       const at = this.at(k, d)
       this.meansBefore[at] = mean
       this.variancesBefore[at] = variance
       this.factorsBefore[at] = factor
+      this.#noiseSumsBefore[at] = noiseSum
+      this.#noiseDaysBefore[at] = noiseDays
     }
   }
 

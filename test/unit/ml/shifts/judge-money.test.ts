@@ -127,6 +127,21 @@ describe('thresholds of an account', () => {
   })
 })
 
+describe('money that stays up', () => {
+  it('is told in the end though no day of it is far out: what is held against the noise is no part of it', () => {
+    const FROM = 40
+    for (const seed of [2, 3, 7, 8]) {
+      const account = accountOfAds(DAYS, [
+        { adset: 's', spend: during(FROM, DAYS, 1.7, noisy(100, 0.2, seed)) },
+        ...[1, 2, 3, 4].map((k) => ({ adset: `t${k}`, spend: noisy(100, 0.2, 100 * k + seed) })),
+      ])
+      const [first] = moneyOf(account)
+      expect(first?.day, `${seed}`).to.be.within(FROM + 1, FROM + 7)
+      expect(first?.window).to.be.above(1)
+    }
+  })
+})
+
 describe('money that others take over of who came or went', () => {
   const TURN = 50
 

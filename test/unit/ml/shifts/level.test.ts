@@ -62,6 +62,37 @@ describe('a level', () => {
     }
   })
 
+  it('knows its noise as it was before each day, and again when days are taken back', () => {
+    const levels = levelOfOne()
+    const POOLED = 0.01
+    levels.noise[0] = POOLED
+    levels.startAt(0, 0, 2, 0.04)
+    const learn = (day: number, seen: number): void => {
+      levels.mark(0, day)
+      levels.days[0] = day + 1
+      levels.learnGaussian(0, {
+        seen,
+        among: 1,
+        variance: 0,
+        concentration: 1,
+        weekdayVariance: 0,
+        dispersion: 0,
+      })
+      levels.shareNoise(0, POOLED)
+    }
+    for (let day = 1; day < 10; day++) learn(day, 2 + (day % 2 ? 0.05 : -0.05))
+    const calm = levels.noise[0] as number
+    for (let day = 10; day < 13; day++) learn(day, 3)
+    expect(levels.noise[0]).to.be.above(2 * calm)
+    expect(levels.noiseBefore(0, 10, POOLED)).to.equal(calm)
+    expect(levels.noiseBefore(0, 11, POOLED)).to.be.above(calm)
+    expect(levels.freedomBefore(0, 11)).to.be.above(levels.freedomBefore(0, 10))
+    levels.rollBack(0, 10, 12, WANDER)
+    levels.shareNoise(0, POOLED)
+    expect(levels.noise[0]).to.equal(calm)
+    expect(levels.noiseBefore(0, 12, POOLED)).to.equal(calm)
+  })
+
   it('of no usable day stays what it was', () => {
     const levels = levelOfOne()
     levels.startAt(0, 0, 2, 0.04)
