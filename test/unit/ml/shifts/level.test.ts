@@ -81,7 +81,7 @@ describe('a level', () => {
       levels.shareNoise(0, POOLED)
     }
     for (let day = 1; day < 10; day++) learn(day, 2 + (day % 2 ? 0.05 : -0.05))
-    const calm = levels.noise[0] as number
+    const calm = levels.noise[0]
     for (let day = 10; day < 13; day++) learn(day, 3)
     expect(levels.noise[0]).to.be.above(2 * calm)
     expect(levels.noiseBefore(0, 10, POOLED)).to.equal(calm)
