@@ -5,7 +5,7 @@
 import type { Store } from '../shared/store.ts'
 
 /** As many as the three levels of an account use at once to begin with. */
-const CONNECTIONS = 4
+const CONNECTIONS = 7
 /** No config has this id, no run the other. */
 const NOBODY = 0
 const NO_RUN = '00000000-0000-0000-0000-000000000000'

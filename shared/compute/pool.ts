@@ -71,7 +71,7 @@ export const createComputePool = (options: ComputePoolOptions): ThreadPool => {
     warm: async () => {
       const fits = await Promise.all(Array.from({ length: threads }, () => run('fit', warmUpFit())))
       await Promise.all(fits.map((fit) => run('detect', warmUpDetect(fit))))
-      for (const days of WARM_UP_JUDGES) await Promise.all(fits.map(() => run('judge', warmUpJudge(days))))
+      for (let k = 0; k < WARM_UP_JUDGES; k++) await Promise.all(fits.map(() => run('judge', warmUpJudge())))
     },
     alive: () => piscina.threads.length,
     close: async () => {

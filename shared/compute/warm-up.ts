@@ -13,8 +13,8 @@ import type { FitResult, FitTask } from '../training/fit-batch.ts'
 
 const ENTITIES = 24
 const DAYS = 90
-/** Of the two accounts that are judged, in days. */
-export const WARM_UP_JUDGES = [30, DAYS] as const
+/** How often an account is judged: what is compiled after the first time is still guesswork. */
+export const WARM_UP_JUDGES = 2
 /** Ads of an ad set, and ad sets of a campaign. */
 const CHILDREN = 2
 
@@ -83,11 +83,8 @@ const withParents = (batch: FrameBatch, children: number): FrameBatch => ({
   heads: batch.heads.map((head, i) => ({ ...head, parentId: String(Math.floor(i / children)) })),
 })
 
-/**
- * Judges an account of a few campaigns. What is compiled while an account is judged for the first time fits that account
- * alone, since its functions close over it: it takes a second one, and the first may be short.
- */
-export const warmUpJudge = (days: number): JudgeTask => {
+/** Judges an account of a few campaigns. */
+export const warmUpJudge = (): JudgeTask => {
   const ads = withEvents(warmUpBatch())
   const adsets = parentsOf(ads, CHILDREN)
   return {
@@ -98,9 +95,9 @@ export const warmUpJudge = (days: number): JudgeTask => {
         campaign: [parentsOf(adsets, CHILDREN)],
       },
       from: 0,
-      to: days - 1,
+      to: DAYS - 1,
       holidays: [15],
-      leadsArrived: days - 1,
+      leadsArrived: DAYS - 1,
       tolerances: new Map(),
       confirmed: new Map(),
     },
