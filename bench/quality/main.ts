@@ -1,6 +1,6 @@
 /**
  * `npm run bench:quality`: what the judge of shifts says of made-up accounts with labelled faults. Options:
- * --set report|tune (seeds 601-606 or 1-6)  --seeds 601,502  --quick (one seed)  --false (what was false)
+ * --set report|tune (seeds 601-606 or 1-6)  --seeds 601,602  --quick (one seed)  --false (what was false)
  * --out FILE (bench/results/quality.json for the whole report)
  */
 import { writeFileSync } from 'node:fs'
@@ -25,7 +25,7 @@ import {
 import type { Measured } from './report.ts'
 import { ROUGH_STYLES, roughAccount } from './rough.ts'
 import type { RoughName } from './rough.ts'
-import { asSeen, simulateAccount } from './simulate.ts'
+import { asSeen, LASTING_FAULTS, simulateAccount } from './simulate.ts'
 import type { Account, AccountOptions } from './simulate.ts'
 
 const SETS = { tune: 1, report: 601 } as const
@@ -161,6 +161,9 @@ const measure = async (seeds: readonly number[]): Promise<Measured> => ({
   ),
   joint: findingsOf('joint', seeds, 3, (seed, index) =>
     accountOf(seed, index + 300, { faults: 6, types: ['joint'] }),
+  ),
+  lasting: findingsOf('lasting', seeds, 6, (seed, index) =>
+    accountOf(seed, index + 500, { faults: 8, types: LASTING_FAULTS, lastingShare: 1 }),
   ),
   makes: Object.fromEntries(
     ROUGH_NAMES.map((name) => [

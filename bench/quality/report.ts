@@ -21,6 +21,7 @@ export interface Measured {
   /** One ad after another with 12 expected leads a day and a worse conversion rate. */
   readonly cpl: Findings
   readonly joint: Findings
+  readonly lasting: Findings
   /** Of accounts with faults of other makes. */
   readonly makes: Readonly<Record<RoughName, Findings>>
   /** Clean accounts by the gate that was replaced. */
@@ -126,7 +127,7 @@ export const rowsOf = (measured: Measured): Row[] => {
   const clearSmall = small.filter((one) => one.clear)
   const clearJoint = joint.outcomes.filter((one) => one.clear)
   const found = faulty.outcomes.filter(({ incidents }) => incidents > 0)
-  const lasting = faulty.outcomes.filter((one) => one.clear && one.silentFrom !== null)
+  const lasting = measured.lasting.outcomes.filter((one) => one.clear && one.silentFrom !== null)
   const silent = given(lasting.map(({ silentFrom }) => silentFrom))
   const soon = given(
     lasting.map(({ delay, silentFrom }) => ((delay ?? Infinity) <= SOON ? silentFrom : null)),

@@ -112,6 +112,8 @@ export interface AccountOptions {
   readonly cplRise?: readonly [number, number]
   /** Faults hit entities of this level only. */
   readonly faultLevel?: Level
+  /** Share of those faults that can last which do, to the end of the account; a quarter when absent. */
+  readonly lastingShare?: number
   /** Shortest and longest fault; each type's own when absent. */
   readonly faultDays?: readonly [number, number]
 }
@@ -214,6 +216,10 @@ const evidenceOf = (
     (effect.frequency === 1 ? 0 : gauss(effect.frequency, 0.06))
   )
 }
+
+/** Those that may be the level from then on. */
+export const LASTING_FAULTS: readonly FaultType[] = ['cvr_drop', 'ctr_drop', 'spend_drop', 'cpm_rise']
+const LASTING_SHARE = 0.25
 
 const FAULTS: Readonly<
   Record<
@@ -379,7 +385,7 @@ const planFaults = (options: AccountOptions, adsets: readonly AdsetPlan[]): Faul
     const ad = adset.ads[Math.floor(random() * adset.ads.length)] as AdPlan
     const entityId = level === 'campaign' ? adset.campaignId : level === 'adset' ? adset.id : ad.id
     const born = level === 'ad' ? ad.start : adset.start
-    const lasting = ['cvr_drop', 'ctr_drop', 'spend_drop', 'cpm_rise'].includes(type) && random() < 0.25
+    const lasting = LASTING_FAULTS.includes(type) && random() < (options.lastingShare ?? LASTING_SHARE)
     const length = days[0] + Math.floor(random() * (days[1] - days[0] + 1))
     const start = Math.floor(between(random, Math.max(35, born + 28), options.days - 10))
     const end = lasting ? options.days - 1 : start + length - 1
