@@ -209,7 +209,8 @@ export const compare = (account: Account, { panel, alerts, incidents }: Verdicts
         if (!related(alert.entity, entity)) continue
         first ??= day
         if (alert.metric === label.metric) fitting ??= day
-        if (day - label.start < FOLLOWED_DAYS) last = day
+        // Of what the fault does not move, something may be said by chance.
+        if (day - label.start < FOLLOWED_DAYS && MOVES[label.type].includes(alert.metric)) last = day
       }
     }
     const own = incidents.filter(

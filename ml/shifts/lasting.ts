@@ -14,8 +14,6 @@ import { deviateOf, sizeOf } from './windows.ts'
 export const LASTING_DAYS = 4
 /** Days that a shift is taken to have lasted at most when it is found. */
 const SURE_DAYS = 3
-/** Days of a window that shows what has lasted already. */
-const LONG_WINDOW = 6
 /** Log of the odds at which something odd is taken to be over. */
 const ENDED = -1.5
 /** Within this deviate of the former level, a shift is the way back. */
@@ -151,8 +149,7 @@ export class Lasting {
     // What was found late began earlier; what is found again has gone on since.
     const away = day - (standings.lastOdd[i] as number)
     const goesOn = wasOdd || (away <= LASTING_DAYS && this.#isToldAgain())
-    const seen = oddWindow >= LONG_WINDOW ? LASTING_DAYS : Math.min(oddWindow, SURE_DAYS)
-    const run = goesOn ? (standings.run[i] as number) + away : seen
+    const run = goesOn ? (standings.run[i] as number) + away : Math.min(oddWindow, SURE_DAYS)
     for (let k = first; k < first + FIGURE_COUNT; k++) standings.told[k] = standings.sizes[k] as number
     if (!wasOdd) standings.odds[i] = 0
     standings.span[i] = Math.max(oddWindow, run)
