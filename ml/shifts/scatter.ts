@@ -1,4 +1,5 @@
 /** How much days scatter about their levels, as all entities of an account show it: what one alone knows little of. */
+import { selectRank } from '../stats/robust.ts'
 import { FIGURE_COUNT, FIGURE_TABLE } from './figures.ts'
 import type { Figure } from './figures.ts'
 import type { Levels, Look } from './level.ts'
@@ -12,28 +13,6 @@ const FURTHEST_SQUARE = 12
 /** Weight that is left of a rate after a day of one entity, and of the noise after a day. */
 const RATE_MEMORY = 0.999
 const NOISE_MEMORY = 0.8
-
-/** The k-th smallest of the first n values, which are put in another order (Hoare 1961, "Find"). */
-export const selectFrom = (values: Float64Array, n: number, k: number): number => {
-  let low = 0
-  let high = n - 1
-  while (low < high) {
-    const pivot = values[k] as number
-    let i = low
-    let j = high
-    while (i <= j) {
-      while ((values[i] as number) < pivot) i++
-      while ((values[j] as number) > pivot) j--
-      if (i > j) break
-      const value = values[i] as number
-      values[i++] = values[j] as number
-      values[j--] = value
-    }
-    if (j < k) low = i
-    if (k < i) high = j
-  }
-  return values[k] as number
-}
 
 export class Scatter {
   /** Variance of a day's noise, by figure and level of the tree. */
@@ -111,7 +90,8 @@ export class Scatter {
       const n = this.#counts[at] as number
       this.#counts[at] = 0
       if (n === 0) return
-      const median = selectFrom(values, n, n >> 1)
+      selectRank(values, n, n >> 1)
+      const median = values[n >> 1] as number
       this.#noises[at] = NOISE_MEMORY * (this.#noises[at] as number) + (1 - NOISE_MEMORY) * median
     })
   }

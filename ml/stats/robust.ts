@@ -36,7 +36,7 @@ export const medianSorted = (sorted: Float64Array, n: number = sorted.length): n
  * Moves values until that of rank `k` (from 0) stands at `k`, none larger before and none smaller behind it: Hoare's
  * FIND (1961) with the median of three as the pivot.
  */
-const selectRank = (values: Float64Array, n: number, k: number): void => {
+export const selectRank = (values: Float64Array, n: number, k: number): void => {
   let low = 0
   let high = n - 1
   while (low < high) {

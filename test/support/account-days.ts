@@ -126,3 +126,22 @@ export const accountOfAds = (days: number, ads: readonly MadeAd[]): AccountDays 
 
 export const indexOf = ({ entities }: AccountDays, id: string): number =>
   entities.findIndex((one) => one.id === id)
+
+/** An entity of one day on which nothing happened. @param parent index of what it is part of; -1: of nothing */
+export const entityAt = (level: AccountEntity['level'], parent: number, start = 0): AccountEntity => ({
+  id: `${level} ${parent}`,
+  level,
+  parent,
+  start,
+  end: Infinity,
+  spend: new Float64Array(1),
+  impressions: new Float64Array(1),
+  clicks: new Float64Array(1),
+  leads: new Float64Array(1),
+  reach: new Float64Array(1),
+  budget: new Float64Array(1),
+  mixed: new Uint8Array(1),
+  idle: new Uint8Array(1),
+  tolerance: {},
+  confirmed: new Set(),
+})

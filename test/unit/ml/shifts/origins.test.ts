@@ -1,36 +1,18 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import type { AccountEntity } from '../../../../ml/shifts/account.ts'
+import { entityAt } from '../../../support/account-days.ts'
 import { Scan } from '../../../../ml/shifts/origins.ts'
 import { treeOf } from '../../../../ml/shifts/tree.ts'
 
-const entity = (level: AccountEntity['level'], parent: number): AccountEntity => ({
-  id: `${level} ${parent}`,
-  level,
-  parent,
-  start: 0,
-  end: Infinity,
-  spend: new Float64Array(1),
-  impressions: new Float64Array(1),
-  clicks: new Float64Array(1),
-  leads: new Float64Array(1),
-  reach: new Float64Array(1),
-  budget: new Float64Array(1),
-  mixed: new Uint8Array(1),
-  idle: new Uint8Array(1),
-  tolerance: {},
-  confirmed: new Set(),
-})
-
 /** Campaign 0, ad sets 1 and 2, ads 3 and 4 of the first, 5 and 6 of the second. */
 const tree = treeOf([
-  entity('campaign', -1),
-  entity('adset', 0),
-  entity('adset', 0),
-  entity('ad', 1),
-  entity('ad', 1),
-  entity('ad', 2),
-  entity('ad', 2),
+  entityAt('campaign', -1),
+  entityAt('adset', 0),
+  entityAt('adset', 0),
+  entityAt('ad', 1),
+  entityAt('ad', 1),
+  entityAt('ad', 2),
+  entityAt('ad', 2),
 ])
 const [CAMPAIGN, FIRST, SECOND] = [0, 1, 2] as const
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
+import { entityAt } from '../../../support/account-days.ts'
 import { normal, randomOf } from '../../../../bench/random.ts'
-import type { AccountEntity } from '../../../../ml/shifts/account.ts'
 import { FIGURE_COUNT, FIGURE_TABLE, SIGNS } from '../../../../ml/shifts/figures.ts'
 import { KEPT_DAYS, Levels } from '../../../../ml/shifts/level.ts'
 import { Promises } from '../../../../ml/shifts/promises.ts'
@@ -12,34 +12,16 @@ const LATE = 12
 /** Figures that are multiplied with, and divided by, their levels. */
 const [SPEND, CPM] = [0, 1] as const
 
-const entity = (level: AccountEntity['level'], parent: number, start = 0): AccountEntity => ({
-  id: `${level} ${parent}`,
-  level,
-  parent,
-  start,
-  end: Infinity,
-  spend: new Float64Array(1),
-  impressions: new Float64Array(1),
-  clicks: new Float64Array(1),
-  leads: new Float64Array(1),
-  reach: new Float64Array(1),
-  budget: new Float64Array(1),
-  mixed: new Uint8Array(1),
-  idle: new Uint8Array(1),
-  tolerance: {},
-  confirmed: new Set(),
-})
-
 /** Campaign 0, ad sets 1 and 2, ads 3 to 5 of the first, 6 and 7 of the second. */
 const tree = treeOf([
-  entity('campaign', -1),
-  entity('adset', 0),
-  entity('adset', 0),
-  entity('ad', 1),
-  entity('ad', 1),
-  entity('ad', 1),
-  entity('ad', 2),
-  entity('ad', 2, LATE),
+  entityAt('campaign', -1),
+  entityAt('adset', 0),
+  entityAt('adset', 0),
+  entityAt('ad', 1),
+  entityAt('ad', 1),
+  entityAt('ad', 1),
+  entityAt('ad', 2),
+  entityAt('ad', 2, LATE),
 ])
 const PARENTS = [0, 1, 2] as const
 const ENTITIES = tree.entities.length

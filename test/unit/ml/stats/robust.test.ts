@@ -6,9 +6,25 @@ import {
   medianSorted,
   quartilesSorted,
   sortFirst,
+  selectRank,
 } from '../../../../ml/stats/robust.ts'
 
 describe('robust statistics', () => {
+  it('find the k-th smallest of the first values where sorting them puts it', () => {
+    const values = fc.array(fc.oneof(fc.double({ noNaN: true }), fc.integer({ min: 0, max: 3 })), {
+      minLength: 1,
+    })
+    fc.assert(
+      fc.property(values, fc.nat(), (drawn, any) => {
+        const k = any % drawn.length
+        // What lies behind is no part of it.
+        const all = Float64Array.from([...drawn, -Infinity])
+        selectRank(all, drawn.length, k)
+        expect(all[k]).to.equal(Float64Array.from(drawn).sort()[k])
+      }),
+    )
+  })
+
   it('takes the middle value, or the mean of the two middle ones', () => {
     expect(medianInPlace(Float64Array.of(5, 1, 3))).to.equal(3)
     expect(medianInPlace(Float64Array.of(5, 1, 3, 4))).to.equal(3.5)
