@@ -7,6 +7,7 @@ import * as series from './0004-series.ts'
 import * as notifications from './0005-notifications.ts'
 import * as incidents from './0006-incidents.ts'
 import * as attributionLag from './0007-attribution-lag.ts'
+import * as mutesOnce from './0008-mutes-once.ts'
 
 interface Migration {
   readonly name: string
@@ -22,6 +23,7 @@ const MIGRATIONS: readonly Migration[] = [
   { name: '0005-notifications', ...notifications },
   { name: '0006-incidents', ...incidents },
   { name: '0007-attribution-lag', ...attributionLag },
+  { name: '0008-mutes-once', ...mutesOnce },
 ]
 
 export const migrationNames: readonly string[] = MIGRATIONS.map((migration) => migration.name)

@@ -22,21 +22,28 @@ const fromRow = (row: MuteRow): Mute => ({
   created_at: row.created_at.toISOString(),
 })
 
+/** The same quiet until the same day is one mute, whoever asks for it again. */
+const ADD = `
+insert into mutes (config_id, entity_type, entity_id, metric, muted_from, muted_until, reason, actor)
+values (:config_id, :entity_type, :entity_id, :metric, :muted_from, :muted_until, :reason, :actor)
+on conflict (config_id, coalesce(entity_type, ''), coalesce(entity_id, ''), coalesce(metric, ''), muted_until)
+do update set muted_from = least(mutes.muted_from, excluded.muted_from),
+              reason = coalesce(excluded.reason, mutes.reason)
+returning *`
+
 export const muteStore = (db: Knex): MuteStore => ({
   add: async (mute) => {
-    const [row] = (await db('mutes')
-      .insert({
-        config_id: mute.configId,
-        entity_type: mute.entityType,
-        entity_id: mute.entityId,
-        metric: mute.metric,
-        muted_from: mute.from,
-        muted_until: mute.until,
-        reason: mute.reason,
-        actor: mute.actor,
-      })
-      .returning('*')) as MuteRow[]
-    return fromRow(row as MuteRow)
+    const { rows } = await db.raw<{ rows: MuteRow[] }>(ADD, {
+      config_id: mute.configId,
+      entity_type: mute.entityType,
+      entity_id: mute.entityId,
+      metric: mute.metric,
+      muted_from: mute.from,
+      muted_until: mute.until,
+      reason: mute.reason,
+      actor: mute.actor,
+    } as Knex.ValueDict)
+    return fromRow(rows[0] as MuteRow)
   },
   list: async (configId, day, page) => {
     const wanted = (): Knex.QueryBuilder => {

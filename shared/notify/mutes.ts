@@ -67,6 +67,7 @@ export interface NewMute {
 }
 
 export interface MuteStore {
+  /** One of the same until the same day is that one: it begins with the earlier day, and takes a new reason. */
   add(mute: NewMute): Promise<Mute>
   /** Newest first. @param day only those in force on it or later */
   list(configId: number, day: LocalDate | null, page: PageRequest): Promise<Page<Mute>>

@@ -51,6 +51,7 @@ const ALL = [
   '0005-notifications',
   '0006-incidents',
   '0007-attribution-lag',
+  '0008-mutes-once',
 ]
 
 /** Takes back whatever came after the migration `name`. */

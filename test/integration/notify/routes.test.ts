@@ -278,6 +278,28 @@ describe('notifications over HTTP', () => {
       expect(dataOf(await send(`${MUTES}?config_id=${configId}`, 'GET', viewer))).to.deep.equal([])
     })
 
+    it('are one when the same is asked for twice, and another until another day or of another metric', async () => {
+      const ask = async (change: Record<string, unknown> = {}) => {
+        const body = { config_id: configId, metric: 'spend', until: '2026-03-15', ...change }
+        const made = await send(MUTES, 'POST', trainer, body)
+        expect(made.status, made.text).to.equal(201)
+        return made.body
+      }
+      const first = await ask()
+      const again = await ask({ reason: 'a sale' })
+      expect(again).to.deep.equal({ ...first, reason: 'a sale' })
+      expect((await ask())['reason']).to.equal('a sale')
+      const others = [
+        await ask({ until: '2026-03-16' }),
+        await ask({ metric: 'ctr' }),
+        await ask({ entity_type: 'campaign', entity_id: 'c1' }),
+      ]
+      const ids = [first, ...others].map((mute) => mute['id'])
+      expect(new Set(ids).size).to.equal(4)
+      for (const id of ids)
+        expect((await send(`${MUTES}/${String(id)}`, 'DELETE', trainer)).status).to.equal(204)
+    })
+
     it('that are over are listed when asked for', async () => {
       await api.knex('mutes').insert({
         config_id: configId,
